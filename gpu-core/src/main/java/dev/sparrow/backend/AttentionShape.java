@@ -1,0 +1,29 @@
+package dev.sparrow.backend;
+
+/**
+ * Sizes of multi-head attention over equally long sequences.
+ *
+ * @param sequences sequences in the batch
+ * @param length tokens of each
+ * @param heads heads
+ * @param headWidth columns of a head
+ */
+public record AttentionShape(int sequences, int length, int heads, int headWidth) {
+  public AttentionShape {
+    if (sequences < 1 || length < 1 || heads < 1 || headWidth < 1) {
+      throw new IllegalArgumentException(
+          "attention: expected positive sizes, got sequences %d, length %d, heads %d, headWidth %d"
+              .formatted(sequences, length, heads, headWidth));
+    }
+  }
+
+  /** Rows of the packed activations. */
+  public int tokens() {
+    return sequences * length;
+  }
+
+  /** Columns of the model. */
+  public int width() {
+    return heads * headWidth;
+  }
+}

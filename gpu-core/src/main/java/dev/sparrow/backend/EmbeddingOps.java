@@ -1,0 +1,32 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/** Table look-ups and rotary positions. */
+public interface EmbeddingOps {
+  /** {@code out_i = table[ids_i]}: ids I32 (n), table (vocabulary, width), out (n, width). */
+  void forward(Tensor ids, Tensor table, Tensor out);
+
+  /** {@code dtable[ids_i] += dout_i}, summed over i ascending. */
+  void backward(Tensor ids, Tensor dout, Tensor dtable);
+
+  /**
+   * {@code x[b·length + t] += positions[start + t]}: x (sequences·length, width), positions
+   * (context, width).
+   */
+  void addPositions(Tensor positions, int length, int start, Tensor x);
+
+  /** {@code dpositions[start + t] += Σ_b dx[b·length + t]}. */
+  void addPositionsBackward(Tensor dx, int length, int start, Tensor dpositions);
+
+  /**
+   * Rotates the query and key parts of packed qkv in place (Su et al. 2021, RoFormer; halves
+   * convention of GPT-NeoX and Llama): for pair j of a head of width D at position p, the angle is
+   * {@code p·theta^(-2j/D)} and element j turns with element j + D/2.
+   *
+   * @param qkv (sequences·length, 3·heads·headWidth)
+   * @param start position of the first row of every sequence
+   * @param inverse rotate back: the backward pass, applied to dqkv
+   */
+  void rotary(AttentionShape shape, double theta, int start, boolean inverse, Tensor qkv);
+}

@@ -1,0 +1,28 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/** Losses, fused with their gradient. */
+public interface LossOps {
+  /** Target of a row that counts neither in the loss nor in the gradient. */
+  int IGNORE = -1;
+
+  /**
+   * Softmax cross-entropy: {@code losses_i = logΣ_j exp(logits_ij) - logits_i,target}; 0 for a row
+   * whose target is {@link #IGNORE}. Logits are left as they are.
+   *
+   * @param logits (rows, classes)
+   * @param targets I32 (rows)
+   * @param losses (rows)
+   */
+  void crossEntropy(Tensor logits, Tensor targets, Tensor losses);
+
+  /**
+   * The same losses, and the logits replaced by their gradient {@code scale·(softmax - onehot)}, 0
+   * in ignored rows.
+   */
+  void crossEntropyWithGradient(Tensor logits, Tensor targets, double scale, Tensor losses);
+
+  /** Sum of a float tensor in double, in a fixed order; returns when it is known. */
+  double sumSync(Tensor x);
+}

@@ -1,0 +1,43 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/**
+ * One optimizer step over windows of the parameter arena; all tensors of a call are vectors of
+ * equal size.
+ */
+public interface OptimizerOps {
+  /**
+   * @param learningRate this step's
+   * @param step 1 for the first update, for the bias correction
+   */
+  record AdamW(
+      double learningRate,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double weightDecay,
+      long step) {}
+
+  /** SGD with momentum as PyTorch defines it: {@code v = momentum·v + g}, {@code w -= lr·v}. */
+  record Sgd(double learningRate, double momentum, double weightDecay, boolean nesterov) {}
+
+  /**
+   * AdamW (Loshchilov & Hutter 2019), decoupled decay: {@code w -= lr·decay·w}, then {@code m =
+   * β1·m + (1-β1)·g}, {@code v = β2·v + (1-β2)·g²}, {@code w -= lr·m̂/(sqrt(v̂) + ε)} with {@code g
+   * = gradientScale·gradient}. The gradient is left as it is.
+   */
+  void adamW(
+      AdamW settings,
+      double gradientScale,
+      Tensor gradient,
+      Tensor parameter,
+      Tensor firstMoment,
+      Tensor secondMoment);
+
+  /**
+   * {@code g = gradientScale·gradient + weightDecay·w}, then as {@link Sgd} says; with nesterov
+   * {@code w -= lr·(g + momentum·v)}.
+   */
+  void sgd(Sgd settings, double gradientScale, Tensor gradient, Tensor parameter, Tensor momentum);
+}

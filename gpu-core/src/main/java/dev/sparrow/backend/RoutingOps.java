@@ -1,0 +1,92 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/**
+ * The moves of a mixture-of-experts layer (Gale et al. 2022, §5): choose experts, sort the
+ * assignments by expert, gather, weigh and scatter. T tokens, E experts, k experts a token, P = T·k
+ * assignments; assignment a = t·k + j is token t's j-th choice.
+ */
+public interface RoutingOps {
+  /**
+   * Softmax over experts and the k largest of it.
+   *
+   * @param logits (T, E)
+   * @param bias (E) added to the probabilities for the choice alone (loss-free balancing, Wang et
+   *     al. 2024), or null; the weights always come from the unbiased probabilities
+   * @param normalization p of the Lp norm that the k weights are divided by; 0: not divided
+   * @param probabilities (T, E), kept for backward
+   * @param weights (T, k), largest choice first; ties go to the lower expert
+   * @param experts I32 (T, k)
+   */
+  void topK(
+      Tensor logits,
+      Tensor bias,
+      double normalization,
+      Tensor probabilities,
+      Tensor weights,
+      Tensor experts);
+
+  /**
+   * Gradient of {@link #topK} with the choice held fixed, plus that of the auxiliary losses.
+   *
+   * @param dweights (T, k)
+   * @param dprobabilities (E) gradient that every token's probability of expert e receives besides
+   *     (load balancing: {@code w·E·counts_e/(T·k·T)}), or null
+   * @param zLossScale adds {@code zLossScale·2·logsumexp_t·p_te}; 0: none
+   * @param logits (T, E) as in the forward pass
+   * @param dlogits (T, E), assigned
+   */
+  void topKBackward(
+      Tensor dweights,
+      Tensor experts,
+      Tensor weights,
+      double normalization,
+      Tensor probabilities,
+      Tensor dprobabilities,
+      double zLossScale,
+      Tensor logits,
+      Tensor dlogits);
+
+  /**
+   * Stable counting sort of the assignments by expert.
+   *
+   * @param experts I32 (T, k); entries of -1 are dropped assignments and sort behind all others
+   * @param offsets I32 (E + 1): first sorted row of each expert; the last is the number kept
+   * @param sorted I32 (P): the assignment at each sorted row
+   */
+  void sort(Tensor experts, Tensor offsets, Tensor sorted);
+
+  /**
+   * {@code y_p = x[sorted_p / k]}: x (T, width), y (P, width). Rows at and past {@code offsets[E]}
+   * are left alone.
+   */
+  void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y);
+
+  /**
+   * {@code dx_t = Σ_j dy[row of assignment t·k + j]}, in the order of j ({@code +=} with
+   * accumulate).
+   */
+  void gatherBackward(
+      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx);
+
+  /**
+   * {@code out_t = Σ_j weights_tj·y[row of assignment t·k + j]}, in the order of j ({@code +=} with
+   * accumulate): y (P, width), out (T, width). Dropped assignments add nothing.
+   */
+  void scatter(
+      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out);
+
+  /**
+   * {@code dy_p = weights_a·dout_t} and {@code dweights_a = <y_p, dout_t>} for the assignment a of
+   * row p and its token t; dweights of a dropped assignment is 0.
+   */
+  void scatterBackward(
+      Tensor dout,
+      Tensor y,
+      Tensor sorted,
+      Tensor offsets,
+      Tensor weights,
+      Tensor dy,
+      Tensor dweights);
+}

@@ -1,0 +1,158 @@
+package dev.sparrow.backend.cpu;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * A rank's own threads for parallel loops. The calling thread works too; with one thread a loop
+ * runs inline. Tasks are handed out one by one, so unequal tasks balance; results must not depend
+ * on who runs which, only on the task number.
+ *
+ * <p>Workers spin for a short while before they park: consecutive ops of a training step are
+ * microseconds apart and waking a parked thread costs more than a small op. One thread at a time
+ * may start a loop; loops do not nest. A loop allocates nothing.
+ */
+public final class CpuPool implements AutoCloseable {
+  /** One task of a loop. */
+  @FunctionalInterface
+  public interface Task {
+    void run(int task);
+  }
+
+  /** Elements [from, to) of a vector. */
+  @FunctionalInterface
+  public interface Range {
+    void run(int from, int to);
+  }
+
+  private static final long SPIN_NANOS = 100_000;
+
+  private final Thread[] workers;
+  private final AtomicInteger next = new AtomicInteger();
+  private final AtomicInteger running = new AtomicInteger();
+  private Task task;
+  private int tasks;
+  private volatile int generation;
+  private volatile Throwable failure;
+  private volatile boolean closed;
+
+  /**
+   * @param threads threads that work on a loop, the caller included
+   */
+  public CpuPool(int threads) {
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
+    }
+    workers = new Thread[threads - 1];
+    for (int i = 0; i < workers.length; i++) {
+      workers[i] = new Thread(this::work, "sparrow-cpu-" + (i + 1));
+      workers[i].setDaemon(true);
+      workers[i].start();
+    }
+  }
+
+  /** Threads that work on a loop, the caller included. */
+  public int threads() {
+    return workers.length + 1;
+  }
+
+  /**
+   * Runs {@code body} for 0 to count - 1 and returns when all are done; the first error is thrown.
+   */
+  public void forEach(int count, Task body) {
+    if (count <= 1 || workers.length == 0) {
+      for (int i = 0; i < count; i++) {
+        body.run(i);
+      }
+      return;
+    }
+    task = body;
+    tasks = count;
+    next.set(0);
+    running.set(workers.length);
+    generation++;
+    for (Thread worker : workers) {
+      LockSupport.unpark(worker);
+    }
+    drain();
+    while (running.get() > 0) {
+      Thread.onSpinWait();
+    }
+    task = null;
+    rethrow();
+  }
+
+  /**
+   * Splits [0, length) into chunks of {@code grain} elements (the last may be shorter). The chunks
+   * depend on length and grain alone, never on the number of threads.
+   */
+  public void ranges(int length, int grain, Range body) {
+    int chunks = (int) (((long) length + grain - 1) / grain);
+    if (chunks <= 1 || workers.length == 0) {
+      if (length > 0) {
+        for (int from = 0; from < length; from += grain) {
+          body.run(from, Math.min(length, from + grain));
+        }
+      }
+      return;
+    }
+    forEach(chunks, chunk -> body.run(chunk * grain, (int) Math.min(length, (chunk + 1L) * grain)));
+  }
+
+  private void work() {
+    int seen = 0;
+    while (true) {
+      seen = awaitGeneration(seen);
+      if (closed) {
+        return;
+      }
+      drain();
+      running.decrementAndGet();
+    }
+  }
+
+  private int awaitGeneration(int seen) {
+    long spinUntil = System.nanoTime() + SPIN_NANOS;
+    while (generation == seen && !closed) {
+      if (System.nanoTime() < spinUntil) {
+        Thread.onSpinWait();
+      } else {
+        LockSupport.park(this);
+      }
+    }
+    return generation;
+  }
+
+  private void drain() {
+    Task body = task;
+    int count = tasks;
+    for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
+      try {
+        body.run(i);
+      } catch (Throwable e) {
+        failure = e;
+        next.set(count);
+      }
+    }
+  }
+
+  private void rethrow() {
+    Throwable e = failure;
+    if (e == null) {
+      return;
+    }
+    failure = null;
+    if (e instanceof Error error) {
+      throw error;
+    }
+    throw (RuntimeException) e;
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    for (Thread worker : workers) {
+      LockSupport.unpark(worker);
+    }
+  }
+}

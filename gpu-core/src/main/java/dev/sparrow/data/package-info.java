@@ -1,0 +1,5 @@
+/**
+ * What a trainer reads: batches in an order that the seed alone decides, at a position that can be
+ * saved and restored. Imports nothing of the project; readers of real formats live in spark-jobs.
+ */
+package dev.sparrow.data;
