@@ -1,0 +1,44 @@
+package dev.sparrow.model;
+
+import dev.sparrow.data.Batch;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.FigureSink;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.Workspace;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** A network with its loss, as the trainer sees it. */
+public interface Model {
+  /** All parameters in forward order; a shared one may come twice. */
+  List<Parameter> parameters();
+
+  /** All tensors that are saved but not trained. */
+  List<Buffer> buffers();
+
+  /** Takes activation memory for micro-batches of at most {@code sequences} sequences. */
+  void reserve(Workspace workspace, int sequences);
+
+  /**
+   * Forward, loss and backward; gradients are added to the arena.
+   *
+   * @param complete told a parameter as soon as its gradient and those of all parameters after it
+   *     in arena order are complete for this micro-batch
+   */
+  void forwardBackward(Batch batch, Pass pass, Consumer<Parameter> complete);
+
+  /** Forward and loss alone. */
+  void forward(Batch batch, Pass pass);
+
+  /**
+   * Sum of the last pass's token losses in nats, without auxiliary losses; waits for the device.
+   */
+  double lossSumSync();
+
+  /** The figures of the last pass; waits for the device. */
+  void figures(FigureSink sink);
+
+  void describe(LayerSummary.Sink sink);
+}

@@ -1,0 +1,38 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/**
+ * The matrices of all experts for one role, (experts, out, in), in the form that the method chose.
+ * Rows {@code [offsets[e], offsets[e+1])} meet expert e; see {@link dev.sparrow.backend.MatmulOps}.
+ */
+public interface GroupedLinearWeight {
+  int groups();
+
+  int in();
+
+  int out();
+
+  void parameters(Consumer<Parameter> sink);
+
+  /** Takes memory of its own for at most {@code rows} rows over all groups. */
+  void reserve(Workspace workspace, int rows);
+
+  /** {@code y[rows of e] = x[rows of e]·W_eᵀ}. */
+  void forward(Tensor x, Tensor offsets, Tensor y);
+
+  /**
+   * Adds the gradients of the weights and writes {@code dx[rows of e] = dy[rows of e]·W_e} ({@code
+   * +=} with accumulate) unless dx is null.
+   */
+  void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx);
+
+  String kind();
+
+  /** Of all groups together. */
+  long parameterCount();
+
+  /** Of one row, which meets one expert; multiply and add counted as two. */
+  double forwardFlopsPerRow();
+}

@@ -1,0 +1,36 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/** A differentiable function of (tokens, width) activations with its own parameters. */
+public interface Layer {
+  /** Names all parameters in the order in which forward uses them. */
+  void parameters(Consumer<Parameter> sink);
+
+  /** Names all tensors that are saved but not trained; most layers have none. */
+  default void buffers(Consumer<Buffer> sink) {}
+
+  /** Takes memory for passes of at most {@code tokens} rows. Called before the first pass. */
+  void reserve(Workspace workspace, int tokens);
+
+  /**
+   * @param x (tokens, in); left as it is, and must stay so until backward
+   * @return (tokens, out), the layer's own buffer
+   */
+  Tensor forward(Tensor x, Pass pass);
+
+  /**
+   * Adds the gradients of the parameters and returns that of the input.
+   *
+   * @param dy (tokens, out), may be overwritten
+   * @return (tokens, in), the layer's own buffer or scratch
+   */
+  Tensor backward(Tensor dy, Pass pass);
+
+  /** Tells the figures of the last pass, such as expert load; may wait for the device. */
+  default void figures(FigureSink sink) {}
+
+  /** Adds a row per part for inspection; sizes and FLOPs, nothing is run. */
+  void describe(LayerSummary.Sink sink);
+}

@@ -1,0 +1,36 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/**
+ * The matrix of a {@link Linear}, (out, in), in whatever form the method chose: dense, uniformly
+ * sparse, low-rank. The one place where a training method meets a product.
+ */
+public interface LinearWeight {
+  int in();
+
+  int out();
+
+  void parameters(Consumer<Parameter> sink);
+
+  /** Takes memory of its own for at most {@code rows} rows; dense weights need none. */
+  void reserve(Workspace workspace, int rows);
+
+  /** {@code y = x·Wᵀ (+ bias)}, or {@code +=} with accumulate; bias may be null. */
+  void forward(Tensor x, Tensor bias, boolean accumulate, Tensor y);
+
+  /**
+   * Adds the gradients of the weight and, unless null, of the bias, and writes {@code dx = dy·W}
+   * ({@code +=} with accumulate) unless dx is null.
+   */
+  void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx);
+
+  /** The form in words for inspection: {@code dense}. */
+  String kind();
+
+  long parameterCount();
+
+  /** Multiply and add counted as two. */
+  double forwardFlopsPerRow();
+}

@@ -1,0 +1,32 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.backend.RandomKey;
+
+/**
+ * What a forward pass and its backward pass share.
+ *
+ * @param training false: no dropout, no jitter, and no backward pass follows
+ * @param seed the run's seed, for dropout and jitter
+ * @param firstToken number of the first row in the run's global token order: random draws follow
+ *     the sample, not the rank or micro-batch that holds it
+ * @param sequences sequences of this micro-batch
+ * @param length tokens of each
+ * @param lossScale factor of every token's gradient: 1 / tokens of the global batch
+ */
+public record Pass(
+    boolean training, long seed, long firstToken, int sequences, int length, double lossScale) {
+
+  /** A pass without backward, dropout or jitter. */
+  public static Pass inference(int sequences, int length) {
+    return new Pass(false, 0, 0, sequences, length, 0);
+  }
+
+  public int tokens() {
+    return sequences * length;
+  }
+
+  /** Key of one use of random numbers; the stream is unique in the model. */
+  public RandomKey key(long stream) {
+    return new RandomKey(seed, stream);
+  }
+}
