@@ -1,0 +1,92 @@
+package dev.sparrow.config;
+
+import java.util.List;
+
+/** Rules between values of several keys. */
+final class ConfigRules {
+  private ConfigRules() {}
+
+  static void check(RunConfig config, List<String> problems) {
+    model(config.model(), problems);
+    tokenizer(config.tokenizer(), problems);
+    if (config.method().name().equals("moe")) {
+      moe(config.moe(), config.model(), problems);
+    }
+    train(config, problems);
+    if (!config.cluster().ports().matches("\\d{1,5}(-\\d{1,5})?")) {
+      problems.add("cluster.ports: expected 0 or \"first-last\", got " + config.cluster().ports());
+    }
+  }
+
+  private static void model(ModelShape model, List<String> problems) {
+    if (model.width() % model.heads() != 0) {
+      problems.add(
+          "model.heads: expected a divisor of model.width = "
+              + model.width()
+              + ", got "
+              + model.heads());
+    } else if (model.positions() == ModelShape.Positions.ROTARY
+        && model.width() / model.heads() % 2 != 0) {
+      problems.add(
+          "model.positions: rotary expects an even head width, got "
+              + model.width()
+              + " / "
+              + model.heads());
+    }
+  }
+
+  private static void tokenizer(Tokenizer tokenizer, List<String> problems) {
+    if (tokenizer.kind().equals("huggingface") && tokenizer.path().isEmpty()) {
+      problems.add("tokenizer.path: expected the path of a tokenizer.json for kind = huggingface");
+    }
+    if (tokenizer.kind().equals("none") && tokenizer.vocabulary() < 1) {
+      problems.add(
+          "tokenizer.vocabulary: expected the number of ids >= 1 for kind = none, got "
+              + tokenizer.vocabulary());
+    }
+    if (tokenizer.kind().equals("none") && tokenizer.endOfText() >= tokenizer.vocabulary()) {
+      problems.add(
+          "tokenizer.end-of-text: expected an id below tokenizer.vocabulary = "
+              + tokenizer.vocabulary()
+              + ", got "
+              + tokenizer.endOfText());
+    }
+  }
+
+  private static void moe(Moe moe, ModelShape model, List<String> problems) {
+    if (moe.topK() > moe.experts()) {
+      problems.add(
+          "moe.top-k: expected at most moe.experts = " + moe.experts() + ", got " + moe.topK());
+    }
+    if (moe.every() > model.layers()) {
+      problems.add(
+          "moe.every: expected at most model.layers = " + model.layers() + ", got " + moe.every());
+    }
+  }
+
+  private static void train(RunConfig config, List<String> problems) {
+    Train train = config.train();
+    int ranks = Math.max(1, config.cluster().ranks());
+    int micro = train.microBatch();
+    if (train.batch() % ranks != 0) {
+      problems.add(
+          "train.batch: expected a multiple of cluster.ranks = "
+              + ranks
+              + ", got "
+              + train.batch());
+    } else if (micro > 0 && train.batch() / ranks % micro != 0) {
+      problems.add(
+          "train.micro-batch: expected a divisor of train.batch / cluster.ranks = "
+              + train.batch() / ranks
+              + ", got "
+              + micro);
+    }
+    if (config.schedule().warmupSteps() > train.steps()) {
+      problems.add(
+          "schedule.warmup-steps: expected at most train.steps = "
+              + train.steps()
+              + ", got "
+              + config.schedule().warmupSteps());
+    }
+  }
+}

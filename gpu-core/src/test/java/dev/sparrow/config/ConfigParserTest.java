@@ -1,0 +1,120 @@
+package dev.sparrow.config;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.backend.Activation;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class ConfigParserTest {
+  @Test
+  void defaultsAreValidAndComeFromReferenceConf() {
+    RunConfig config = ConfigParser.defaults();
+    assertEquals(256, config.model().context());
+    assertEquals(Activation.GELU, config.model().activation());
+    assertEquals(4 * 256, config.model().hiddenColumns());
+    assertEquals(Moe.Dispatch.DROPLESS, config.moe().dispatch());
+  }
+
+  @Test
+  void aRecipeOverridesTheReferenceAndAssignmentsOverrideTheRecipe() {
+    RunConfig config =
+        ConfigParser.parse(
+            "model { width = 64, heads = 2 }\ntrain.steps = 7",
+            "recipe",
+            List.of(
+                "train.steps=9",
+                "data.path=hdfs://name:9000/a b.txt",
+                "data.options.header=true",
+                "generate.prompt=def main(x): # 1",
+                "schedule.milestones=[3, 5]",
+                "schedule.name=step"));
+    assertEquals(64, config.model().width());
+    assertEquals(9, config.train().steps());
+    assertEquals("hdfs://name:9000/a b.txt", config.data().path());
+    assertEquals("true", config.data().options().get("header"));
+    assertEquals("def main(x): # 1", config.generate().prompt());
+    assertEquals(List.of(3, 5), config.schedule().milestones());
+  }
+
+  @Test
+  void theResolvedTextParsesToTheSameRun() {
+    RunConfig config = ConfigParser.parse("model.width = 512", "recipe", List.of("train.seed=5"));
+    assertEquals(config, ConfigParser.parse(config.text(), "resolved", List.of()));
+  }
+
+  @Test
+  void allProblemsAreReportedTogetherWithTheNearestValidName() {
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    "model { widht = 64, layers = many, heads = 3 }\ntrian.steps = 5",
+                    "recipe",
+                    List.of("optimizer.learning-rate=-1", "moe.top-k=9", "nonsense")));
+    assertHas(e, "model.widht: unknown key; did you mean model.width?");
+    assertHas(e, "trian.steps: unknown key; did you mean train.steps?");
+    assertHas(e, "model.layers: expected a whole number >= 1, got many");
+    assertHas(e, "optimizer.learning-rate: expected a number > 0, got -1.0");
+    assertHas(e, "moe.top-k: expected a whole number in 1..8, got 9");
+    assertHas(e, "model.heads: expected a divisor of model.width = 256, got 3");
+    assertHas(e, "command line: expected key=value, got \"nonsense\"");
+    assertEquals(7, e.problems().size(), e.getMessage());
+  }
+
+  @Test
+  void aSectionGivenAsAValueIsReported() {
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () -> ConfigParser.parse("model = 3", "recipe", List.of()));
+    assertHas(e, "model: expected a section { ... }, got 3");
+  }
+
+  @Test
+  void aFractionIsNoWholeNumber() {
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () -> ConfigParser.parse("", "recipe", List.of("model.layers=2.5")));
+    assertHas(e, "model.layers: expected a whole number >= 1, got 2.5");
+  }
+
+  @Test
+  void rulesBetweenKeysAreChecked() {
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    """
+                    method.name = moe
+                    moe { experts = 2, top-k = 3 }
+                    tokenizer.kind = none
+                    cluster.ranks = 3
+                    train.batch = 16
+                    """,
+                    "recipe",
+                    List.of()));
+    assertHas(e, "moe.top-k: expected at most moe.experts = 2, got 3");
+    assertHas(e, "tokenizer.vocabulary: expected the number of ids >= 1");
+    assertHas(e, "train.batch: expected a multiple of cluster.ranks = 3, got 16");
+  }
+
+  @Test
+  void brokenSyntaxIsReportedWithItsPlace() {
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () -> ConfigParser.parse("model { width = ", "recipe.conf", List.of()));
+    assertHas(e, "recipe.conf: 1");
+  }
+
+  private static void assertHas(ConfigProblemsException e, String text) {
+    assertTrue(
+        e.getMessage().contains(text), () -> "expected \"" + text + "\" in:\n" + e.getMessage());
+  }
+}
