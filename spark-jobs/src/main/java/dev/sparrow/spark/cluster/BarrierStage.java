@@ -56,8 +56,7 @@ public final class BarrierStage {
 
     @Override
     public Iterator<String> apply(Iterator<Integer> input) {
-      List<String> result =
-          Stream.ofNullable(call()).toList();
+      List<String> result = Stream.ofNullable(call()).toList();
       return CollectionConverters.asScala(result.iterator());
     }
 

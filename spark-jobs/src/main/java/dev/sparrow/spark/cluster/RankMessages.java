@@ -22,7 +22,9 @@ public final class RankMessages implements SparkPlugin {
   private static final Map<String, Consumer<RankMessage>> LISTENERS = new ConcurrentHashMap<>();
   private static volatile PluginContext executor;
 
-  /** Registers the driver's listener of one run; close ends it. The listener runs on RPC threads. */
+  /**
+   * Registers the driver's listener of one run; close ends it. The listener runs on RPC threads.
+   */
   public static AutoCloseable listen(String runId, Consumer<RankMessage> listener) {
     LISTENERS.put(runId, listener);
     return () -> LISTENERS.remove(runId);

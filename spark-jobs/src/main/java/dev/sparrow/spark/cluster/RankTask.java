@@ -8,8 +8,8 @@ import org.apache.spark.BarrierTaskContext;
 public interface RankTask extends Serializable {
   /**
    * Runs on an executor's task thread; interrupted when the stage is cancelled or a peer failed. A
-   * thrown exception fails the attempt of the whole stage, which is then tried again; a failure that
-   * would come again must be returned instead.
+   * thrown exception fails the attempt of the whole stage, which is then tried again; a failure
+   * that would come again must be returned instead.
    *
    * @return this rank's result, sent to the driver; null is none
    */
