@@ -39,12 +39,12 @@ final class ConfigRules {
     if (tokenizer.kind().equals("huggingface") && tokenizer.path().isEmpty()) {
       problems.add("tokenizer.path: expected the path of a tokenizer.json for kind = huggingface");
     }
-    if (tokenizer.kind().equals("none") && tokenizer.vocabulary() < 1) {
+    boolean ids = tokenizer.kind().equals("ids");
+    if (ids && tokenizer.vocabulary() < 1) {
       problems.add(
-          "tokenizer.vocabulary: expected the number of ids >= 1 for kind = none, got "
+          "tokenizer.vocabulary: expected the number of ids >= 1 for kind = ids, got "
               + tokenizer.vocabulary());
-    }
-    if (tokenizer.kind().equals("none") && tokenizer.endOfText() >= tokenizer.vocabulary()) {
+    } else if (ids && tokenizer.endOfText() >= tokenizer.vocabulary()) {
       problems.add(
           "tokenizer.end-of-text: expected an id below tokenizer.vocabulary = "
               + tokenizer.vocabulary()

@@ -15,7 +15,7 @@ final class ConfigSections {
     Section s = sections.apply("data");
     return new Data(
         s.string("path"),
-        s.word("format", "text", "json", "parquet", "csv", "arrow", "feather", "table"),
+        s.word("format", "text", "json", "parquet", "orc", "csv", "arrow", "feather", "table"),
         s.options("options"),
         s.string("column"),
         s.string("shards"),
@@ -30,10 +30,11 @@ final class ConfigSections {
   Tokenizer tokenizer() {
     Section s = sections.apply("tokenizer");
     return new Tokenizer(
-        s.word("kind", "bytes", "gpt2", "huggingface", "none"),
+        s.word("kind", "bytes", "gpt2", "huggingface", "ids"),
         s.string("path"),
+        s.string("end-of-text-token"),
         s.atLeast("vocabulary", 0),
-        s.atLeast("end-of-text", -1));
+        s.atLeast("end-of-text", 0));
   }
 
   ModelShape model() {

@@ -93,7 +93,7 @@ class ConfigParserTest {
                     """
                     method.name = moe
                     moe { experts = 2, top-k = 3 }
-                    tokenizer.kind = none
+                    tokenizer.kind = ids
                     cluster.ranks = 3
                     train.batch = 16
                     """,
