@@ -1,0 +1,30 @@
+package dev.sparrow.spark.cli;
+
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.spark.job.GenerateJob;
+import dev.sparrow.spark.job.RunDirectory;
+import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code sparrow generate}. */
+@Command(
+    name = "generate",
+    description = "Continues generate.prompt with a run's model.",
+    mixinStandardHelpOptions = true)
+public final class GenerateCommand implements Callable<Integer> {
+  @Spec private CommandSpec command;
+  @Mixin private RunArguments arguments;
+
+  @Override
+  public Integer call() {
+    Configuration hadoop = new Configuration();
+    RunDirectory run = new RunDirectory(hadoop, arguments.run());
+    RunConfig config = run.config(arguments.assignments());
+    new Console(command).text(GenerateJob.run(hadoop, config, run.model()));
+    return 0;
+  }
+}
