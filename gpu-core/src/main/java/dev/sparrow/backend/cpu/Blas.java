@@ -159,7 +159,10 @@ public final class Blas {
   private static Path library(Path directory) throws IOException {
     try (Stream<Path> files = Files.list(directory)) {
       Optional<Path> library =
-          files.filter(file -> file.getFileName().toString().startsWith(LIBRARY)).sorted().findFirst();
+          files
+              .filter(file -> file.getFileName().toString().startsWith(LIBRARY))
+              .sorted()
+              .findFirst();
       return library.orElseThrow(
           () -> new IOException("expected " + LIBRARY + ".* in " + directory + ", found none"));
     }

@@ -76,8 +76,7 @@ final class CpuAttentionOps implements AttentionOps {
     for (int s = 0; s < shape.sequences(); s++) {
       for (int t = 0; t < shape.length(); t++) {
         int row = x0 + (s * shape.length() + t) * 3 * width;
-        System.arraycopy(
-            x, row + width, cachedKeys.array, cachedKeys.row(s, position + t), width);
+        System.arraycopy(x, row + width, cachedKeys.array, cachedKeys.row(s, position + t), width);
         System.arraycopy(
             x, row + 2 * width, cachedValues.array, cachedValues.row(s, position + t), width);
       }
@@ -150,8 +149,22 @@ final class CpuAttentionOps implements AttentionOps {
     int slot = pool.slot();
     float[] p = scores[slot];
     blas.sgemm(
-        false, true, rows, seen, d, scale(shape), queries.array, queries.row(sequence, from) + column,
-        queries.stride, keys.array, keys.row(sequence, 0) + column, keys.stride, 0, p, 0, stride);
+        false,
+        true,
+        rows,
+        seen,
+        d,
+        scale(shape),
+        queries.array,
+        queries.row(sequence, from) + column,
+        queries.stride,
+        keys.array,
+        keys.row(sequence, 0) + column,
+        keys.stride,
+        0,
+        p,
+        0,
+        stride);
     int out = y0 + (sequence * shape.length() + from) * width + column;
     float[] scales = rowScales[slot]; // 1 / Σ exp
     for (int i = 0; i < rows; i++) {
@@ -169,8 +182,22 @@ final class CpuAttentionOps implements AttentionOps {
       }
     }
     blas.sgemm(
-        false, false, rows, d, seen, 1, p, 0, stride, values.array, values.row(sequence, 0) + column,
-        values.stride, 0, y, out, width);
+        false,
+        false,
+        rows,
+        d,
+        seen,
+        1,
+        p,
+        0,
+        stride,
+        values.array,
+        values.row(sequence, 0) + column,
+        values.stride,
+        0,
+        y,
+        out,
+        width);
     for (int i = 0; i < rows; i++) {
       AttentionRows.scale(y, out + i * width, d, scales[i]);
     }
@@ -255,17 +282,46 @@ final class CpuAttentionOps implements AttentionOps {
     int outs = (first + from) * width + column;
     // S = s·Q·Kᵀ and dP = dO·Vᵀ
     blas.sgemm(
-        false, true, rows, seen, d, s, a.qkv, a.qkv0 + queries, packed, a.qkv, a.qkv0 + keys,
-        packed, 0, p, 0, stride);
+        false,
+        true,
+        rows,
+        seen,
+        d,
+        s,
+        a.qkv,
+        a.qkv0 + queries,
+        packed,
+        a.qkv,
+        a.qkv0 + keys,
+        packed,
+        0,
+        p,
+        0,
+        stride);
     blas.sgemm(
-        false, true, rows, seen, d, 1, a.dout, a.dout0 + outs, width, a.qkv, a.qkv0 + values,
-        packed, 0, ds, 0, stride);
+        false,
+        true,
+        rows,
+        seen,
+        d,
+        1,
+        a.dout,
+        a.dout0 + outs,
+        width,
+        a.qkv,
+        a.qkv0 + values,
+        packed,
+        0,
+        ds,
+        0,
+        stride);
     for (int i = 0; i < rows; i++) {
       int valid = from + i + 1;
       long row = (long) head * shape.length() + from + i;
       int at = i * stride;
       float dot =
-          AttentionRows.dot(a.dout, a.dout0 + outs + i * width, a.out, a.out0 + outs + i * width, d);
+          AttentionRows.dot(
+              a.dout, a.dout0 + outs + i * width, a.out, a.out0 + outs + i * width, d);
       AttentionRows.exp(p, at, valid, stride, a.lse[a.lse0 + (int) row]);
       if (dropout.p() > 0) {
         float[] mask = draws[slot];
@@ -279,14 +335,56 @@ final class CpuAttentionOps implements AttentionOps {
     }
     // dV = Pᵀ·dO, dQ = s·dS·K, dK = s·dSᵀ·Q
     blas.sgemm(
-        true, false, seen, d, rows, 1, p, 0, stride, a.dout, a.dout0 + outs, width, beta, a.dqkv,
-        a.dqkv0 + values, packed);
+        true,
+        false,
+        seen,
+        d,
+        rows,
+        1,
+        p,
+        0,
+        stride,
+        a.dout,
+        a.dout0 + outs,
+        width,
+        beta,
+        a.dqkv,
+        a.dqkv0 + values,
+        packed);
     blas.sgemm(
-        false, false, rows, d, seen, s, ds, 0, stride, a.qkv, a.qkv0 + keys, packed, 0, a.dqkv,
-        a.dqkv0 + queries, packed);
+        false,
+        false,
+        rows,
+        d,
+        seen,
+        s,
+        ds,
+        0,
+        stride,
+        a.qkv,
+        a.qkv0 + keys,
+        packed,
+        0,
+        a.dqkv,
+        a.dqkv0 + queries,
+        packed);
     blas.sgemm(
-        true, false, seen, d, rows, s, ds, 0, stride, a.qkv, a.qkv0 + queries, packed, beta, a.dqkv,
-        a.dqkv0 + keys, packed);
+        true,
+        false,
+        seen,
+        d,
+        rows,
+        s,
+        ds,
+        0,
+        stride,
+        a.qkv,
+        a.qkv0 + queries,
+        packed,
+        beta,
+        a.dqkv,
+        a.dqkv0 + keys,
+        packed);
   }
 
   private static float scale(AttentionShape shape) {

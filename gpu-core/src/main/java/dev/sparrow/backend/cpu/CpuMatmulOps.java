@@ -65,8 +65,22 @@ final class CpuMatmulOps implements MatmulOps {
                 setRows(bs, b0 + column, ys, c, out, m, n, accumulate);
               }
               blas.sgemm(
-                  false, true, m, n, in, 1, xs, x0 + row * in, in, ws, w0 + column * in, in, beta,
-                  ys, c, out);
+                  false,
+                  true,
+                  m,
+                  n,
+                  in,
+                  1,
+                  xs,
+                  x0 + row * in,
+                  in,
+                  ws,
+                  w0 + column * in,
+                  in,
+                  beta,
+                  ys,
+                  c,
+                  out);
             });
   }
 
@@ -88,8 +102,22 @@ final class CpuMatmulOps implements MatmulOps {
         .run(
             (group, row, m, column, n) ->
                 blas.sgemm(
-                    false, false, m, n, out, 1, dys, dy0 + row * out, out, ws, w0 + column, in,
-                    beta, dxs, dx0 + row * in + column, in));
+                    false,
+                    false,
+                    m,
+                    n,
+                    out,
+                    1,
+                    dys,
+                    dy0 + row * out,
+                    out,
+                    ws,
+                    w0 + column,
+                    in,
+                    beta,
+                    dxs,
+                    dx0 + row * in + column,
+                    in));
   }
 
   @Override
@@ -127,8 +155,22 @@ final class CpuMatmulOps implements MatmulOps {
         .run(
             (group, row, m, column, n) ->
                 blas.sgemm(
-                    true, false, m, n, rows, 1, dys, dy0 + row, out, xs, x0 + column, in, 1, dws,
-                    dw0 + row * in + column, in));
+                    true,
+                    false,
+                    m,
+                    n,
+                    rows,
+                    1,
+                    dys,
+                    dy0 + row,
+                    out,
+                    xs,
+                    x0 + column,
+                    in,
+                    1,
+                    dws,
+                    dw0 + row * in + column,
+                    in));
   }
 
   private void backwardWeightInParts(Tensor dy, Tensor x, Tensor dw, int parts) {
@@ -146,8 +188,22 @@ final class CpuMatmulOps implements MatmulOps {
           int from = (int) ((long) rows * part / parts);
           int to = (int) ((long) rows * (part + 1) / parts);
           blas.sgemm(
-              true, false, out, in, to - from, 1, dys, dy0 + from * out, out, xs, x0 + from * in,
-              in, 0, partials, part * size, in);
+              true,
+              false,
+              out,
+              in,
+              to - from,
+              1,
+              dys,
+              dy0 + from * out,
+              out,
+              xs,
+              x0 + from * in,
+              in,
+              0,
+              partials,
+              part * size,
+              in);
         });
     float[] dws = HeapStorage.floats(dw);
     int dw0 = HeapStorage.offset(dw);
@@ -174,8 +230,22 @@ final class CpuMatmulOps implements MatmulOps {
         .run(
             (expert, row, m, column, n) ->
                 blas.sgemm(
-                    false, true, m, n, in, 1, xs, x0 + row * in, in, ws,
-                    w0 + (expert * out + column) * in, in, 0, ys, y0 + row * out + column, out));
+                    false,
+                    true,
+                    m,
+                    n,
+                    in,
+                    1,
+                    xs,
+                    x0 + row * in,
+                    in,
+                    ws,
+                    w0 + (expert * out + column) * in,
+                    in,
+                    0,
+                    ys,
+                    y0 + row * out + column,
+                    out));
   }
 
   @Override
@@ -196,8 +266,22 @@ final class CpuMatmulOps implements MatmulOps {
         .run(
             (expert, row, m, column, n) ->
                 blas.sgemm(
-                    false, false, m, n, out, 1, dys, dy0 + row * out, out, ws,
-                    w0 + expert * out * in + column, in, beta, dxs, dx0 + row * in + column, in));
+                    false,
+                    false,
+                    m,
+                    n,
+                    out,
+                    1,
+                    dys,
+                    dy0 + row * out,
+                    out,
+                    ws,
+                    w0 + expert * out * in + column,
+                    in,
+                    beta,
+                    dxs,
+                    dx0 + row * in + column,
+                    in));
   }
 
   @Override
@@ -220,8 +304,21 @@ final class CpuMatmulOps implements MatmulOps {
               int first = ends[o0 + expert];
               int rows = ends[o0 + expert + 1] - first;
               blas.sgemm(
-                  true, false, m, n, rows, 1, dys, dy0 + first * out + row, out, xs,
-                  x0 + first * in + column, in, 1, dws, dw0 + (expert * out + row) * in + column,
+                  true,
+                  false,
+                  m,
+                  n,
+                  rows,
+                  1,
+                  dys,
+                  dy0 + first * out + row,
+                  out,
+                  xs,
+                  x0 + first * in + column,
+                  in,
+                  1,
+                  dws,
+                  dw0 + (expert * out + row) * in + column,
                   in);
             });
   }
@@ -233,8 +330,7 @@ final class CpuMatmulOps implements MatmulOps {
   }
 
   /** Tiles of all experts' (rows of e, columns) outputs. */
-  private GemmTiles rowsOfExperts(
-      Tensor offsets, int experts, int limit, int columns, int depth) {
+  private GemmTiles rowsOfExperts(Tensor offsets, int experts, int limit, int columns, int depth) {
     int[] ends = HeapStorage.ints(offsets);
     int first = HeapStorage.offset(offsets);
     int total = Matrices.assignments(ends, first, experts, limit);

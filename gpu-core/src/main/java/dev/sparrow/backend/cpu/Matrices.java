@@ -18,8 +18,7 @@ final class Matrices {
   /** Throws unless the tensor has the expected number of elements. */
   static Tensor vector(String name, Tensor tensor, int size) {
     if (tensor.size() != size) {
-      throw new IllegalArgumentException(
-          name + ": expected [" + size + "], got " + tensor.shape());
+      throw new IllegalArgumentException(name + ": expected [" + size + "], got " + tensor.shape());
     }
     return tensor;
   }

@@ -223,8 +223,7 @@ class CpuAttentionOpsTest {
     float[] part = new float[sequences * count * columns];
     for (int s = 0; s < sequences; s++) {
       int at = (s * length + from) * columns;
-      System.arraycopy(
-          HeapStorage.floats(x), at, part, s * count * columns, count * columns);
+      System.arraycopy(HeapStorage.floats(x), at, part, s * count * columns, count * columns);
     }
     return HeapStorage.wrap(part, sequences * count, columns);
   }
