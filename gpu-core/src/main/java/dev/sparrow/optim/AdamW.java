@@ -1,0 +1,68 @@
+package dev.sparrow.optim;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.OptimizerOps;
+import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.tensor.Tensor;
+import java.util.List;
+
+/**
+ * Adam with decoupled weight decay (Loshchilov & Hutter 2019), as PyTorch's {@code
+ * torch.optim.AdamW}; the decay meets only segments that ask for it.
+ */
+public final class AdamW implements Optimizer {
+  private record Part(ArenaWindow window, Tensor firstMoment, Tensor secondMoment) {}
+
+  private final OptimizerSettings settings;
+  private final Backend backend;
+  private final Tensor firstMoment; // (arena)
+  private final Tensor secondMoment; // (arena)
+  private final List<Part> parts;
+
+  public AdamW(OptimizerSettings settings, Backend backend, ParameterArena arena) {
+    this.settings = settings;
+    this.backend = backend;
+    int size = Math.toIntExact(arena.size());
+    this.firstMoment = backend.allocate(size);
+    this.secondMoment = backend.allocate(size);
+    this.parts =
+        ArenaWindow.of(arena).stream()
+            .map(window -> new Part(window, window.of(firstMoment), window.of(secondMoment)))
+            .toList();
+  }
+
+  @Override
+  public void step(long update, double learningRate, double gradientScale) {
+    OptimizerOps.AdamW decayed = at(update, learningRate, settings.weightDecay());
+    OptimizerOps.AdamW plain = at(update, learningRate, 0);
+    OptimizerOps ops = backend.optimizer();
+    for (int i = 0; i < parts.size(); i++) {
+      Part part = parts.get(i);
+      ArenaWindow window = part.window;
+      ops.adamW(
+          window.decay() ? decayed : plain,
+          gradientScale,
+          window.gradient(),
+          window.value(),
+          part.firstMoment,
+          part.secondMoment);
+    }
+  }
+
+  private OptimizerOps.AdamW at(long update, double learningRate, double decay) {
+    return new OptimizerOps.AdamW(
+        learningRate, settings.beta1(), settings.beta2(), settings.epsilon(), decay, update);
+  }
+
+  @Override
+  public List<State> state() {
+    return List.of(new State("exp_avg", firstMoment), new State("exp_avg_sq", secondMoment));
+  }
+
+  @Override
+  public void close() {
+    backend.free(firstMoment);
+    backend.free(secondMoment);
+  }
+}

@@ -1,0 +1,132 @@
+package dev.sparrow.train;
+
+import dev.sparrow.checkpoint.Checkpoint;
+import dev.sparrow.checkpoint.CheckpointException;
+import dev.sparrow.checkpoint.CheckpointState;
+import dev.sparrow.checkpoint.CheckpointWriter;
+import dev.sparrow.config.RunConfig;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * A run's way into and out of checkpoints. Rank 0 reads and writes; the others receive what it
+ * read, so that only rank 0 needs to see the store.
+ */
+final class RunCheckpoints implements AutoCloseable {
+  private static final byte[] NO_CHECKPOINT = {};
+
+  private final TrainerParts parts;
+  private final RunState state;
+  private final CheckpointWriter writer; // null: this rank writes none
+  private RunState.Snapshot snapshot;
+  private long lastSaved = -1;
+
+  RunCheckpoints(TrainerParts parts) {
+    this.parts = parts;
+    this.state = new RunState(parts);
+    boolean writes = parts.collective().rank() == 0 && parts.checkpoints() != null;
+    this.writer = writes ? new CheckpointWriter(parts.checkpoints()) : null;
+  }
+
+  /** Continues from the newest checkpoint, or sets the initial weights; gives updates done. */
+  long restore() {
+    Optional<Checkpoint> found = writer == null ? Optional.empty() : parts.checkpoints().latest();
+    byte[] json =
+        parts.collective().broadcast(found.map(f -> f.state().toJson()).orElse(NO_CHECKPOINT), 0);
+    if (json.length == 0) {
+      parts.arena().initialize(parts.config().train().seed());
+      return 0;
+    }
+    CheckpointState saved = parse(json);
+    requireSameOrder(saved);
+    found.ifPresent(state::load);
+    state.broadcast(parts.collective());
+    parts.train().restore(saved.position());
+    lastSaved = saved.step();
+    return saved.step();
+  }
+
+  private static CheckpointState parse(byte[] json) {
+    try {
+      return CheckpointState.fromJson(json);
+    } catch (IOException broken) {
+      throw new CheckpointException("state.json: " + broken.getMessage(), broken);
+    }
+  }
+
+  /** A position means the same samples only under the same seed, batch and context. */
+  private void requireSameOrder(CheckpointState saved) {
+    RunConfig config = parts.config();
+    requireSame("train.seed", saved.seed(), config.train().seed());
+    requireSame("train.batch", saved.batch(), config.train().batch());
+    requireSame("model.context", saved.context(), config.model().context());
+  }
+
+  private static void requireSame(String key, long saved, long configured) {
+    if (saved != configured) {
+      throw new CheckpointException(
+          key
+              + ": expected "
+              + saved
+              + " as in the checkpoint to resume, got "
+              + configured
+              + "; set it back, or start a new run with another output.path");
+    }
+  }
+
+  /**
+   * Takes the state of now and returns; a thread writes it.
+   *
+   * @throws CheckpointException where the last write failed
+   */
+  void save(long step) {
+    if (step == lastSaved) {
+      return;
+    }
+    lastSaved = step;
+    if (writer == null) {
+      return;
+    }
+    writer.await();
+    if (snapshot == null) {
+      snapshot = state.snapshot();
+    }
+    writer.write(snapshot.capture(stateAt(step), parts.config().text()));
+  }
+
+  private CheckpointState stateAt(long step) {
+    RunConfig config = parts.config();
+    long position = parts.train().position();
+    return new CheckpointState(
+        CheckpointState.FORMAT_VERSION,
+        step,
+        position,
+        (double) position / parts.train().samplesPerEpoch(),
+        config.train().seed(),
+        config.train().batch(),
+        config.model().context(),
+        parts.collective().size(),
+        parts.method().name(),
+        config.optimizer().name().name().toLowerCase(Locale.ROOT),
+        null);
+  }
+
+  /** For messages. */
+  String lastInWords() {
+    if (writer == null && parts.collective().rank() == 0) {
+      return "checkpoints are off";
+    }
+    return lastSaved < 0
+        ? "there is no checkpoint yet"
+        : "the last good checkpoint is of step " + lastSaved;
+  }
+
+  /** Waits for what is being written. */
+  @Override
+  public void close() {
+    if (writer != null) {
+      writer.close();
+    }
+  }
+}
