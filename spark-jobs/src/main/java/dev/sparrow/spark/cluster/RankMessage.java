@@ -15,11 +15,11 @@ public record RankMessage(String runId, int rank, int attempt, Kind kind, String
     implements Serializable {
   /** What a message carries. */
   public enum Kind {
+    /** Rank 0 begins after this many steps; what was told of later ones is void. */
+    STARTED,
     /** A row of metrics.jsonl. */
     METRICS,
-    /** Something worth a line on the console. */
-    NOTE,
-    /** Why this rank gave up; the first that is not a lost peer is the cause of them all. */
+    /** Why this rank gave up, in one line; not sent by those that merely lost a peer. */
     FAILURE
   }
 }

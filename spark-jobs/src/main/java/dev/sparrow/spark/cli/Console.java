@@ -1,0 +1,137 @@
+package dev.sparrow.spark.cli;
+
+import dev.sparrow.spark.job.EvaluateJob;
+import dev.sparrow.spark.job.Inspection;
+import dev.sparrow.spark.job.TrainJob;
+import dev.sparrow.spark.job.TrainListener;
+import dev.sparrow.spark.shard.ShardManifest;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * What the commands print, on standard output. Progress is a line a row: it reads the same in a
+ * terminal, in a cluster's log and in a pipe.
+ */
+final class Console implements TrainListener {
+  private final PrintWriter out;
+  private long steps;
+  private long firstStep = -1;
+  private long firstNanos;
+
+  Console(CommandSpec command) {
+    this.out = command.commandLine().getOut();
+  }
+
+  void text(String text) {
+    out.println(text);
+    out.flush();
+  }
+
+  private void line(String format, Object... arguments) {
+    text(String.format(Locale.ROOT, format, arguments));
+  }
+
+  void shards(String path, ShardManifest manifest) {
+    line("shards       %s", path);
+    part("train", manifest.train());
+    part("validation", manifest.validation());
+    line(
+        "tokenizer    %s, %,d ids",
+        manifest.tokenizer().kind(), manifest.tokenizer().vocabularySize());
+    if (manifest.unigramLoss() != null) {
+      line("unigram      %.4f nats per validation token", manifest.unigramLoss());
+    }
+  }
+
+  private void part(String name, ShardManifest.Part part) {
+    line(
+        "%-12s %,d documents, %,d tokens, %,d rows in %,d files",
+        name, part.documents(), part.tokens(), part.rows(), part.files().size());
+  }
+
+  void inspection(Inspection inspection) {
+    text(inspection.table());
+  }
+
+  @Override
+  public void started(long steps, int ranks, String description) {
+    this.steps = steps;
+    line("%s", description);
+    line("training     %,d steps on %d rank%s", steps, ranks, ranks == 1 ? "" : "s");
+  }
+
+  @Override
+  public void row(Map<String, Object> row) {
+    long step = ((Number) row.get("step")).longValue();
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "step %,d/%,d  loss %.4f  lr %.2e  %,.0f tokens/s  %s left",
+            step,
+            steps,
+            number(row, "loss"),
+            number(row, "lr"),
+            number(row, "tokens_per_second"),
+            left(step)));
+    if (row.containsKey("validation_loss")) {
+      text.append(
+          String.format(Locale.ROOT, "  validation loss %.4f", number(row, "validation_loss")));
+    }
+    text(text.toString());
+  }
+
+  private static double number(Map<String, Object> row, String name) {
+    return row.get(name) instanceof Number value ? value.doubleValue() : Double.NaN;
+  }
+
+  /** From the pace since the first row, which pauses for validation and checkpoints are part of. */
+  private String left(long step) {
+    long now = System.nanoTime();
+    if (firstStep < 0 || step <= firstStep) {
+      firstStep = step;
+      firstNanos = now;
+      return "?";
+    }
+    double nanosPerStep = (double) (now - firstNanos) / (step - firstStep);
+    Duration left = Duration.ofNanos((long) (nanosPerStep * (steps - step)));
+    return left.toHours() > 0
+        ? String.format("%d:%02d:%02d", left.toHours(), left.toMinutesPart(), left.toSecondsPart())
+        : String.format("%d:%02d", left.toMinutes(), left.toSecondsPart());
+  }
+
+  @Override
+  public void note(String text) {
+    text(text);
+  }
+
+  void trained(TrainJob.Trained trained) {
+    Map<String, Object> summary = trained.summary();
+    if (summary.containsKey("validation_loss")) {
+      line(
+          "validation   loss %.4f nats per token (perplexity %.2f); unigram model %.4f",
+          number(summary, "validation_loss"),
+          Math.exp(number(summary, "validation_loss")),
+          number(summary, "unigram_loss"));
+    }
+    line(
+        "speed        %,.0f tokens/s on %s",
+        number(summary, "tokens_per_second"), summary.get("device"));
+    if (!trained.sample().isEmpty()) {
+      line("sample       %s", trained.sample().indent(2).strip());
+    }
+    line("run          %s: model/, metrics.jsonl, summary.json, report.html", trained.path());
+  }
+
+  void evaluated(EvaluateJob.Evaluated evaluated) {
+    line(
+        "validation   loss %.4f nats per token, perplexity %.2f, %,d tokens",
+        evaluated.loss(), Math.exp(evaluated.loss()), evaluated.tokens());
+    if (evaluated.unigramLoss() != null) {
+      line("unigram      loss %.4f", evaluated.unigramLoss());
+    }
+  }
+}

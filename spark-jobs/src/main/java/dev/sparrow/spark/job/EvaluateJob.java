@@ -1,0 +1,93 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.collective.LocalCollective;
+import dev.sparrow.config.ConfigParser;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.BatchPlan;
+import dev.sparrow.data.BatchSource;
+import dev.sparrow.spark.cluster.ClusterChecks;
+import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.spark.shard.Split;
+import dev.sparrow.train.Evaluation;
+import dev.sparrow.train.Evaluator;
+import java.io.Serializable;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.SerializableConfiguration;
+
+/**
+ * The mean loss of a run's model over the held-out split: every task takes a stripe of it with its
+ * own copy of the model; no barrier, a lost task is simply run again.
+ */
+public final class EvaluateJob {
+  private final SparkSession spark;
+  private final RunConfig config;
+  private final RunDirectory run;
+
+  /**
+   * @param loss mean nats per token
+   * @param unigramLoss that of the unigram model of the training tokens; null where not known
+   */
+  public record Evaluated(double loss, long tokens, Double unigramLoss) {}
+
+  /** Loss and tokens of one stripe. */
+  private record Stripe(double lossSum, long tokens) implements Serializable {}
+
+  public EvaluateJob(SparkSession spark, RunConfig config, String run) {
+    this.spark = spark;
+    this.config = config;
+    this.run = new RunDirectory(spark.sparkContext().hadoopConfiguration(), run);
+  }
+
+  /** Shards other data first where {@code data.path} names some that is not sharded yet. */
+  public Evaluated run() {
+    ShardJob.Shards shards = new ShardJob(spark, config).run(false);
+    ShardManifest.Part part = shards.manifest().part(Split.VALIDATION);
+    if (part.rows() == 0) {
+      throw new JobException(
+          shards.path()
+              + ": expected a validation split, found no rows; shard with data.validation-fraction >"
+              + " 0 or data.split-column");
+    }
+    int ranks =
+        ClusterChecks.ranks(spark.sparkContext(), config.cluster().ranks());
+    List<Stripe> stripes = stripes((int) Math.min(ranks, part.rows()), shards.path());
+    long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
+    double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
+    return new Evaluated(loss, tokens, shards.manifest().unigramLoss());
+  }
+
+  private List<Stripe> stripes(int ranks, String shards) {
+    String text = config.text();
+    String model = run.model();
+    SerializableConfiguration hadoop =
+        new SerializableConfiguration(spark.sparkContext().hadoopConfiguration());
+    List<Integer> numbers = IntStream.range(0, ranks).boxed().toList();
+    return JavaSparkContext.fromSparkContext(spark.sparkContext())
+        .parallelize(numbers, ranks)
+        .map(rank -> stripe(rank, ranks, text, model, shards, hadoop.value()))
+        .collect();
+  }
+
+  private static Stripe stripe(
+      int rank, int ranks, String text, String model, String shards, Configuration hadoop) {
+    RunConfig config = ConfigParser.parse(text, "config.conf", List.of());
+    BatchPlan plan =
+        BatchPlan.of(config.train().batch() / ranks * ranks, config.train().microBatch(), rank, ranks);
+    try (Backend backend = new CpuBackend(TrainTask.threads(config, TaskContext.get()));
+        LoadedModel loaded =
+            LoadedModel.open(hadoop, config, model, backend, plan.microBatch());
+        BatchSource source =
+new Readers(hadoop, shards, config).validation(plan)) {
+      Evaluation evaluation =
+          new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
+      return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens());
+    }
+  }
+}

@@ -1,0 +1,40 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.model.TextGenerator;
+import dev.sparrow.spark.shard.ManifestStore;
+import dev.sparrow.spark.text.TextTokenizer;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+
+/** Continues {@code generate.prompt} with a trained model, on the driver. */
+public final class GenerateJob {
+  private GenerateJob() {}
+
+  /**
+   * @param model a model directory (see {@link RunDirectory})
+   * @return prompt and continuation; ends early at the end of a text
+   */
+  public static String run(Configuration hadoop, RunConfig config, String model) {
+    ManifestStore store = new ManifestStore(hadoop, model);
+    TextTokenizer tokenizer = store.tokenizer(store.read());
+    int[] prompt = tokenizer.encode(config.generate().prompt());
+    // Every document begins after an end-of-text, so that is how an empty prompt begins, too.
+    int[] start =
+        prompt.length > 0 ? prompt : IntStream.of(tokenizer.endOfText()).toArray();
+    int threads = Runtime.getRuntime().availableProcessors();
+    try (Backend backend = new CpuBackend(threads);
+        LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, 1)) {
+      int[] text =
+          new TextGenerator(backend, loaded.model())
+              .generate(start, config.generate(), tokenizer.endOfText());
+      return tokenizer.decode(visible(text, tokenizer.endOfText()));
+    }
+  }
+
+  private static int[] visible(int[] ids, int endOfText) {
+    return IntStream.of(ids).filter(id -> id != endOfText).toArray();
+  }
+}

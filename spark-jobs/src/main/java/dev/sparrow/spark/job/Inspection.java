@@ -1,0 +1,103 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.config.Tokenizer;
+import dev.sparrow.data.BatchPlan;
+import dev.sparrow.model.ModelSummary;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.tensor.DType;
+import java.util.Locale;
+import org.apache.hadoop.conf.Configuration;
+
+/** A model's layers, parameters, FLOPs and memory, in words; nothing is run. */
+public final class Inspection {
+  private final RunConfig config;
+  private final int vocabulary;
+  private final ModelSummary model;
+
+  private Inspection(RunConfig config, int vocabulary, ModelSummary model) {
+    this.config = config;
+    this.vocabulary = vocabulary;
+    this.model = model;
+  }
+
+  /** Of settings alone: the vocabulary is that of the tokenizer they name. */
+  public static Inspection of(RunConfig config) {
+    Tokenizer tokenizer = config.tokenizer();
+    int vocabulary =
+        tokenizer.kind().equals("ids")
+            ? tokenizer.vocabulary()
+            : ShardJob.tokenizer(tokenizer).open(new Configuration()).vocabularySize();
+    return of(config, vocabulary);
+  }
+
+  public static Inspection of(RunConfig config, int vocabulary) {
+    int ranks = Math.max(1, config.cluster().ranks());
+    int sequences =
+        BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
+    return new Inspection(
+        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, DType.F32));
+  }
+
+  /** One line for the start of a training. */
+  public String headline() {
+    return format(
+        "model        %s, %,d parameters (%,d active), %s per token, %s a rank",
+        config.method().name(),
+        model.parameters(),
+        model.activeParameters(),
+        flops(model.trainingFlopsPerToken()),
+        bytes(model.bytes()));
+  }
+
+  /** All of it, a line a layer. */
+  public String table() {
+    StringBuilder text = new StringBuilder();
+    text.append(format("%-34s %-44s %15s %15s %14s%n", "layer", "kind", "parameters", "active", "FLOPs/token"));
+    for (LayerSummary layer : model.layers()) {
+      text.append(
+          format(
+              "%-34s %-44s %,15d %,15d %14s%n",
+              layer.name(),
+              layer.kind(),
+              layer.parameters(),
+              layer.activeParameters(),
+              flops(layer.forwardFlopsPerToken())));
+    }
+    text.append(format("%nparameters   %,d, of which a token meets %,d%n", model.parameters(), model.activeParameters()));
+    text.append(
+        format(
+            "FLOPs/token  %s forward, %s training (attention over the average causal length)%n",
+            flops(model.forwardFlopsPerToken()), flops(model.trainingFlopsPerToken())));
+    text.append(
+        format(
+            "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for %d"
+                + " sequences of %d%n",
+            bytes(model.bytes()),
+            bytes(model.weightBytes()),
+            bytes(model.gradientBytes()),
+            bytes(model.optimizerBytes()),
+            bytes(model.activationBytes()),
+            model.sequences(),
+            config.model().context()));
+    text.append(format("vocabulary   %,d", vocabulary));
+    return text.toString();
+  }
+
+  private static String format(String pattern, Object... arguments) {
+    return String.format(Locale.ROOT, pattern, arguments);
+  }
+
+  private static String flops(double flops) {
+    if (flops >= 1e9) {
+      return format("%.2f GFLOP", flops / 1e9);
+    }
+    return flops >= 1e6 ? format("%.2f MFLOP", flops / 1e6) : format("%.1f kFLOP", flops / 1e3);
+  }
+
+  private static String bytes(long bytes) {
+    return bytes >= 1L << 30
+        ? format("%.2f GiB", bytes / (double) (1L << 30))
+        : format("%.1f MiB", bytes / (double) (1L << 20));
+  }
+}

@@ -1,0 +1,148 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.spark.cluster.BarrierStage;
+import dev.sparrow.spark.cluster.ClusterChecks;
+import dev.sparrow.spark.cluster.RankMessages;
+import dev.sparrow.spark.report.Report;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.UUID;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkContext;
+import org.apache.spark.SparkException;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The main job: shards where needed, trains all ranks in one barrier stage, and leaves a run
+ * directory with model, metrics, summary and report.
+ */
+public final class TrainJob {
+  private static final Logger LOG = LoggerFactory.getLogger(TrainJob.class);
+
+  /** What to do where the run directory holds a run. */
+  public record Mode(boolean overwrite, boolean resume) {
+    public static final Mode NEW = new Mode(false, false);
+  }
+
+  /**
+   * A finished job.
+   *
+   * @param path the run directory
+   * @param summary fields of summary.json
+   * @param sample generated text; empty where no prompt can be made
+   */
+  public record Trained(String path, Map<String, Object> summary, String sample) {}
+
+  private final SparkSession spark;
+  private final SparkContext context;
+  private final Configuration hadoop;
+  private final RunConfig config;
+  private final TrainListener listener;
+
+  public TrainJob(SparkSession spark, RunConfig config, TrainListener listener) {
+    this.spark = spark;
+    this.context = spark.sparkContext();
+    this.hadoop = context.hadoopConfiguration();
+    this.config = config;
+    this.listener = listener;
+  }
+
+  /**
+   * @throws JobException with the cause in one line
+   */
+  public Trained run(Mode mode) {
+    ClusterChecks.requireStaticAllocation(context);
+    RunDirectory run = new RunDirectory(hadoop, config.output());
+    run.prepare(mode.overwrite(), mode.resume());
+    int ranks = ClusterChecks.ranks(context, config.cluster().ranks());
+    ShardJob.Shards shards = new ShardJob(spark, config).run(mode.overwrite());
+    requireEnoughRows(shards);
+    run.writeText("config.conf", config.text());
+    listener.started(config.train().steps(), ranks, describe(shards));
+    try (TrainFollower follower = new TrainFollower(run, listener)) {
+      Map<String, Object> summary = train(run, shards, ranks, follower);
+      return publish(run, shards, summary, follower.rows());
+    }
+  }
+
+  private void requireEnoughRows(ShardJob.Shards shards) {
+    long rows = shards.manifest().train().rows();
+    if (rows < config.train().batch()) {
+      throw new JobException(
+          "train.batch: expected at most the "
+              + rows
+              + " rows of model.context = "
+              + config.model().context()
+              + " tokens that the data holds, got "
+              + config.train().batch()
+              + "; lower train.batch or model.context, or bring more data");
+    }
+  }
+
+  private String describe(ShardJob.Shards shards) {
+    return Inspection.of(config, shards.manifest().tokenizer().vocabularySize()).headline();
+  }
+
+  private Map<String, Object> train(
+      RunDirectory run, ShardJob.Shards shards, int ranks, TrainFollower follower) {
+    String runId = UUID.randomUUID().toString();
+    TrainTask task =
+        new TrainTask(
+            runId, config.text(), run.path(), shards.path(), new SerializableConfiguration(hadoop));
+    try (AutoCloseable registration = RankMessages.listen(runId, follower)) {
+      List<String> results = BarrierStage.run(context, ranks, task);
+      return summaryOf(results);
+    } catch (SparkException e) {
+      throw new JobException(follower.failure().orElseGet(() -> firstLine(e)), e);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new JobException(follower.failure().orElseGet(() -> firstLine(e)), e);
+    }
+  }
+
+  private static Map<String, Object> summaryOf(List<String> results) {
+    List<Outcome> outcomes = results.stream().map(Outcome::parse).toList();
+    for (Outcome outcome : outcomes) {
+      if (outcome.failure() != null) {
+        throw new JobException(outcome.failure());
+      }
+    }
+    return outcomes.stream()
+        .map(Outcome::summary)
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElseThrow(() -> new JobException("training: expected rank 0's summary, got none"));
+  }
+
+  private static String firstLine(Exception e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
+  }
+
+  private Trained publish(
+      RunDirectory run, ShardJob.Shards shards, Map<String, Object> trained, List<String> rows) {
+    Map<String, Object> summary = new LinkedHashMap<>(trained);
+    if (shards.manifest().unigramLoss() != null) {
+      summary.put("unigram_loss", shards.manifest().unigramLoss());
+    }
+    String checkpoint =
+        new CheckpointStore(run.files(), run.checkpoints(), config.checkpoint().keep())
+            .latest()
+            .orElseThrow(() -> new JobException(run.path() + ": expected a checkpoint, found none"))
+            .path();
+    run.publishModel(checkpoint, shards.path(), config.text());
+    String sample = GenerateJob.run(hadoop, config, run.model());
+    run.writeSummary(summary);
+    run.writeText(
+        "report.html", new Report(run.path(), summary, rows, sample, config.text()).html());
+    LOG.info("{}: model, metrics, summary and report written", run.path());
+    return new Trained(run.path(), summary, sample);
+  }
+}

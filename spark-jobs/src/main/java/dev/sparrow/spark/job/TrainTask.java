@@ -1,0 +1,165 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.checkpoint.CheckpointException;
+import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.collective.Collective;
+import dev.sparrow.collective.CollectiveException;
+import dev.sparrow.config.ConfigParser;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.BatchPlan;
+import dev.sparrow.data.BatchSource;
+import dev.sparrow.model.Model;
+import dev.sparrow.model.Models;
+import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.optim.LearningRateSchedule;
+import dev.sparrow.optim.Optimizer;
+import dev.sparrow.sparsity.Method;
+import dev.sparrow.spark.cluster.RankMessage;
+import dev.sparrow.spark.cluster.RankMessages;
+import dev.sparrow.spark.cluster.RankTask;
+import dev.sparrow.spark.cluster.Rendezvous;
+import dev.sparrow.spark.files.HadoopFileStore;
+import dev.sparrow.spark.shard.ManifestStore;
+import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.spark.shard.Split;
+import dev.sparrow.train.MetricsRow;
+import dev.sparrow.train.MetricsSink;
+import dev.sparrow.train.TrainSummary;
+import dev.sparrow.train.Trainer;
+import dev.sparrow.train.TrainerParts;
+import dev.sparrow.train.TrainingDivergedException;
+import dev.sparrow.train.TrainingInterruptedException;
+import java.io.IOException;
+import java.util.List;
+import org.apache.spark.BarrierTaskContext;
+import org.apache.spark.TaskContext;
+import org.apache.spark.util.SerializableConfiguration;
+
+/**
+ * One rank of a training job, from the task's start to its end: backend, rendezvous, reader, model,
+ * trainer. A failure that another attempt may cure (a lost peer, a lost disk) is thrown, so that
+ * Spark tries the stage again; one that would come again is returned.
+ */
+final class TrainTask implements RankTask {
+  private static final long serialVersionUID = 1L;
+
+  private final String runId;
+  private final String configText;
+  private final String runPath;
+  private final String shards;
+  private final SerializableConfiguration hadoop;
+
+  /**
+   * @param configText resolved settings, parsed again on the executor
+   * @param shards directory of the shards
+   */
+  TrainTask(
+      String runId,
+      String configText,
+      String runPath,
+      String shards,
+      SerializableConfiguration hadoop) {
+    this.runId = runId;
+    this.configText = configText;
+    this.runPath = runPath;
+    this.shards = shards;
+    this.hadoop = hadoop;
+  }
+
+  @Override
+  public String run(BarrierTaskContext context) throws Exception {
+    RunConfig config = ConfigParser.parse(configText, "config.conf", List.of());
+    Outcome outcome;
+    try {
+      outcome = Outcome.done(train(context, config));
+    } catch (TrainingDivergedException | CheckpointException | IllegalArgumentException e) {
+      outcome = Outcome.failed(e.getMessage());
+    } catch (CollectiveException | TrainingInterruptedException e) {
+      throw e;
+    } catch (Exception e) {
+      tell(context, RankMessage.Kind.FAILURE, String.valueOf(e.getMessage()));
+      throw e;
+    }
+    return context.partitionId() == 0 || outcome.failure() != null ? outcome.toJson() : null;
+  }
+
+  private TrainSummary train(BarrierTaskContext context, RunConfig config) throws IOException {
+    ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
+    try (Backend backend = new CpuBackend(threads(config, context));
+        Collective collective = Rendezvous.join(context, runId, config.cluster())) {
+      Method method = Models.method(backend, config);
+      Model model =
+          Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+      BatchPlan plan =
+          BatchPlan.of(
+              config.train().batch(),
+              config.train().microBatch(),
+              collective.rank(),
+              collective.size());
+      Readers readers = new Readers(hadoop.value(), shards, config);
+      boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
+      try (ParameterArena arena = new ParameterArena(backend, model.parameters());
+          Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena);
+          BatchSource train = readers.training(plan)) {
+        TrainerParts parts =
+            new TrainerParts(
+                backend,
+                model,
+                method,
+                arena,
+                optimizer,
+                LearningRateSchedule.of(
+                    config.schedule(), config.optimizer().learningRate(), config.train().steps()),
+                train,
+                validates ? () -> readers.validation(plan) : null,
+                collective,
+                checkpoints(config, collective.rank()),
+                sink(context),
+                config,
+                () -> false);
+        return new Trainer(parts).run();
+      }
+    }
+  }
+
+  /** Threads of a rank: its own setting, or the cores that Spark gives a task. */
+  static int threads(RunConfig config, TaskContext context) {
+    return config.train().threads() > 0 ? config.train().threads() : context.cpus();
+  }
+
+  private CheckpointStore checkpoints(RunConfig config, int rank) throws IOException {
+    if (rank != 0) {
+      return null;
+    }
+    return new CheckpointStore(
+        new HadoopFileStore(hadoop.value(), runPath),
+        runPath + "/checkpoints",
+        config.checkpoint().keep());
+  }
+
+  private MetricsSink sink(BarrierTaskContext context) {
+    return new MetricsSink() {
+      @Override
+      public void start(long done, long steps) {
+        tell(context, RankMessage.Kind.STARTED, Long.toString(done));
+      }
+
+      @Override
+      public void row(MetricsRow row) {
+        tell(context, RankMessage.Kind.METRICS, row.toJson());
+      }
+    };
+  }
+
+  private void tell(BarrierTaskContext context, RankMessage.Kind kind, String text) {
+    RankMessages.send(
+        new RankMessage(
+            runId, context.partitionId(), context.stageAttemptNumber(), kind, firstLine(text)));
+  }
+
+  private static String firstLine(String text) {
+    return text.lines().findFirst().orElse("");
+  }
+}
