@@ -1,5 +1,5 @@
 /**
- * Measurements that the benchmark suites share. Imports {@code backend}, {@code backend.cpu} and
- * {@code tensor}.
+ * Cores of the {@code bench} suites: they measure and return rows, printing is the command line's.
+ * Every ratio is taken within one run against a baseline that is measured beside it.
  */
 package dev.sparrow.bench;
