@@ -1,0 +1,59 @@
+package dev.sparrow.data;
+
+/**
+ * One pass over an array of tokens, for evaluation: rows in their order, striped over the ranks by
+ * micro-batch. Where the rows end, the last batch is smaller and then {@link #next} gives null.
+ */
+public final class SweepInMemory implements BatchSource {
+  private final int[] tokens; // (rows, context + 1)
+  private final int rowLength;
+  private final int rows;
+  private final BatchPlan plan;
+  private final Batch batch;
+  private long position;
+
+  /**
+   * @param tokens rows of context + 1 ids, one after another; shared, not copied
+   */
+  public SweepInMemory(int[] tokens, int context, BatchPlan plan) {
+    this.tokens = tokens;
+    this.rowLength = context + 1;
+    this.rows = TokensInMemory.rows(tokens, rowLength);
+    this.plan = plan;
+    this.batch = new Batch(plan.microBatch(), context);
+  }
+
+  @Override
+  public Batch next() {
+    long first = position + (long) plan.rank() * plan.microBatch();
+    position += (long) plan.world() * plan.microBatch();
+    if (first >= rows) {
+      return null;
+    }
+    int count = (int) Math.min(plan.microBatch(), rows - first);
+    System.arraycopy(
+        tokens, (int) first * rowLength, batch.tokens(), 0, Math.multiplyExact(count, rowLength));
+    batch.filled(count, first);
+    return batch;
+  }
+
+  @Override
+  public long samplesPerEpoch() {
+    return rows;
+  }
+
+  @Override
+  public long position() {
+    return Math.min(position, rows);
+  }
+
+  @Override
+  public void restore(long position) {
+    this.position = position;
+  }
+
+  @Override
+  public void close() {
+    // Holds nothing but memory.
+  }
+}

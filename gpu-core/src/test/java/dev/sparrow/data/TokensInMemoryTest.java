@@ -1,0 +1,115 @@
+package dev.sparrow.data;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class TokensInMemoryTest {
+  private static final int CONTEXT = 2;
+  private static final int ROWS = 27;
+  private static final long SEED = 5;
+
+  /** Row r holds 3r, 3r + 1, 3r + 2. */
+  private static int[] tokens() {
+    return IntStream.range(0, ROWS * (CONTEXT + 1)).toArray();
+  }
+
+  private static TokensInMemory source(BatchPlan plan) {
+    return new TokensInMemory(tokens(), CONTEXT, plan, SEED, true);
+  }
+
+  private static List<Integer> rows(Batch batch) {
+    List<Integer> rows = new ArrayList<>();
+    for (int i = 0; i < batch.sequences(); i++) {
+      rows.add(batch.tokens()[i * (CONTEXT + 1)] / (CONTEXT + 1));
+    }
+    return rows;
+  }
+
+  /** Rows by their place in the global order, over {@code updates} global batches of 8. */
+  private static List<Integer> globalOrder(int world, int micro, long from, int updates) {
+    Integer[] order = new Integer[updates * 8];
+    for (int rank = 0; rank < world; rank++) {
+      BatchPlan plan = BatchPlan.of(8, micro, rank, world);
+      TokensInMemory source = source(plan);
+      source.restore(from);
+      for (int i = 0; i < updates * plan.accumulation(); i++) {
+        Batch batch = source.next();
+        List<Integer> rows = rows(batch);
+        for (int j = 0; j < rows.size(); j++) {
+          order[(int) (batch.firstSample() - from) + j] = rows.get(j);
+        }
+      }
+      assertEquals(from + updates * 8L, source.position());
+    }
+    return List.of(order);
+  }
+
+  @Test
+  void orderIsThatOfTheSeedWhateverTheWorld() {
+    List<Integer> alone = globalOrder(1, 0, 0, 7);
+    assertEquals(alone, globalOrder(1, 2, 0, 7));
+    assertEquals(alone, globalOrder(2, 1, 0, 7));
+    assertEquals(alone, globalOrder(4, 2, 0, 7));
+    assertEquals(alone.subList(16, 56), globalOrder(2, 2, 16, 5), "restored under two ranks");
+  }
+
+  @Test
+  void anEpochHasEveryRowAtMostOnceAndTheNextAnotherOrder() {
+    List<Integer> order = globalOrder(2, 2, 0, 6);
+    List<Integer> first = order.subList(0, 24);
+    assertEquals(24, source(BatchPlan.of(8, 2, 0, 2)).samplesPerEpoch());
+    assertEquals(24, new HashSet<>(first).size());
+    assertEquals(24, new HashSet<>(order.subList(24, 48)).size());
+    assertNotEquals(first, order.subList(24, 48));
+  }
+
+  @Test
+  void unshuffledRowsComeInTheirOrder() {
+    TokensInMemory source =
+        new TokensInMemory(tokens(), CONTEXT, BatchPlan.of(8, 0, 0, 1), SEED, false);
+    assertEquals(List.of(0, 1, 2, 3, 4, 5, 6, 7), rows(source.next()));
+  }
+
+  @Test
+  void refusesDataSmallerThanABatchAndForeignPositions() {
+    BatchPlan plan = BatchPlan.of(32, 0, 0, 1);
+    assertThrows(IllegalArgumentException.class, () -> source(plan));
+    TokensInMemory source = source(BatchPlan.of(8, 0, 0, 1));
+    Exception wrong = assertThrows(IllegalArgumentException.class, () -> source.restore(12));
+    assertTrue(wrong.getMessage().contains("train.batch"), wrong.getMessage());
+  }
+
+  @Test
+  void sweepsMeetEveryRowOnce() {
+    List<Integer> seen = new ArrayList<>();
+    for (int rank = 0; rank < 2; rank++) {
+      SweepInMemory sweep = new SweepInMemory(tokens(), CONTEXT, new BatchPlan(rank, 2, 4, 1));
+      for (Batch batch = sweep.next(); batch != null; batch = sweep.next()) {
+        seen.addAll(rows(batch));
+      }
+      assertNull(sweep.next());
+    }
+    seen.sort(Integer::compare);
+    assertEquals(IntStream.range(0, ROWS).boxed().toList(), seen);
+  }
+
+  @Test
+  void plansRefuseWhatDoesNotDivide() {
+    for (int[] wrong : new int[][] {{9, 0, 2}, {8, 3, 2}, {1, 0, 2}, {8, 8, 2}}) {
+      Exception error =
+          assertThrows(
+              IllegalArgumentException.class, () -> BatchPlan.of(wrong[0], wrong[1], 0, wrong[2]));
+      assertTrue(error.getMessage().startsWith("train."), error.getMessage());
+    }
+    assertEquals(new BatchPlan(1, 2, 2, 3), BatchPlan.of(12, 2, 1, 2));
+  }
+}
