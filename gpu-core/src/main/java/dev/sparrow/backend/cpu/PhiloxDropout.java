@@ -9,8 +9,8 @@ final class PhiloxDropout {
 
   /** {@code out_i = x_i/(1-p)} where draw {@code counter + i} is at least p, else 0. */
   static void apply(
-      float[] x, int xo, float p, RandomKey key, long counter, float[] out, int oo, int n) {
-    float scale = (float) (1 / (1 - (double) p));
+      float[] x, int xo, double p, RandomKey key, long counter, float[] out, int oo, int n) {
+    float scale = (float) (1 / (1 - p));
     int[] block = new int[4];
     int i = 0;
     while (i < n) {
