@@ -85,8 +85,8 @@ final class CpuRoutingOps implements RoutingOps {
     int count = logits.columns();
     int tokens = requireChoice("topKBackward", logits, probabilities, weights, experts);
     int k = weights.columns();
-    Sizes.equal("topKBackward", logits, dlogits);
-    Sizes.equal("topKBackward", weights, dweights);
+    Sizes.equal("topKBackward: logits, dlogits", logits, dlogits);
+    Sizes.equal("topKBackward: weights, dweights", weights, dweights);
     if (dprobabilities != null) {
       Sizes.require("topKBackward: dprobabilities", dprobabilities, count);
     }
@@ -174,7 +174,7 @@ final class CpuRoutingOps implements RoutingOps {
 
   @Override
   public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
-    int assignments = Sizes.equal("sort", experts, sorted);
+    int assignments = Sizes.equal("sort: experts, sorted", experts, sorted);
     int count = (int) offsets.size() - 1;
     int[] es = HeapStorage.ints(experts);
     int[] os = HeapStorage.ints(offsets);
@@ -307,8 +307,8 @@ final class CpuRoutingOps implements RoutingOps {
       Tensor dy,
       Tensor dweights) {
     Sizes.require("scatterBackward: weights", weights, sorted.size());
-    Sizes.equal("scatterBackward", weights, dweights);
-    Sizes.equal("scatterBackward", y, dy);
+    Sizes.equal("scatterBackward: weights, dweights", weights, dweights);
+    Sizes.equal("scatterBackward: y, dy", y, dy);
     int k = weights.columns();
     int width = dout.columns();
     int assignments = requireRows("scatterBackward", dout, sorted, k, y);
@@ -344,8 +344,8 @@ final class CpuRoutingOps implements RoutingOps {
 
   private static int requireChoice(
       String op, Tensor logits, Tensor probabilities, Tensor weights, Tensor experts) {
-    Sizes.equal(op, logits, probabilities);
-    Sizes.equal(op, weights, experts);
+    Sizes.equal("router: logits, probabilities", logits, probabilities);
+    Sizes.equal("router: weights, experts", weights, experts);
     int k = weights.columns();
     if (k < 1 || k > logits.columns() || weights.rows() != logits.rows()) {
       throw new IllegalArgumentException(
