@@ -1,0 +1,161 @@
+package dev.sparrow.backend.cpu;
+
+import dev.sparrow.backend.AttentionShape;
+import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.tensor.Tensor;
+
+/** Table look-ups and rotary positions. */
+final class CpuEmbeddingOps implements EmbeddingOps {
+  /** Elements of a task. */
+  private static final int GRAIN = 1 << 15;
+
+  /** Columns of a task of the backward pass: a few cache lines, so that threads share none. */
+  private static final int COLUMNS = 64;
+
+  private final CpuPool pool;
+  private final Rotary rotary = new Rotary();
+
+  CpuEmbeddingOps(CpuPool pool) {
+    this.pool = pool;
+  }
+
+  @Override
+  public void forward(Tensor ids, Tensor table, Tensor out) {
+    int n = (int) ids.size();
+    int width = table.columns();
+    int vocabulary = table.rows();
+    Sizes.require("embedding: out", out, (long) n * width);
+    int[] is = HeapStorage.ints(ids);
+    float[] ts = HeapStorage.floats(table);
+    float[] os = HeapStorage.floats(out);
+    int io = HeapStorage.offset(ids);
+    int to = HeapStorage.offset(table);
+    int oo = HeapStorage.offset(out);
+    requireIds(is, io, n, vocabulary);
+    pool.ranges(
+        n,
+        rows(width),
+        (from, end) -> {
+          for (int i = from; i < end; i++) {
+            System.arraycopy(ts, to + is[io + i] * width, os, oo + i * width, width);
+          }
+        });
+  }
+
+  @Override
+  public void backward(Tensor ids, Tensor dout, Tensor dtable) {
+    int n = (int) ids.size();
+    int width = dtable.columns();
+    Sizes.require("embedding backward: dout", dout, (long) n * width);
+    int[] is = HeapStorage.ints(ids);
+    float[] ds = HeapStorage.floats(dout);
+    float[] ts = HeapStorage.floats(dtable);
+    int io = HeapStorage.offset(ids);
+    int dO = HeapStorage.offset(dout);
+    int to = HeapStorage.offset(dtable);
+    requireIds(is, io, n, dtable.rows());
+    pool.ranges(
+        width,
+        COLUMNS,
+        (from, end) -> {
+          for (int i = 0; i < n; i++) {
+            int row = to + is[io + i] * width + from;
+            RowOps.add(ts, row, ds, dO + i * width + from, ts, row, end - from);
+          }
+        });
+  }
+
+  private static void requireIds(int[] ids, int offset, int n, int vocabulary) {
+    for (int i = 0; i < n; i++) {
+      int id = ids[offset + i];
+      if (id < 0 || id >= vocabulary) {
+        throw new IllegalArgumentException(
+            "embedding: expected ids in [0, %d), got %d at position %d"
+                .formatted(vocabulary, id, i));
+      }
+    }
+  }
+
+  @Override
+  public void addPositions(Tensor positions, int length, int start, Tensor x) {
+    int width = positions.columns();
+    int rows = requirePositions("addPositions", positions, length, start, x);
+    float[] ps = HeapStorage.floats(positions);
+    float[] xs = HeapStorage.floats(x);
+    int po = HeapStorage.offset(positions) + start * width;
+    int xo = HeapStorage.offset(x);
+    pool.ranges(
+        rows,
+        rows(width),
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            int row = xo + i * width;
+            RowOps.add(xs, row, ps, po + i % length * width, xs, row, width);
+          }
+        });
+  }
+
+  @Override
+  public void addPositionsBackward(Tensor dx, int length, int start, Tensor dpositions) {
+    int width = dpositions.columns();
+    int rows = requirePositions("addPositionsBackward", dpositions, length, start, dx);
+    float[] ds = HeapStorage.floats(dx);
+    float[] ps = HeapStorage.floats(dpositions);
+    int dO = HeapStorage.offset(dx);
+    int po = HeapStorage.offset(dpositions) + start * width;
+    pool.ranges(
+        length,
+        rows(width),
+        (from, to) -> {
+          for (int t = from; t < to; t++) {
+            int row = po + t * width;
+            for (int i = t; i < rows; i += length) {
+              RowOps.add(ps, row, ds, dO + i * width, ps, row, width);
+            }
+          }
+        });
+  }
+
+  private static int requirePositions(
+      String op, Tensor positions, int length, int start, Tensor x) {
+    if (length < 1 || start < 0 || start > positions.rows() - length) {
+      throw new IllegalArgumentException(
+          "%s: expected a range inside the %d positions, got start %d and length %d"
+              .formatted(op, positions.rows(), start, length));
+    }
+    int width = positions.columns();
+    if (x.columns() != width || x.rows() % length != 0) {
+      throw new IllegalArgumentException(
+          "%s: expected (multiple of %d, %d), got %s".formatted(op, length, width, x));
+    }
+    return x.rows();
+  }
+
+  @Override
+  public void rotary(AttentionShape shape, double theta, int start, boolean inverse, Tensor qkv) {
+    if (shape.headWidth() % 2 != 0 || start < 0) {
+      throw new IllegalArgumentException(
+          "rotary: expected an even head width and start >= 0, got %d and %d"
+              .formatted(shape.headWidth(), start));
+    }
+    qkv.require("rotary: qkv", shape.tokens(), 3 * shape.width());
+    Rotary.Table table = rotary.table(shape.headWidth(), theta, start + shape.length());
+    float[] xs = HeapStorage.floats(qkv);
+    int xo = HeapStorage.offset(qkv);
+    int columns = 3 * shape.width();
+    pool.ranges(
+        shape.tokens(),
+        rows(columns),
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            int position = start + i % shape.length();
+            // Queries and keys are the first 2·heads heads of a row.
+            table.turn(xs, xo + i * columns, 2 * shape.heads(), position, inverse);
+          }
+        });
+  }
+
+  private static int rows(int width) {
+    return Math.max(1, GRAIN / Math.max(1, width));
+  }
+}

@@ -1,0 +1,64 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/** Softmax cross-entropy in double. */
+final class ReferenceLossOps implements LossOps {
+  @Override
+  public void crossEntropy(Tensor logits, Tensor targets, Tensor losses) {
+    targets.require("targets", logits.rows());
+    losses.require("losses", logits.rows());
+    for (int r = 0; r < logits.rows(); r++) {
+      int target = target(targets, r, logits.columns());
+      double loss = target == IGNORE ? 0 : logSumExp(logits, r) - Doubles.of(logits).get(r, target);
+      Doubles.of(losses).set(r, loss);
+    }
+  }
+
+  @Override
+  public void crossEntropyWithGradient(Tensor logits, Tensor targets, double scale, Tensor losses) {
+    crossEntropy(logits, targets, losses);
+    Doubles x = Doubles.of(logits);
+    for (int r = 0; r < logits.rows(); r++) {
+      int target = Ints.of(targets).get(r);
+      double logSumExp = logSumExp(logits, r);
+      for (int c = 0; c < logits.columns(); c++) {
+        double softmax = StrictMath.exp(x.get(r, c) - logSumExp);
+        double onehot = c == target ? 1 : 0;
+        x.set(r, c, target == IGNORE ? 0 : scale * (softmax - onehot));
+      }
+    }
+  }
+
+  private static int target(Tensor targets, int row, int classes) {
+    int target = Ints.of(targets).get(row);
+    if (target < IGNORE || target >= classes) {
+      throw new IllegalArgumentException(
+          "targets: expected -1 or a class in [0, %d), got %d at row %d"
+              .formatted(classes, target, row));
+    }
+    return target;
+  }
+
+  /** logΣ_j exp(x_j), shifted by the largest so that nothing overflows. */
+  static double logSumExp(Tensor x, int row) {
+    double max = Double.NEGATIVE_INFINITY;
+    for (int c = 0; c < x.columns(); c++) {
+      max = StrictMath.max(max, Doubles.of(x).get(row, c));
+    }
+    double sum = 0;
+    for (int c = 0; c < x.columns(); c++) {
+      sum += StrictMath.exp(Doubles.of(x).get(row, c) - max);
+    }
+    return max + StrictMath.log(sum);
+  }
+
+  @Override
+  public double sumSync(Tensor x) {
+    double sum = 0;
+    for (int i = 0; i < x.size(); i++) {
+      sum += Doubles.of(x).get(i);
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,49 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/** Optimizer steps in double. */
+final class ReferenceOptimizerOps implements OptimizerOps {
+  @Override
+  public void adamW(
+      AdamW settings,
+      double gradientScale,
+      Tensor gradient,
+      Tensor parameter,
+      Tensor firstMoment,
+      Tensor secondMoment) {
+    Checks.size("parameter", gradient.size(), parameter);
+    Checks.size("firstMoment", gradient.size(), firstMoment);
+    Checks.size("secondMoment", gradient.size(), secondMoment);
+    double beta1 = settings.beta1();
+    double beta2 = settings.beta2();
+    double lr = settings.learningRate();
+    Doubles w = Doubles.of(parameter);
+    Doubles m = Doubles.of(firstMoment);
+    Doubles v = Doubles.of(secondMoment);
+    for (int i = 0; i < gradient.size(); i++) {
+      double g = gradientScale * Doubles.of(gradient).get(i);
+      w.set(i, w.get(i) - lr * settings.weightDecay() * w.get(i));
+      m.set(i, beta1 * m.get(i) + (1 - beta1) * g);
+      v.set(i, beta2 * v.get(i) + (1 - beta2) * g * g);
+      double mHat = m.get(i) / (1 - StrictMath.pow(beta1, settings.step()));
+      double vHat = v.get(i) / (1 - StrictMath.pow(beta2, settings.step()));
+      w.set(i, w.get(i) - lr * mHat / (StrictMath.sqrt(vHat) + settings.epsilon()));
+    }
+  }
+
+  @Override
+  public void sgd(
+      Sgd settings, double gradientScale, Tensor gradient, Tensor parameter, Tensor momentum) {
+    Checks.size("parameter", gradient.size(), parameter);
+    Checks.size("momentum", gradient.size(), momentum);
+    Doubles w = Doubles.of(parameter);
+    Doubles v = Doubles.of(momentum);
+    for (int i = 0; i < gradient.size(); i++) {
+      double g = gradientScale * Doubles.of(gradient).get(i) + settings.weightDecay() * w.get(i);
+      v.set(i, settings.momentum() * v.get(i) + g);
+      double direction = settings.nesterov() ? g + settings.momentum() * v.get(i) : v.get(i);
+      w.set(i, w.get(i) - settings.learningRate() * direction);
+    }
+  }
+}

@@ -1,0 +1,262 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+
+/** Routing, permutation and their gradients in double. */
+final class ReferenceRoutingOps implements RoutingOps {
+  @Override
+  public void topK(
+      Tensor logits,
+      Tensor bias,
+      double normalization,
+      Tensor probabilities,
+      Tensor weights,
+      Tensor experts) {
+    int tokens = logits.rows();
+    int k = weights.columns();
+    requireRouting(logits, weights, experts, probabilities);
+    if (bias != null) {
+      bias.require("bias", logits.columns());
+    }
+    for (int t = 0; t < tokens; t++) {
+      double logSumExp = ReferenceLossOps.logSumExp(logits, t);
+      for (int e = 0; e < logits.columns(); e++) {
+        double p = StrictMath.exp(Doubles.of(logits).get(t, e) - logSumExp);
+        Doubles.of(probabilities).set(t, e, p);
+      }
+      choose(t, bias, probabilities, experts);
+      double norm = norm(t, probabilities, experts, normalization);
+      for (int j = 0; j < k; j++) {
+        int expert = Ints.of(experts).get(t, j);
+        Doubles.of(weights).set(t, j, Doubles.of(probabilities).get(t, expert) / norm);
+      }
+    }
+  }
+
+  private static void requireRouting(
+      Tensor logits, Tensor weights, Tensor experts, Tensor probabilities) {
+    int k = weights.columns();
+    if (k < 1 || k > logits.columns()) {
+      throw new IllegalArgumentException(
+          "weights: expected 1 to %d experts per token, got %s"
+              .formatted(logits.columns(), weights.shape()));
+    }
+    probabilities.require("probabilities", logits.rows(), logits.columns());
+    weights.require("weights", logits.rows(), k);
+    experts.require("experts", logits.rows(), k);
+  }
+
+  /** The k largest of probability + bias, largest first, ties to the lower expert. */
+  private static void choose(int t, Tensor bias, Tensor probabilities, Tensor experts) {
+    boolean[] taken = new boolean[probabilities.columns()];
+    for (int j = 0; j < experts.columns(); j++) {
+      int best = -1;
+      double bestScore = 0;
+      for (int e = 0; e < probabilities.columns(); e++) {
+        double score = Doubles.of(probabilities).get(t, e);
+        score += bias == null ? 0 : Doubles.of(bias).get(e);
+        if (!taken[e] && (best < 0 || score > bestScore)) {
+          best = e;
+          bestScore = score;
+        }
+      }
+      taken[best] = true;
+      Ints.of(experts).set(t, j, best);
+    }
+  }
+
+  /** N = (Σ_j p_j^n)^(1/n) over the chosen experts; 1 where n is 0. */
+  private static double norm(int t, Tensor probabilities, Tensor experts, double n) {
+    if (n == 0) {
+      return 1;
+    }
+    double sum = 0;
+    for (int j = 0; j < experts.columns(); j++) {
+      double p = Doubles.of(probabilities).get(t, Ints.of(experts).get(t, j));
+      sum += StrictMath.pow(p, n);
+    }
+    return StrictMath.pow(sum, 1 / n);
+  }
+
+  @Override
+  public void topKBackward(
+      Tensor dweights,
+      Tensor experts,
+      Tensor weights,
+      double normalization,
+      Tensor probabilities,
+      Tensor dprobabilities,
+      double zLossScale,
+      Tensor logits,
+      Tensor dlogits) {
+    requireRouting(logits, weights, experts, probabilities);
+    dweights.require("dweights", weights.rows(), weights.columns());
+    dlogits.require("dlogits", logits.rows(), logits.columns());
+    if (dprobabilities != null) {
+      dprobabilities.require("dprobabilities", logits.columns());
+    }
+    for (int t = 0; t < logits.rows(); t++) {
+      double[] dp = new double[logits.columns()];
+      for (int e = 0; e < dp.length; e++) {
+        dp[e] = dprobabilities == null ? 0 : Doubles.of(dprobabilities).get(e);
+      }
+      addWeightGradient(t, dweights, experts, weights, normalization, probabilities, dp);
+      softmaxBackward(t, dp, probabilities, zLossScale, logits, dlogits);
+    }
+  }
+
+  /**
+   * w_j = p_j/N, so {@code dp_j += (dw_j - w_j^(n-1)·Σ_i dw_i·w_i)/N}; without normalisation {@code
+   * dp_j += dw_j}.
+   */
+  private static void addWeightGradient(
+      int t,
+      Tensor dweights,
+      Tensor experts,
+      Tensor weights,
+      double n,
+      Tensor probabilities,
+      double[] dp) {
+    double norm = norm(t, probabilities, experts, n);
+    double dot = 0;
+    for (int j = 0; j < weights.columns(); j++) {
+      dot += Doubles.of(dweights).get(t, j) * Doubles.of(weights).get(t, j);
+    }
+    for (int j = 0; j < weights.columns(); j++) {
+      double w = Doubles.of(weights).get(t, j);
+      double along = n == 0 ? 0 : StrictMath.pow(w, n - 1) * dot;
+      dp[Ints.of(experts).get(t, j)] += (Doubles.of(dweights).get(t, j) - along) / norm;
+    }
+  }
+
+  /** dlogit_e = p_e·(dp_e - Σ_i dp_i·p_i) + zLossScale·2·logsumexp·p_e */
+  private static void softmaxBackward(
+      int t, double[] dp, Tensor probabilities, double zLossScale, Tensor logits, Tensor dlogits) {
+    double dot = 0;
+    for (int e = 0; e < dp.length; e++) {
+      dot += dp[e] * Doubles.of(probabilities).get(t, e);
+    }
+    double z = zLossScale * 2 * ReferenceLossOps.logSumExp(logits, t);
+    for (int e = 0; e < dp.length; e++) {
+      Doubles.of(dlogits).set(t, e, Doubles.of(probabilities).get(t, e) * (dp[e] - dot + z));
+    }
+  }
+
+  @Override
+  public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
+    Checks.size("sorted", experts.size(), sorted);
+    int row = 0;
+    for (int e = 0; e < offsets.size() - 1; e++) {
+      Ints.of(offsets).set(e, row);
+      row = placeAll(e, experts, sorted, row);
+    }
+    Ints.of(offsets).set((int) offsets.size() - 1, row);
+    row = placeAll(-1, experts, sorted, row);
+    if (row != experts.size()) {
+      throw new IllegalArgumentException(
+          "experts: expected values in [-1, %d), got others in %d places"
+              .formatted(offsets.size() - 1, experts.size() - row));
+    }
+  }
+
+  private static int placeAll(int expert, Tensor experts, Tensor sorted, int row) {
+    for (int a = 0; a < experts.size(); a++) {
+      if (Ints.of(experts).get(a) == expert) {
+        Ints.of(sorted).set(row++, a);
+      }
+    }
+    return row;
+  }
+
+  @Override
+  public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
+    sorted.require("sorted", x.rows() * k);
+    y.require("y", x.rows() * k, x.columns());
+    for (int row = 0; row < kept(offsets); row++) {
+      int token = Ints.of(sorted).get(row) / k;
+      for (int c = 0; c < x.columns(); c++) {
+        Doubles.of(y).set(row, c, Doubles.of(x).get(token, c));
+      }
+    }
+  }
+
+  @Override
+  public void gatherBackward(
+      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
+    sorted.require("sorted", dx.rows() * k);
+    dy.require("dy", dx.rows() * k, dx.columns());
+    int[] rowOf = rows(sorted, offsets);
+    for (int t = 0; t < dx.rows(); t++) {
+      for (int c = 0; c < dx.columns(); c++) {
+        double sum = 0;
+        for (int j = 0; j < k; j++) {
+          int row = rowOf[t * k + j];
+          sum += row < 0 ? 0 : Doubles.of(dy).get(row, c);
+        }
+        Doubles.of(dx).put(t, c, sum, accumulate);
+      }
+    }
+  }
+
+  @Override
+  public void scatter(
+      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
+    int k = requireScatter(sorted, weights, out, y);
+    int[] rowOf = rows(sorted, offsets);
+    for (int t = 0; t < out.rows(); t++) {
+      for (int c = 0; c < out.columns(); c++) {
+        double sum = 0;
+        for (int j = 0; j < k; j++) {
+          int row = rowOf[t * k + j];
+          sum += row < 0 ? 0 : Doubles.of(weights).get(t, j) * Doubles.of(y).get(row, c);
+        }
+        Doubles.of(out).put(t, c, sum, accumulate);
+      }
+    }
+  }
+
+  @Override
+  public void scatterBackward(
+      Tensor dout,
+      Tensor y,
+      Tensor sorted,
+      Tensor offsets,
+      Tensor weights,
+      Tensor dy,
+      Tensor dweights) {
+    int k = requireScatter(sorted, weights, dout, y);
+    dy.require("dy", y.rows(), y.columns());
+    dweights.require("dweights", weights.rows(), k);
+    int[] rowOf = rows(sorted, offsets);
+    for (int a = 0; a < rowOf.length; a++) {
+      double dot = 0;
+      for (int c = 0; rowOf[a] >= 0 && c < dout.columns(); c++) {
+        double gradient = Doubles.of(dout).get(a / k, c);
+        dot += Doubles.of(y).get(rowOf[a], c) * gradient;
+        Doubles.of(dy).set(rowOf[a], c, Doubles.of(weights).get(a) * gradient);
+      }
+      Doubles.of(dweights).set(a, dot);
+    }
+  }
+
+  private static int requireScatter(Tensor sorted, Tensor weights, Tensor out, Tensor y) {
+    int k = weights.columns();
+    weights.require("weights", out.rows(), k);
+    sorted.require("sorted", out.rows() * k);
+    y.require("y", out.rows() * k, out.columns());
+    return k;
+  }
+
+  /** The sorted row of each assignment; -1 for a dropped one. */
+  private static int[] rows(Tensor sorted, Tensor offsets) {
+    int[] rows = new int[(int) sorted.size()];
+    for (int row = 0; row < rows.length; row++) {
+      rows[Ints.of(sorted).get(row)] = row < kept(offsets) ? row : -1;
+    }
+    return rows;
+  }
+
+  private static int kept(Tensor offsets) {
+    return Ints.of(offsets).get((int) offsets.size() - 1);
+  }
+}
