@@ -16,15 +16,17 @@ public interface Layer {
 
   /**
    * @param x (tokens, in); left as it is, and must stay so until backward
-   * @return (tokens, out), the layer's own buffer
+   * @return (tokens, out), the layer's own buffer or scratch, valid until the next call of a layer
+   *     and free for the caller to change
    */
   Tensor forward(Tensor x, Pass pass);
 
   /**
    * Adds the gradients of the parameters and returns that of the input.
    *
-   * @param dy (tokens, out), may be overwritten
-   * @return (tokens, in), the layer's own buffer or scratch
+   * @param dy (tokens, out); left as it is, for it is the residual path's gradient too, except by
+   *     layers that say that they turn it into the result
+   * @return (tokens, in), the layer's own buffer or scratch, valid until the next call of a layer
    */
   Tensor backward(Tensor dy, Pass pass);
 

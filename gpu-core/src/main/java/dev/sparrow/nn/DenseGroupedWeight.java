@@ -1,0 +1,82 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/** The experts' matrices stored whole in one parameter, (groups, out, in). */
+public final class DenseGroupedWeight implements GroupedLinearWeight {
+  private final MatmulOps matmul;
+  private final Parameter weight; // (groups, out, in)
+
+  /**
+   * @param spec of one expert's matrix; the parameter is {@code spec.name() + ".weight"}
+   */
+  public DenseGroupedWeight(Backend backend, LinearSpec spec, int groups) {
+    if (groups < 1) {
+      throw new IllegalArgumentException(spec.name() + ": expected groups >= 1, got " + groups);
+    }
+    this.matmul = backend.matmul();
+    this.weight =
+        Parameter.matrix(
+            spec.name() + ".weight",
+            Initializer.normal(spec.standardDeviation()),
+            groups,
+            spec.out(),
+            spec.in());
+  }
+
+  @Override
+  public int groups() {
+    return weight.shape().dim(0);
+  }
+
+  @Override
+  public int in() {
+    return weight.shape().dim(2);
+  }
+
+  @Override
+  public int out() {
+    return weight.shape().dim(1);
+  }
+
+  @Override
+  public void parameters(Consumer<Parameter> sink) {
+    sink.accept(weight);
+  }
+
+  @Override
+  public void reserve(Workspace workspace, int rows) {
+    // A GEMM needs nothing besides its operands.
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor offsets, Tensor y) {
+    matmul.groupedForward(x, weight.value(), offsets, y);
+  }
+
+  @Override
+  public void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
+    matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
+    if (dx != null) {
+      matmul.groupedBackwardInput(dy, weight.value(), offsets, accumulate, dx);
+    }
+  }
+
+  @Override
+  public String kind() {
+    return "dense";
+  }
+
+  @Override
+  public long parameterCount() {
+    return weight.size();
+  }
+
+  @Override
+  public double forwardFlopsPerRow() {
+    return 2.0 * in() * out();
+  }
+}

@@ -1,0 +1,85 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/** A matrix that is stored whole; every product is one GEMM. */
+public final class DenseWeight implements LinearWeight {
+  private final MatmulOps matmul;
+  private final Parameter weight; // (out, in)
+
+  /** A weight of its own, {@code spec.name() + ".weight"}. */
+  public DenseWeight(Backend backend, LinearSpec spec) {
+    this(
+        backend,
+        Parameter.matrix(
+            spec.name() + ".weight",
+            Initializer.normal(spec.standardDeviation()),
+            spec.out(),
+            spec.in()));
+  }
+
+  /**
+   * A weight over a parameter that another layer may share, as a tied head does with the embedding.
+   *
+   * @param weight (out, in)
+   */
+  public DenseWeight(Backend backend, Parameter weight) {
+    if (weight.shape().rank() != 2) {
+      throw new IllegalArgumentException(
+          weight.name() + ": expected a matrix (out, in), got " + weight.shape());
+    }
+    this.matmul = backend.matmul();
+    this.weight = weight;
+  }
+
+  @Override
+  public int in() {
+    return weight.shape().dim(1);
+  }
+
+  @Override
+  public int out() {
+    return weight.shape().dim(0);
+  }
+
+  @Override
+  public void parameters(Consumer<Parameter> sink) {
+    sink.accept(weight);
+  }
+
+  @Override
+  public void reserve(Workspace workspace, int rows) {
+    // A GEMM needs nothing besides its operands.
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor bias, boolean accumulate, Tensor y) {
+    matmul.forward(x, weight.value(), bias, accumulate, y);
+  }
+
+  @Override
+  public void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx) {
+    matmul.backwardWeight(dy, x, weight.gradient(), dbias);
+    if (dx != null) {
+      matmul.backwardInput(dy, weight.value(), accumulate, dx);
+    }
+  }
+
+  @Override
+  public String kind() {
+    return "dense";
+  }
+
+  @Override
+  public long parameterCount() {
+    return weight.size();
+  }
+
+  @Override
+  public double forwardFlopsPerRow() {
+    return 2.0 * weight.size();
+  }
+}

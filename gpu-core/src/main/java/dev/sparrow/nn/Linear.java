@@ -1,0 +1,70 @@
+package dev.sparrow.nn;
+
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/**
+ * {@code y = x·Wᵀ + b}. The caller owns the activations: a layer made of linears decides itself
+ * which of them live until its backward pass and which share scratch.
+ */
+public final class Linear {
+  private final String name;
+  private final LinearWeight weight;
+  private final Parameter bias; // (out), or null
+
+  /**
+   * @param name dotted path, the same as in the weight's spec; the bias is {@code name + ".bias"}
+   */
+  public Linear(String name, LinearWeight weight, boolean bias) {
+    this.name = name;
+    this.weight = weight;
+    this.bias = bias ? Parameter.vector(name + ".bias", Initializer.ZEROS, weight.out()) : null;
+  }
+
+  public int in() {
+    return weight.in();
+  }
+
+  public int out() {
+    return weight.out();
+  }
+
+  public void parameters(Consumer<Parameter> sink) {
+    weight.parameters(sink);
+    if (bias != null) {
+      sink.accept(bias);
+    }
+  }
+
+  /** Takes the weight's own memory for at most {@code rows} rows. */
+  public void reserve(Workspace workspace, int rows) {
+    weight.reserve(workspace, rows);
+  }
+
+  /**
+   * {@code y = x·Wᵀ + b}, or {@code +=} with accumulate.
+   *
+   * @param x (rows, in)
+   * @param y (rows, out)
+   */
+  public void forward(Tensor x, boolean accumulate, Tensor y) {
+    weight.forward(x, bias == null ? null : bias.value(), accumulate, y);
+  }
+
+  /**
+   * {@code dW += dyᵀ·x}, {@code db += Σ dy}, {@code dx = dy·W} ({@code +=} with accumulate).
+   *
+   * @param x (rows, in) as in the forward pass
+   * @param dy (rows, out), left as it is
+   * @param dx (rows, in), or null where the input needs no gradient
+   */
+  public void backward(Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
+    weight.backward(x, dy, bias == null ? null : bias.gradient(), accumulate, dx);
+  }
+
+  public void describe(LayerSummary.Sink sink) {
+    long parameters = weight.parameterCount() + (bias == null ? 0 : bias.size());
+    String kind = "Linear %d -> %d, %s".formatted(in(), out(), weight.kind());
+    sink.row(new LayerSummary(name, kind, parameters, parameters, weight.forwardFlopsPerRow()));
+  }
+}
