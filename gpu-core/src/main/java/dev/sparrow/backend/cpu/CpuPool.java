@@ -27,7 +27,7 @@ public final class CpuPool implements AutoCloseable {
 
   private static final long SPIN_NANOS = 100_000;
 
-  private final Thread[] workers;
+  private final Worker[] workers;
   private final AtomicInteger next = new AtomicInteger();
   private final AtomicInteger running = new AtomicInteger();
   private Task task;
@@ -43,10 +43,9 @@ public final class CpuPool implements AutoCloseable {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
     }
-    workers = new Thread[threads - 1];
+    workers = new Worker[threads - 1];
     for (int i = 0; i < workers.length; i++) {
-      workers[i] = new Thread(this::work, "sparrow-cpu-" + (i + 1));
-      workers[i].setDaemon(true);
+      workers[i] = new Worker(i + 1);
       workers[i].start();
     }
   }
@@ -54,6 +53,16 @@ public final class CpuPool implements AutoCloseable {
   /** Threads that work on a loop, the caller included. */
   public int threads() {
     return workers.length + 1;
+  }
+
+  /**
+   * Inside a task: the number in [0, threads) of the thread that runs it, to find its own scratch
+   * memory by. No two tasks that run at the same time see the same number.
+   */
+  public int slot() {
+    return Thread.currentThread() instanceof Worker worker && worker.pool() == this
+        ? worker.slot
+        : 0;
   }
 
   /**
@@ -153,6 +162,25 @@ public final class CpuPool implements AutoCloseable {
     closed = true;
     for (Thread worker : workers) {
       LockSupport.unpark(worker);
+    }
+  }
+
+  private final class Worker extends Thread {
+    private final int slot;
+
+    Worker(int slot) {
+      super("sparrow-cpu-" + slot);
+      this.slot = slot;
+      setDaemon(true);
+    }
+
+    CpuPool pool() {
+      return CpuPool.this;
+    }
+
+    @Override
+    public void run() {
+      work();
     }
   }
 }

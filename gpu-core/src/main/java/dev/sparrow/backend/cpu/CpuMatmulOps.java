@@ -1,0 +1,380 @@
+package dev.sparrow.backend.cpu;
+
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.tensor.Tensor;
+
+/**
+ * Products of OpenBLAS, each cut into tiles of its output, which the pool's threads compute one
+ * after another. The grouped forms put the tiles of all experts into one loop: a thread that is
+ * done with a light expert goes on with what is left of a heavy one.
+ *
+ * <p>Every output element is summed by one call over the whole depth, except for weight gradients
+ * too small to share out, whose depth is cut into parts that are added in order.
+ */
+final class CpuMatmulOps implements MatmulOps {
+  /** Tiles a thread gets of a dense product. They are equal; two of them even out a slow core. */
+  private static final int DENSE_TILES = 2;
+
+  /** Tiles a thread gets of a grouped product, whose experts are unequal. */
+  private static final int GROUPED_TILES = 8;
+
+  /** Weight gradients up to this size are summed in parts of the depth: routers, narrow heads. */
+  private static final int SMALL_GRADIENT = 1 << 14;
+
+  /** Rows of such a part, at least; the number of parts never depends on the threads. */
+  private static final int PART_ROWS = 512;
+
+  private static final int MOST_PARTS = 16;
+
+  private final CpuPool pool;
+  private final Blas blas;
+  private final GemmTiles tiles;
+  private final ColumnSums columnSums;
+  private final float[] partials = new float[MOST_PARTS * SMALL_GRADIENT];
+
+  CpuMatmulOps(CpuPool pool, Blas blas) {
+    this.pool = pool;
+    this.blas = blas;
+    this.tiles = new GemmTiles(pool);
+    this.columnSums = new ColumnSums(pool);
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+    int rows = x.rows();
+    int in = x.columns();
+    int out = w.rows();
+    Matrices.check("w", w, out, in);
+    Matrices.check("y", y, rows, out);
+    float[] xs = HeapStorage.floats(x);
+    float[] ws = HeapStorage.floats(w);
+    float[] ys = HeapStorage.floats(y);
+    float[] bs = bias == null ? null : HeapStorage.floats(Matrices.vector("bias", bias, out));
+    int x0 = HeapStorage.offset(x);
+    int w0 = HeapStorage.offset(w);
+    int y0 = HeapStorage.offset(y);
+    int b0 = bias == null ? 0 : HeapStorage.offset(bias);
+    // The bias is written first and the product added to it: that takes the place of the pass that
+    // clears C, so the bias is free.
+    float beta = accumulate || bias != null ? 1 : 0;
+    dense(rows, out, in)
+        .run(
+            (group, row, m, column, n) -> {
+              int c = y0 + row * out + column;
+              if (bs != null) {
+                setRows(bs, b0 + column, ys, c, out, m, n, accumulate);
+              }
+              blas.sgemm(
+                  false,
+                  true,
+                  m,
+                  n,
+                  in,
+                  1,
+                  xs,
+                  x0 + row * in,
+                  in,
+                  ws,
+                  w0 + column * in,
+                  in,
+                  beta,
+                  ys,
+                  c,
+                  out);
+            });
+  }
+
+  @Override
+  public void backwardInput(Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
+    int rows = dy.rows();
+    int out = dy.columns();
+    int in = w.columns();
+    Matrices.check("w", w, out, in);
+    Matrices.check("dx", dx, rows, in);
+    float[] dys = HeapStorage.floats(dy);
+    float[] ws = HeapStorage.floats(w);
+    float[] dxs = HeapStorage.floats(dx);
+    int dy0 = HeapStorage.offset(dy);
+    int w0 = HeapStorage.offset(w);
+    int dx0 = HeapStorage.offset(dx);
+    float beta = accumulate ? 1 : 0;
+    dense(rows, in, out)
+        .run(
+            (group, row, m, column, n) ->
+                blas.sgemm(
+                    false,
+                    false,
+                    m,
+                    n,
+                    out,
+                    1,
+                    dys,
+                    dy0 + row * out,
+                    out,
+                    ws,
+                    w0 + column,
+                    in,
+                    beta,
+                    dxs,
+                    dx0 + row * in + column,
+                    in));
+  }
+
+  @Override
+  public void backwardWeight(Tensor dy, Tensor x, Tensor dw, Tensor dbias) {
+    int rows = dy.rows();
+    int out = dy.columns();
+    int in = x.columns();
+    Matrices.check("x", x, rows, in);
+    Matrices.check("dw", dw, out, in);
+    if (rows == 0) {
+      return;
+    }
+    int parts = Math.min(MOST_PARTS, rows / PART_ROWS);
+    if ((long) out * in <= SMALL_GRADIENT && parts > 1) {
+      backwardWeightInParts(dy, x, dw, parts);
+    } else {
+      backwardWeightInTiles(dy, x, dw);
+    }
+    if (dbias != null) {
+      columnSums.add(dy, Matrices.vector("dbias", dbias, out));
+    }
+  }
+
+  private void backwardWeightInTiles(Tensor dy, Tensor x, Tensor dw) {
+    int rows = dy.rows();
+    int out = dy.columns();
+    int in = x.columns();
+    float[] dys = HeapStorage.floats(dy);
+    float[] xs = HeapStorage.floats(x);
+    float[] dws = HeapStorage.floats(dw);
+    int dy0 = HeapStorage.offset(dy);
+    int x0 = HeapStorage.offset(x);
+    int dw0 = HeapStorage.offset(dw);
+    dense(out, in, rows)
+        .run(
+            (group, row, m, column, n) ->
+                blas.sgemm(
+                    true,
+                    false,
+                    m,
+                    n,
+                    rows,
+                    1,
+                    dys,
+                    dy0 + row,
+                    out,
+                    xs,
+                    x0 + column,
+                    in,
+                    1,
+                    dws,
+                    dw0 + row * in + column,
+                    in));
+  }
+
+  private void backwardWeightInParts(Tensor dy, Tensor x, Tensor dw, int parts) {
+    int rows = dy.rows();
+    int out = dy.columns();
+    int in = x.columns();
+    int size = out * in;
+    float[] dys = HeapStorage.floats(dy);
+    float[] xs = HeapStorage.floats(x);
+    int dy0 = HeapStorage.offset(dy);
+    int x0 = HeapStorage.offset(x);
+    pool.forEach(
+        parts,
+        part -> {
+          int from = (int) ((long) rows * part / parts);
+          int to = (int) ((long) rows * (part + 1) / parts);
+          blas.sgemm(
+              true,
+              false,
+              out,
+              in,
+              to - from,
+              1,
+              dys,
+              dy0 + from * out,
+              out,
+              xs,
+              x0 + from * in,
+              in,
+              0,
+              partials,
+              part * size,
+              in);
+        });
+    float[] dws = HeapStorage.floats(dw);
+    int dw0 = HeapStorage.offset(dw);
+    for (int part = 0; part < parts; part++) {
+      for (int i = 0; i < size; i++) {
+        dws[dw0 + i] += partials[part * size + i];
+      }
+    }
+  }
+
+  @Override
+  public void groupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
+    int in = x.columns();
+    int out = w.dim(1);
+    int experts = Matrices.experts(w, offsets, out, in);
+    Matrices.check("y", y, x.rows(), out);
+    float[] xs = HeapStorage.floats(x);
+    float[] ws = HeapStorage.floats(w);
+    float[] ys = HeapStorage.floats(y);
+    int x0 = HeapStorage.offset(x);
+    int w0 = HeapStorage.offset(w);
+    int y0 = HeapStorage.offset(y);
+    rowsOfExperts(offsets, experts, x.rows(), out, in)
+        .run(
+            (expert, row, m, column, n) ->
+                blas.sgemm(
+                    false,
+                    true,
+                    m,
+                    n,
+                    in,
+                    1,
+                    xs,
+                    x0 + row * in,
+                    in,
+                    ws,
+                    w0 + (expert * out + column) * in,
+                    in,
+                    0,
+                    ys,
+                    y0 + row * out + column,
+                    out));
+  }
+
+  @Override
+  public void groupedBackwardInput(
+      Tensor dy, Tensor w, Tensor offsets, boolean accumulate, Tensor dx) {
+    int out = dy.columns();
+    int in = w.dim(2);
+    int experts = Matrices.experts(w, offsets, out, in);
+    Matrices.check("dx", dx, dy.rows(), in);
+    float[] dys = HeapStorage.floats(dy);
+    float[] ws = HeapStorage.floats(w);
+    float[] dxs = HeapStorage.floats(dx);
+    int dy0 = HeapStorage.offset(dy);
+    int w0 = HeapStorage.offset(w);
+    int dx0 = HeapStorage.offset(dx);
+    float beta = accumulate ? 1 : 0;
+    rowsOfExperts(offsets, experts, dy.rows(), in, out)
+        .run(
+            (expert, row, m, column, n) ->
+                blas.sgemm(
+                    false,
+                    false,
+                    m,
+                    n,
+                    out,
+                    1,
+                    dys,
+                    dy0 + row * out,
+                    out,
+                    ws,
+                    w0 + expert * out * in + column,
+                    in,
+                    beta,
+                    dxs,
+                    dx0 + row * in + column,
+                    in));
+  }
+
+  @Override
+  public void groupedBackwardWeight(Tensor dy, Tensor x, Tensor offsets, Tensor dw) {
+    int out = dy.columns();
+    int in = x.columns();
+    int experts = Matrices.experts(dw, offsets, out, in);
+    Matrices.check("x", x, dy.rows(), in);
+    float[] dys = HeapStorage.floats(dy);
+    float[] xs = HeapStorage.floats(x);
+    float[] dws = HeapStorage.floats(dw);
+    int[] ends = HeapStorage.ints(offsets);
+    int dy0 = HeapStorage.offset(dy);
+    int x0 = HeapStorage.offset(x);
+    int dw0 = HeapStorage.offset(dw);
+    int o0 = HeapStorage.offset(offsets);
+    weightsOfExperts(offsets, experts, dy.rows(), out, in)
+        .run(
+            (expert, row, m, column, n) -> {
+              int first = ends[o0 + expert];
+              int rows = ends[o0 + expert + 1] - first;
+              blas.sgemm(
+                  true,
+                  false,
+                  m,
+                  n,
+                  rows,
+                  1,
+                  dys,
+                  dy0 + first * out + row,
+                  out,
+                  xs,
+                  x0 + first * in + column,
+                  in,
+                  1,
+                  dws,
+                  dw0 + (expert * out + row) * in + column,
+                  in);
+            });
+  }
+
+  /** Tiles of one (rows, columns) output. */
+  private GemmTiles dense(int rows, int columns, int depth) {
+    int pieces = tiles.pieces((long) rows * columns * depth, DENSE_TILES);
+    return tiles.clear().add(0, 0, rows, columns, depth, pieces);
+  }
+
+  /** Tiles of all experts' (rows of e, columns) outputs. */
+  private GemmTiles rowsOfExperts(Tensor offsets, int experts, int limit, int columns, int depth) {
+    int[] ends = HeapStorage.ints(offsets);
+    int first = HeapStorage.offset(offsets);
+    int total = Matrices.assignments(ends, first, experts, limit);
+    int pieces = tiles.pieces((long) total * columns * depth, GROUPED_TILES);
+    tiles.clear();
+    for (int e = 0; e < experts; e++) {
+      int row = ends[first + e];
+      int rows = ends[first + e + 1] - row;
+      tiles.add(e, row, rows, columns, depth, share(pieces, rows, total));
+    }
+    return tiles;
+  }
+
+  /** Tiles of all experts' (out, in) gradients; their depth is the rows of e. */
+  private GemmTiles weightsOfExperts(Tensor offsets, int experts, int limit, int out, int in) {
+    int[] ends = HeapStorage.ints(offsets);
+    int first = HeapStorage.offset(offsets);
+    int total = Matrices.assignments(ends, first, experts, limit);
+    int pieces = tiles.pieces((long) total * out * in, GROUPED_TILES);
+    tiles.clear();
+    for (int e = 0; e < experts; e++) {
+      int rows = ends[first + e + 1] - ends[first + e];
+      if (rows > 0) {
+        tiles.add(e, 0, out, in, rows, share(pieces, rows, total));
+      }
+    }
+    return tiles;
+  }
+
+  /** Pieces of one expert, so that no tile is much larger than a fair one. */
+  private static int share(int pieces, int rows, int total) {
+    return (int) Math.max(1, ((long) pieces * rows + total - 1) / Math.max(1, total));
+  }
+
+  private static void setRows(
+      float[] bias, int from, float[] y, int to, int stride, int rows, int n, boolean accumulate) {
+    for (int r = 0; r < rows; r++, to += stride) {
+      if (accumulate) {
+        for (int i = 0; i < n; i++) {
+          y[to + i] += bias[from + i];
+        }
+      } else {
+        System.arraycopy(bias, from, y, to, n);
+      }
+    }
+  }
+}
