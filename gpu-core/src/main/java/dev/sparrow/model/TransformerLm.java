@@ -1,0 +1,368 @@
+package dev.sparrow.model;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.config.ModelShape;
+import dev.sparrow.config.ModelShape.NormKind;
+import dev.sparrow.config.ModelShape.Positions;
+import dev.sparrow.data.Batch;
+import dev.sparrow.nn.AttentionSpec;
+import dev.sparrow.nn.Block;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.CausalSelfAttention;
+import dev.sparrow.nn.CrossEntropyHead;
+import dev.sparrow.nn.DenseWeight;
+import dev.sparrow.nn.Dropout;
+import dev.sparrow.nn.Embedding;
+import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.FigureSink;
+import dev.sparrow.nn.KeyValueCache;
+import dev.sparrow.nn.Layer;
+import dev.sparrow.nn.LayerNorm;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.nn.LearnedPositions;
+import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.Norm;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.RmsNorm;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.Method;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * A decoder-only transformer (Radford et al. 2019, GPT-2): embedding, positions, pre-norm blocks, a
+ * last norm and a head over the vocabulary. With rotary positions, RMSNorm and gated SILU it is
+ * Llama's (Touvron et al. 2023).
+ *
+ * <p>Weights start as GPT-2's: N(0, d²), and d / sqrt(2·layers) for the output sides of residual
+ * branches, of which there are two a block.
+ *
+ * <p>One thread uses a model; a training step allocates nothing on the device.
+ */
+public final class TransformerLm implements Model {
+  private final Backend backend;
+  private final ModelShape shape;
+  private final int vocabulary;
+  private final Embedding embedding;
+  private final LearnedPositions positions; // null where rotary
+  private final Dropout embeddingDropout;
+  private final List<Block> blocks;
+  private final Norm norm;
+  private final CrossEntropyHead head;
+  private final TokenStage stage;
+  private final BackwardOrder order;
+  private Tensor gradient; // (tokens, width), of the residual stream
+  private Tensor lastRows; // I32 (sequences)
+  private Tensor last; // (sequences, width)
+  private Tensor lastLogits; // (sequences, vocabulary)
+
+  public TransformerLm(Backend backend, ModelShape shape, int vocabulary, Method method) {
+    this(backend, shape, vocabulary, method, CrossEntropyHead.CHUNK_BYTES);
+  }
+
+  /**
+   * @param vocabulary token ids are below it
+   * @param method chooses the form of every matrix and feed-forward
+   * @param logitBytes most bytes of logits at a time, see {@link CrossEntropyHead}
+   */
+  public TransformerLm(
+      Backend backend, ModelShape shape, int vocabulary, Method method, long logitBytes) {
+    this.backend = backend;
+    this.shape = shape;
+    this.vocabulary = vocabulary;
+    double deviation = shape.initialDeviation();
+    this.embedding =
+        new Embedding(backend, new LinearSpec("embedding", vocabulary, shape.width(), deviation));
+    this.positions = shape.positions() == Positions.LEARNED ? positions(deviation) : null;
+    this.embeddingDropout = new Dropout(backend, "embedding.dropout", shape.dropout());
+    this.blocks = blocks(method);
+    this.norm = norm("norm");
+    this.head = head(deviation, logitBytes);
+    this.stage = new TokenStage(backend, vocabulary);
+    this.order = new BackwardOrder();
+  }
+
+  private LearnedPositions positions(double deviation) {
+    LinearSpec table = new LinearSpec("positions", shape.context(), shape.width(), deviation);
+    return new LearnedPositions(backend, table);
+  }
+
+  private List<Block> blocks(Method method) {
+    List<Block> made = new ArrayList<>();
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      made.add(block(layer, method));
+    }
+    return List.copyOf(made);
+  }
+
+  private Block block(int layer, Method method) {
+    String name = "blocks." + layer;
+    CausalSelfAttention attention =
+        new CausalSelfAttention(
+            backend, attentionSpec(name + ".attention", layer), method::linearWeight);
+    Layer feedForward = method.feedForward(feedForwardSpec(name + ".feed_forward", layer));
+    return new Block(
+        backend,
+        shape.width(),
+        new Block.Branch<>(norm(name + ".norm1"), attention, dropout(name + ".attention")),
+        new Block.Branch<>(norm(name + ".norm2"), feedForward, dropout(name + ".feed_forward")));
+  }
+
+  private AttentionSpec attentionSpec(String name, int layer) {
+    return new AttentionSpec(
+        name,
+        layer,
+        shape.width(),
+        shape.heads(),
+        shape.context(),
+        shape.bias(),
+        shape.positions() == Positions.ROTARY ? shape.rotaryTheta() : 0,
+        shape.dropout(),
+        shape.initialDeviation(),
+        outputDeviation());
+  }
+
+  private FeedForwardSpec feedForwardSpec(String name, int layer) {
+    return new FeedForwardSpec(
+        name,
+        layer,
+        shape.width(),
+        shape.hiddenColumns(),
+        shape.activation(),
+        shape.gated(),
+        shape.bias(),
+        shape.initialDeviation(),
+        outputDeviation());
+  }
+
+  private double outputDeviation() {
+    return shape.initialDeviation() / Math.sqrt(2.0 * shape.layers());
+  }
+
+  private Dropout dropout(String branch) {
+    return new Dropout(backend, branch + ".dropout", shape.dropout());
+  }
+
+  private Norm norm(String name) {
+    return shape.norm() == NormKind.LAYER
+        ? new LayerNorm(backend, name, shape.width(), shape.normEpsilon(), shape.bias())
+        : new RmsNorm(backend, name, shape.width(), shape.normEpsilon());
+  }
+
+  private CrossEntropyHead head(double deviation, long logitBytes) {
+    DenseWeight weight =
+        shape.tiedHead()
+            ? new DenseWeight(backend, embedding.weight())
+            : new DenseWeight(
+                backend, new LinearSpec("head", shape.width(), vocabulary, deviation));
+    return new CrossEntropyHead(backend, "head", weight, shape.tiedHead(), logitBytes);
+  }
+
+  /** The parts' parameters in the order in which a backward pass completes them. */
+  private final class BackwardOrder {
+    final List<Parameter> head = reversed(TransformerLm.this.head::parameters);
+    final List<Parameter> norm = reversed(TransformerLm.this.norm::parameters);
+    final List<List<Parameter>> blocks = new ArrayList<>();
+    final List<Parameter> inputs =
+        reversed(
+            sink -> {
+              embedding.parameters(sink);
+              if (positions != null) {
+                positions.parameters(sink);
+              }
+            });
+
+    BackwardOrder() {
+      if (shape.tiedHead()) {
+        head.clear(); // the embedding's, complete only with the embedding
+      }
+      for (Block block : TransformerLm.this.blocks) {
+        blocks.add(reversed(block::parameters));
+      }
+    }
+
+    private static List<Parameter> reversed(Consumer<Consumer<Parameter>> part) {
+      List<Parameter> found = new ArrayList<>();
+      part.accept(found::add);
+      Collections.reverse(found);
+      return found;
+    }
+  }
+
+  public ModelShape shape() {
+    return shape;
+  }
+
+  public int vocabulary() {
+    return vocabulary;
+  }
+
+  @Override
+  public List<Parameter> parameters() {
+    List<Parameter> all = new ArrayList<>();
+    embedding.parameters(all::add);
+    if (positions != null) {
+      positions.parameters(all::add);
+    }
+    blocks.forEach(block -> block.parameters(all::add));
+    norm.parameters(all::add);
+    head.parameters(all::add);
+    return all;
+  }
+
+  @Override
+  public List<Buffer> buffers() {
+    List<Buffer> all = new ArrayList<>();
+    blocks.forEach(block -> block.buffers(all::add));
+    return all;
+  }
+
+  @Override
+  public void reserve(Workspace workspace, int sequences) {
+    int tokens = Math.multiplyExact(sequences, shape.context());
+    stage.reserve(workspace, tokens);
+    embedding.reserve(workspace, tokens);
+    blocks.forEach(block -> block.reserve(workspace, tokens));
+    norm.reserve(workspace, tokens);
+    head.reserve(workspace, tokens);
+    gradient = workspace.keep(tokens, shape.width());
+    lastRows = workspace.keep(DType.I32, sequences);
+    last = workspace.keep(sequences, shape.width());
+    lastLogits = workspace.keep(sequences, vocabulary);
+  }
+
+  @Override
+  public void forwardBackward(Batch batch, Pass pass, Consumer<Parameter> complete) {
+    Tensor hidden = hidden(batch, pass);
+    Tensor dhidden = head.forwardBackward(hidden, stage.targets(pass.tokens()), pass.lossScale());
+    order.head.forEach(complete);
+    Tensor dx = gradient.first(pass.tokens());
+    norm.backward(dhidden, false, dx);
+    order.norm.forEach(complete);
+    for (int i = blocks.size() - 1; i >= 0; i--) {
+      blocks.get(i).backward(dx, pass);
+      order.blocks.get(i).forEach(complete);
+    }
+    embeddingDropout.apply(dx, pass, dx);
+    if (positions != null) {
+      positions.backward(dx, pass.length());
+    }
+    embedding.backward(stage.inputs(pass.tokens()), dx);
+    order.inputs.forEach(complete);
+  }
+
+  @Override
+  public void forward(Batch batch, Pass pass) {
+    head.forward(hidden(batch, pass), stage.targets(pass.tokens()));
+  }
+
+  /**
+   * The logits of every token, as one does to compare with another framework or to score texts.
+   *
+   * @param out (tokens, vocabulary), the caller's
+   */
+  public void logits(Batch batch, Pass pass, Tensor out) {
+    head.logits(hidden(batch, pass), out);
+  }
+
+  /** Everything before the head: (tokens, width). */
+  private Tensor hidden(Batch batch, Pass pass) {
+    requireContext(pass.length());
+    stage.upload(batch, pass);
+    Tensor x = embed(pass, 0);
+    for (Block block : blocks) {
+      x = block.forward(x, pass);
+    }
+    return norm.forward(x);
+  }
+
+  private Tensor embed(Pass pass, int start) {
+    Tensor x = embedding.forward(stage.inputs(pass.tokens()));
+    if (positions != null) {
+      positions.forward(x, pass.length(), start);
+    }
+    return embeddingDropout.apply(x, pass, x);
+  }
+
+  private void requireContext(int length) {
+    if (length > shape.context()) {
+      throw new IllegalArgumentException(
+          "batch: expected sequences of at most model.context = %d tokens, got %d"
+              .formatted(shape.context(), length));
+    }
+  }
+
+  /**
+   * An empty cache for {@code sequences} sequences of up to context tokens; the caller closes it.
+   */
+  public KeyValueCache cache(int sequences) {
+    return new KeyValueCache(backend, shape.layers(), sequences, shape.context(), shape.width());
+  }
+
+  /**
+   * Generation: feeds new tokens behind those in the cache, adds them to it, and predicts what
+   * comes next.
+   *
+   * @param ids the new tokens, the same number of each of the cache's sequences, sequence by
+   *     sequence; all of a prompt at first, then one each
+   * @return (sequences, vocabulary), the model's own, valid until the next call
+   */
+  public Tensor logits(int[] ids, KeyValueCache cache) {
+    int sequences = cache.sequences();
+    if (ids.length % sequences != 0) {
+      throw new IllegalArgumentException(
+          "ids: expected equally many tokens of each of %d sequences, got %d in all"
+              .formatted(sequences, ids.length));
+    }
+    int length = ids.length / sequences;
+    cache.requireRoom(length);
+    stage.upload(ids, sequences);
+    Pass pass = Pass.inference(sequences, length);
+    Tensor x = embed(pass, cache.length());
+    for (Block block : blocks) {
+      x = block.forwardCached(x, pass, cache);
+    }
+    cache.advance(length);
+    return lastLogits(norm.forward(x), sequences, length);
+  }
+
+  private Tensor lastLogits(Tensor hidden, int sequences, int length) {
+    int[] rows = new int[sequences];
+    for (int i = 0; i < sequences; i++) {
+      rows[i] = (i + 1) * length - 1;
+    }
+    Tensor index = lastRows.first(sequences);
+    backend.upload(rows, 0, index);
+    Tensor picked = last.first(sequences);
+    backend.embedding().forward(index, hidden, picked);
+    Tensor out = lastLogits.first(sequences);
+    head.logits(picked, out);
+    return out;
+  }
+
+  @Override
+  public double lossSumSync() {
+    return head.lossSumSync();
+  }
+
+  @Override
+  public void figures(FigureSink sink) {
+    blocks.forEach(block -> block.figures(sink));
+  }
+
+  @Override
+  public void describe(LayerSummary.Sink sink) {
+    embedding.describe(sink);
+    if (positions != null) {
+      positions.describe(sink);
+    }
+    blocks.forEach(block -> block.describe(sink));
+    norm.describe(sink);
+    head.describe(sink);
+  }
+}
