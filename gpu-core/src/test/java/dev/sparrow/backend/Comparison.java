@@ -1,6 +1,7 @@
 package dev.sparrow.backend;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -32,11 +33,16 @@ final class Comparison implements AutoCloseable {
   /** A relative 1e-5: 170 unit roundoffs, far below any wrong term. */
   static final double FEW_ROUNDINGS = 1e-5;
 
+  // Odd, so that windows start at unaligned addresses.
+  private static final int GUARD = 3;
+  private static final float GUARD_VALUE = 12345;
+
   private final Backend tested;
   private final ReferenceBackend reference = new ReferenceBackend();
   private final RandomValues random;
   private final String context;
   private final List<Pair> pairs = new ArrayList<>();
+  private final List<Tensor> guards = new ArrayList<>();
 
   /** The same tensor on both sides. */
   record Pair(Tensor tested, Tensor reference) {
@@ -96,11 +102,31 @@ final class Comparison implements AutoCloseable {
   }
 
   Pair floats(float[] values, int... dims) {
-    Pair pair = new Pair(tested.allocate(dims), reference.allocate(dims));
+    Pair pair = new Pair(guarded(dims), reference.allocate(dims));
     tested.upload(values, 0, pair.tested());
     reference.upload(values, 0, pair.reference());
     pairs.add(pair);
     return pair;
+  }
+
+  /** A window inside a larger allocation, as in a parameter arena, with guards at both ends. */
+  private Tensor guarded(int... dims) {
+    int size = (int) Shape.of(dims).size();
+    Tensor whole = tested.allocate(GUARD + size + GUARD);
+    tested.elementwise().fill(whole, GUARD_VALUE);
+    guards.add(whole.window(0, GUARD));
+    guards.add(whole.window(GUARD + size, GUARD));
+    return whole.window(GUARD, size).reshape(dims);
+  }
+
+  private void checkGuards() {
+    float[] values = new float[GUARD];
+    for (Tensor guard : guards) {
+      tested.downloadSync(guard, values, 0);
+      for (float value : values) {
+        assertEquals(GUARD_VALUE, value, "written outside a tensor; " + context);
+      }
+    }
   }
 
   Pair ints(int[] values, int... dims) {
@@ -115,6 +141,7 @@ final class Comparison implements AutoCloseable {
   /** Calls the op on both sides. */
   void run(Call call) {
     call.on(tested, pair -> pair == null ? null : pair.tested());
+    checkGuards();
     call.on(reference, pair -> pair == null ? null : pair.reference());
   }
 

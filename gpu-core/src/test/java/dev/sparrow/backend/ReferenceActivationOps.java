@@ -54,7 +54,7 @@ final class ReferenceActivationOps implements ActivationOps {
       case GELU -> x * normalCdf(x);
       case GELU_TANH -> 0.5 * x * (1 + StrictMath.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)));
       case SILU -> x * sigmoid(x);
-      case RELU -> x > 0 ? x : 0;
+      case RELU -> StrictMath.max(x, 0);
     };
   }
 

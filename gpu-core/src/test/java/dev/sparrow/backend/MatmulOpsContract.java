@@ -1,0 +1,208 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.backend.Comparison.Pair;
+import dev.sparrow.tensor.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What every backend's products must do. */
+abstract class MatmulOpsContract {
+  private static final long SEED = 101;
+
+  protected abstract Backend open();
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1",
+    "3, 5, 7",
+    "1, 17, 9",
+    "15, 16, 17",
+    "63, 64, 65",
+    "65, 63, 64",
+    "127, 128, 129",
+    "129, 127, 33",
+    "128, 384, 1536",
+    "2, 768, 2304"
+  })
+  void productsEqualTheOracle(int rows, int in, int out) {
+    String what = "rows %d, in %d, out %d".formatted(rows, in, out);
+    try (Comparison c = new Comparison(open(), SEED + rows, what)) {
+      Pair x = c.normal(rows, in);
+      Pair w = c.normal(out, in);
+      Pair bias = c.normal(out);
+      Pair y = c.poisoned(rows, out);
+      Pair plain = c.poisoned(rows, out);
+      Pair added = c.normal(rows, out);
+      c.run(
+          (b, at) -> {
+            b.matmul().forward(at.of(x), at.of(w), at.of(bias), false, at.of(y));
+            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(plain));
+            b.matmul().forward(at.of(x), at.of(w), at.of(bias), true, at.of(added));
+          });
+      c.check("y", y, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("y without bias", plain, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("y accumulated", added, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1",
+    "3, 5, 7",
+    "1, 17, 9",
+    "15, 16, 17",
+    "63, 64, 65",
+    "65, 63, 64",
+    "127, 128, 129",
+    "129, 127, 33",
+    "128, 384, 768",
+    "2, 768, 2304"
+  })
+  void gradientsEqualTheOracle(int rows, int in, int out) {
+    String what = "rows %d, in %d, out %d".formatted(rows, in, out);
+    try (Comparison c = new Comparison(open(), SEED + rows, what)) {
+      Pair x = c.normal(rows, in);
+      Pair w = c.normal(out, in);
+      Pair dy = c.normal(rows, out);
+      Pair dx = c.poisoned(rows, in);
+      Pair added = c.normal(rows, in);
+      Pair dw = c.normal(out, in);
+      Pair plain = c.normal(out, in);
+      Pair dbias = c.normal(out);
+      c.run(
+          (b, at) -> {
+            b.matmul().backwardInput(at.of(dy), at.of(w), false, at.of(dx));
+            b.matmul().backwardInput(at.of(dy), at.of(w), true, at.of(added));
+            b.matmul().backwardWeight(at.of(dy), at.of(x), at.of(dw), at.of(dbias));
+            b.matmul().backwardWeight(at.of(dy), at.of(x), at.of(plain), null);
+          });
+      c.check("dx", dx, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
+      c.check("dx accumulated", added, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
+      c.check("dw", dw, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
+      c.check("dw without bias", plain, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
+      c.check("dbias", dbias, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  /** Rows per expert, then in and out: empty, single and tile-edge experts, first and last too. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1",
+    "5, 3, 7",
+    "0, 4, 4",
+    "0 0 0 9 0, 5, 6",
+    "7 0 0, 5, 6",
+    "0 1 127 128 129, 16, 17",
+    "15 16 17 63 64 65, 33, 31",
+    "219 2246 5 8103 1 1117 4693 0, 8, 9",
+    "31 97 0 128, 128, 384"
+  })
+  void groupedProductsEqualTheOracle(String counts, int in, int out) {
+    groupedEqualsTheOracle(offsets(counts), in, out);
+  }
+
+  @Test
+  void groupedProductsOfManyExpertsEqualTheOracle() {
+    int[] offsets = new int[1025];
+    for (int e = 0; e < 1024; e++) {
+      offsets[e + 1] = offsets[e] + e % 3;
+    }
+    groupedEqualsTheOracle(offsets, 7, 5);
+  }
+
+  private void groupedEqualsTheOracle(int[] offsets, int in, int out) {
+    int experts = offsets.length - 1;
+    int kept = offsets[experts];
+    int rows = kept + 2; // two dropped assignments, to be left alone
+    String what = "%d experts, %d rows, in %d, out %d".formatted(experts, kept, in, out);
+    try (Comparison c = new Comparison(open(), SEED + kept, what)) {
+      Pair starts = c.ints(offsets, experts + 1);
+      Pair x = c.normal(rows, in);
+      Pair w = c.normal(experts, out, in);
+      Pair dy = c.normal(rows, out);
+      Pair y = c.poisoned(rows, out);
+      Pair dx = c.poisoned(rows, in);
+      Pair added = c.normal(rows, in);
+      Pair dw = c.normal(experts, out, in);
+      c.run(
+          (b, at) -> {
+            MatmulOps ops = b.matmul();
+            ops.groupedForward(at.of(x), at.of(w), at.of(starts), at.of(y));
+            ops.groupedBackwardInput(at.of(dy), at.of(w), at.of(starts), false, at.of(dx));
+            ops.groupedBackwardInput(at.of(dy), at.of(w), at.of(starts), true, at.of(added));
+            ops.groupedBackwardWeight(at.of(dy), at.of(x), at.of(starts), at.of(dw));
+          });
+      c.check("y", y, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("dx", dx, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
+      c.check("dx accumulated", added, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
+      c.check("dw", dw, Comparison.sumOf(kept), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  /** Rows past the last expert may hold anything: NaN there must not reach a gradient. */
+  @Test
+  void droppedRowsNeverReachAWeight() {
+    try (Comparison c = new Comparison(open(), SEED, "NaN past offsets[E]")) {
+      Pair starts = c.ints(new int[] {0, 3, 5}, 3);
+      Pair x = c.normal(9, 6);
+      Pair dy = c.normal(9, 4);
+      Pair dw = c.normal(2, 4, 6);
+      c.run(
+          (b, at) -> {
+            b.elementwise().fill(at.of(x.slice(5, 4)), Double.NaN);
+            b.elementwise().fill(at.of(dy.slice(5, 4)), Double.NaN);
+            b.matmul().groupedBackwardWeight(at.of(dy), at.of(x), at.of(starts), at.of(dw));
+          });
+      c.check("dw", dw, Comparison.sumOf(5), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {5, 129})
+  void repeatedCallsGiveTheSameBits(int rows) {
+    try (Comparison c = new Comparison(open(), SEED, "rows " + rows)) {
+      Pair x = c.normal(rows, 130);
+      Pair w = c.normal(67, 130);
+      Pair dy = c.normal(rows, 67);
+      Pair y = c.poisoned(rows, 67);
+      Pair dx = c.poisoned(rows, 130);
+      Pair dw = c.normal(67, 130);
+      Pair dbias = c.normal(67);
+      c.checkRepeatable(
+          (b, at) -> {
+            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(y));
+            b.matmul().backwardInput(at.of(dy), at.of(w), false, at.of(dx));
+            b.matmul().backwardWeight(at.of(dy), at.of(x), at.of(dw), at.of(dbias));
+          });
+    }
+  }
+
+  @Test
+  void wrongShapesAreRefusedByName() {
+    try (Backend b = open()) {
+      MatmulOps ops = b.matmul();
+      Tensor x = b.allocate(4, 3);
+      Tensor w = b.allocate(2, 3);
+      Tensor y = b.allocate(4, 2);
+      Tensor wrong = b.allocate(5, 7);
+      Comparison.assertShapeError("w", () -> ops.forward(x, wrong, null, false, y));
+      Comparison.assertShapeError("y", () -> ops.forward(x, w, null, false, wrong));
+      Comparison.assertShapeError("bias", () -> ops.forward(x, w, b.allocate(3), false, y));
+      Comparison.assertShapeError("w", () -> ops.backwardInput(y, wrong, false, x));
+      Comparison.assertShapeError("dx", () -> ops.backwardInput(y, w, false, wrong));
+      Comparison.assertShapeError("dw", () -> ops.backwardWeight(y, x, wrong, null));
+      Comparison.assertShapeError("dbias", () -> ops.backwardWeight(y, x, w, b.allocate(9)));
+    }
+  }
+
+  private static int[] offsets(String counts) {
+    String[] parts = counts.split(" ");
+    int[] offsets = new int[parts.length + 1];
+    for (int e = 0; e < parts.length; e++) {
+      offsets[e + 1] = offsets[e] + Integer.parseInt(parts[e]);
+    }
+    return offsets;
+  }
+}
