@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -18,6 +19,24 @@ final class CpuRoutingOps implements RoutingOps {
 
   CpuRoutingOps(CpuPool pool) {
     this.pool = pool;
+  }
+
+  @Override
+  public void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out) {
+    int n = Sizes.equal("jitter", x, out);
+    if (!(epsilon >= 0 && epsilon < 1)) {
+      throw new IllegalArgumentException("jitter: expected epsilon in [0, 1), got " + epsilon);
+    }
+    float[] xs = HeapStorage.floats(x);
+    float[] os = HeapStorage.floats(out);
+    int xo = HeapStorage.offset(x);
+    int oo = HeapStorage.offset(out);
+    pool.ranges(
+        n,
+        GRAIN,
+        (from, to) ->
+            PhiloxJitter.apply(
+                xs, xo + from, epsilon, key, counter + from, os, oo + from, to - from));
   }
 
   @Override
