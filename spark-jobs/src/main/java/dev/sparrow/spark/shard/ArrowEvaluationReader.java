@@ -17,19 +17,21 @@ public final class ArrowEvaluationReader implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
   private final ShardRows rows;
+  private final long all;
   private final long first;
   private final long end;
   private PrefetchRing ring;
   private long position;
 
   /**
+   * @param most rows of the split that are read, over all ranks: its first ones
    * @throws DataException when the shards are unfinished
    */
-  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings) {
+  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
-    long all = manifest.part(settings.split()).rows();
+    this.all = Math.min(most, manifest.part(settings.split()).rows());
     this.first = all * settings.rank() / settings.world();
     this.end = all * (settings.rank() + 1) / settings.world();
     try {
@@ -53,10 +55,10 @@ public final class ArrowEvaluationReader implements BatchSource {
     return batch;
   }
 
-  /** Rows of the split over all ranks. */
+  /** Rows that all ranks read together. */
   @Override
   public long samplesPerEpoch() {
-    return manifest.part(settings.split()).rows();
+    return all;
   }
 
   @Override

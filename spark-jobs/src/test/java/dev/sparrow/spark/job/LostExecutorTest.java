@@ -26,11 +26,12 @@ class LostExecutorTest {
     Path halt = directory.resolve("halt");
     Followed followed = new Followed(haltAfter(20, halt));
     try (SparkSession spark = cluster(halt, TinyRun.config(corpus, undisturbed))) {
-      String[] more = {"train.steps=60", "checkpoint.every=10", "data.shards=" + directory + "/shards"};
+      String[] more = {
+        "train.steps=60", "checkpoint.every=10", "data.shards=" + directory + "/shards"
+      };
       new TrainJob(spark, TinyRun.config(corpus, undisturbed, more), new Followed())
           .run(TrainJob.Mode.NEW);
-      new TrainJob(spark, TinyRun.config(corpus, disturbed, more), followed)
-          .run(TrainJob.Mode.NEW);
+      new TrainJob(spark, TinyRun.config(corpus, disturbed, more), followed).run(TrainJob.Mode.NEW);
     }
     assertTrue(Files.exists(halt), "the executor was halted");
     assertTrue(

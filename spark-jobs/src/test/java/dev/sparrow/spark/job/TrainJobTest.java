@@ -35,7 +35,7 @@ class TrainJobTest {
   }
 
   @AfterAll
-  static void close() {
+  static void close() throws IOException {
     spark.close();
     System.clearProperty("spark.master");
   }
@@ -47,7 +47,8 @@ class TrainJobTest {
     Followed followed = new Followed();
     TrainJob.Trained trained = new TrainJob(spark, config, followed).run(TrainJob.Mode.NEW);
 
-    JsonNode summary = new ObjectMapper().readTree(Files.readString(output.resolve("summary.json")));
+    JsonNode summary =
+        new ObjectMapper().readTree(Files.readString(output.resolve("summary.json")));
     assertEquals(30, summary.get("steps").asLong());
     assertEquals(2, summary.get("ranks").asInt());
     assertTrue(
@@ -72,8 +73,7 @@ class TrainJobTest {
   void evaluationOfTheModelRepeatsTheRunsValidationLoss(@TempDir Path directory) {
     Path output = directory.resolve("run");
     RunConfig config = TinyRun.config(corpus, output);
-    TrainJob.Trained trained =
-        new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW);
+    TrainJob.Trained trained = new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW);
     EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, config, output.toString()).run();
     double expected = ((Number) trained.summary().get("validation_loss")).doubleValue();
     assertEquals(expected, evaluated.loss(), 1e-9 * expected);
@@ -92,8 +92,7 @@ class TrainJobTest {
     new TrainJob(spark, TinyRun.config(corpus, twin, constant), new Followed())
         .run(TrainJob.Mode.NEW);
     String[] half = {"schedule.name=constant", "checkpoint.every=10", "train.steps=10"};
-    new TrainJob(spark, TinyRun.config(corpus, parts, half), new Followed())
-        .run(TrainJob.Mode.NEW);
+    new TrainJob(spark, TinyRun.config(corpus, parts, half), new Followed()).run(TrainJob.Mode.NEW);
     Followed resumed = new Followed();
     new TrainJob(spark, TinyRun.config(corpus, parts, constant), resumed)
         .run(new TrainJob.Mode(false, true));
@@ -132,7 +131,8 @@ class TrainJobTest {
         assertThrows(
             IllegalStateException.class,
             () -> new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW));
-    assertTrue(e.getMessage().contains("cluster.ranks: expected at most the 2 tasks"), e::getMessage);
+    assertTrue(
+        e.getMessage().contains("cluster.ranks: expected at most the 2 tasks"), e::getMessage);
     try (Stream<Path> left = Files.list(directory)) {
       assertEquals(0, left.count());
     }
