@@ -10,6 +10,9 @@ import dev.sparrow.backend.Activation;
 final class ActivationLoops {
   private static final int LANES = Lanes.COUNT;
 
+  /** Fits the first-level cache beside its inputs. */
+  private static final ThreadLocal<float[]> BLOCK = ThreadLocal.withInitial(() -> new float[1024]);
+
   private ActivationLoops() {}
 
   /** {@code y = f(x)} over n elements. */
@@ -50,7 +53,10 @@ final class ActivationLoops {
     }
   }
 
-  /** {@code dgate = dy·up·f'(gate)}, {@code dup = dy·f(gate)} over n elements. */
+  /**
+   * {@code dgate = dy·up·f'(gate)}, {@code dup = dy·f(gate)} over n elements; in two loops, since
+   * one with both is past the compiler's node budget, which then boxes every vector.
+   */
   static void gatedBackward(
       Activation f,
       float[] gate,
@@ -64,16 +70,14 @@ final class ActivationLoops {
       float[] dup,
       int duo,
       int n) {
-    int whole = Lanes.whole(n);
-    gatedBackwardWhole(f, gate, go, up, uo, dy, dyo, dgate, dgo, dup, duo, whole);
-    int rest = n - whole;
-    if (rest > 0) {
-      float[] gateTail = tail(gate, go + whole, rest);
-      float[] upTail = tail(up, uo + whole, rest);
-      float[] dyTail = tail(dy, dyo + whole, rest);
-      gatedBackwardWhole(f, gateTail, 0, upTail, 0, dyTail, 0, gateTail, 0, upTail, 0, LANES);
-      System.arraycopy(gateTail, 0, dgate, dgo + whole, rest);
-      System.arraycopy(upTail, 0, dup, duo + whole, rest);
+    float[] block = BLOCK.get();
+    for (int from = 0; from < n; from += block.length) {
+      int m = Math.min(block.length, n - from);
+      // dup waits in the block while dgate still needs up.
+      gated(f, gate, go + from, dy, dyo + from, block, 0, m);
+      backward(f, gate, go + from, dy, dyo + from, dgate, dgo + from, m);
+      RowOps.mul(dgate, dgo + from, up, uo + from, dgate, dgo + from, m);
+      System.arraycopy(block, 0, dup, duo + from, m);
     }
   }
 
@@ -109,27 +113,6 @@ final class ActivationLoops {
       case GELU_TANH -> GeluTanh.gated(gate, go, up, uo, y, yo, n);
       case SILU -> Silu.gated(gate, go, up, uo, y, yo, n);
       case RELU -> Relu.gated(gate, go, up, uo, y, yo, n);
-    }
-  }
-
-  private static void gatedBackwardWhole(
-      Activation f,
-      float[] gate,
-      int go,
-      float[] up,
-      int uo,
-      float[] dy,
-      int dyo,
-      float[] dgate,
-      int dgo,
-      float[] dup,
-      int duo,
-      int n) {
-    switch (f) {
-      case GELU -> Gelu.gatedBackward(gate, go, up, uo, dy, dyo, dgate, dgo, dup, duo, n);
-      case GELU_TANH -> GeluTanh.gatedBackward(gate, go, up, uo, dy, dyo, dgate, dgo, dup, duo, n);
-      case SILU -> Silu.gatedBackward(gate, go, up, uo, dy, dyo, dgate, dgo, dup, duo, n);
-      case RELU -> Relu.gatedBackward(gate, go, up, uo, dy, dyo, dgate, dgo, dup, duo, n);
     }
   }
 }

@@ -92,12 +92,11 @@ final class CpuElementwiseOps implements ElementwiseOps {
     float[] os = HeapStorage.floats(out);
     int xo = HeapStorage.offset(x);
     int oo = HeapStorage.offset(out);
+    PhiloxDropout dropout = new PhiloxDropout(p, key);
     pool.ranges(
         n,
         GRAIN,
-        (from, to) ->
-            PhiloxDropout.apply(
-                xs, xo + from, (float) p, key, counter + from, os, oo + from, to - from));
+        (from, to) -> dropout.apply(xs, xo + from, counter + from, os, oo + from, to - from));
   }
 
   @Override

@@ -36,28 +36,6 @@ final class Relu {
     }
   }
 
-  /** {@code dgate = dy·up·f'(gate)}, {@code dup = dy·f(gate)}. */
-  static void gatedBackward(
-      float[] gate,
-      int go,
-      float[] up,
-      int uo,
-      float[] dy,
-      int dyo,
-      float[] dgate,
-      int dgo,
-      float[] dup,
-      int duo,
-      int n) {
-    for (int i = 0; i < n; i += LANES) {
-      FloatVector g = FloatVector.fromArray(F, gate, go + i);
-      FloatVector u = FloatVector.fromArray(F, up, uo + i);
-      FloatVector d = FloatVector.fromArray(F, dy, dyo + i);
-      slope(g).mul(d.mul(u)).intoArray(dgate, dgo + i);
-      value(g).mul(d).intoArray(dup, duo + i);
-    }
-  }
-
   private static FloatVector value(FloatVector x) {
     return x.blend(0f, x.compare(VectorOperators.LE, 0f));
   }

@@ -26,6 +26,19 @@ final class RowOps {
     }
   }
 
+  /** {@code out = a·b}, element by element. */
+  static void mul(float[] a, int ao, float[] b, int bo, float[] out, int oo, int n) {
+    int whole = Lanes.whole(n);
+    for (int i = 0; i < whole; i += LANES) {
+      FloatVector.fromArray(F, a, ao + i)
+          .mul(FloatVector.fromArray(F, b, bo + i))
+          .intoArray(out, oo + i);
+    }
+    for (int i = whole; i < n; i++) {
+      out[oo + i] = a[ao + i] * b[bo + i];
+    }
+  }
+
   /** {@code out += alpha·x}, fused. */
   static void axpy(float alpha, float[] x, int xo, float[] out, int oo, int n) {
     int whole = Lanes.whole(n);
