@@ -2,8 +2,8 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.AttentionShape;
-import dev.sparrow.backend.Philox;
 import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
 
 /**
  * Attention in blocks of queries. The scores of one block against the keys that it sees are one
@@ -25,8 +25,9 @@ final class CpuAttentionOps implements AttentionOps {
   private final float[][] scores;
   private final float[][] gradients;
   private final float[][] draws;
-  private final int[][] fours;
+  private final int[][] blocks;
   private final float[][] rowScales;
+  private float[] ones = new float[0];
 
   CpuAttentionOps(CpuPool pool, Blas blas) {
     this.pool = pool;
@@ -34,7 +35,7 @@ final class CpuAttentionOps implements AttentionOps {
     this.scores = new float[pool.threads()][0];
     this.gradients = new float[pool.threads()][0];
     this.draws = new float[pool.threads()][0];
-    this.fours = new int[pool.threads()][4];
+    this.blocks = new int[pool.threads()][4];
     this.rowScales = new float[pool.threads()][MOST_QUERIES];
   }
 
@@ -108,7 +109,7 @@ final class CpuAttentionOps implements AttentionOps {
     int heads = shape.sequences() * shape.heads();
     int stride = AttentionRows.stride(position + length);
     int block = reserve(scores, length, stride);
-    reserveDraws(dropout, stride);
+    Mask mask = mask(dropout, stride);
     int blocks = (length + block - 1) / block;
     float[] lse = logSumExp == null ? null : HeapStorage.floats(logSumExp);
     int lse0 = logSumExp == null ? 0 : HeapStorage.offset(logSumExp);
@@ -121,7 +122,7 @@ final class CpuAttentionOps implements AttentionOps {
           int rows = Math.min(block, length - from);
           int head = task % heads;
           attendBlock(
-              shape, queries, keys, values, position, head, from, rows, dropout, y, y0, lse, lse0);
+              shape, queries, keys, values, position, head, from, rows, mask, y, y0, lse, lse0);
         });
   }
 
@@ -135,7 +136,7 @@ final class CpuAttentionOps implements AttentionOps {
       int head,
       int from,
       int rows,
-      Dropout dropout,
+      Mask mask,
       float[] y,
       int y0,
       float[] lse,
@@ -176,8 +177,8 @@ final class CpuAttentionOps implements AttentionOps {
       if (lse != null) {
         lse[lse0 + (int) row] = max + (float) Math.log(sum);
       }
-      if (dropout.p() > 0) {
-        draw(dropout, row * shape.length(), valid, slot);
+      if (mask != null) {
+        draw(mask, row * shape.length(), valid, slot);
         AttentionRows.multiply(p, i * stride, draws[slot], valid);
       }
     }
@@ -222,7 +223,7 @@ final class CpuAttentionOps implements AttentionOps {
     int stride = AttentionRows.stride(shape.length());
     int block = reserve(scores, shape.length(), stride);
     reserve(gradients, shape.length(), stride);
-    reserveDraws(dropout, stride);
+    Mask mask = mask(dropout, stride);
     Backward arrays =
         new Backward(
             HeapStorage.floats(qkv),
@@ -241,7 +242,7 @@ final class CpuAttentionOps implements AttentionOps {
           int last = (shape.length() - 1) / block * block;
           for (int from = last; from >= 0; from -= block) {
             int rows = Math.min(block, shape.length() - from);
-            backwardBlock(shape, arrays, dropout, head, from, rows, from == last ? 0 : 1);
+            backwardBlock(shape, arrays, mask, head, from, rows, from == last ? 0 : 1);
           }
         });
   }
@@ -264,7 +265,7 @@ final class CpuAttentionOps implements AttentionOps {
    * first product into the keys' and values' gradients assigns and the others add.
    */
   private void backwardBlock(
-      AttentionShape shape, Backward a, Dropout dropout, int head, int from, int rows, float beta) {
+      AttentionShape shape, Backward a, Mask mask, int head, int from, int rows, float beta) {
     int d = shape.headWidth();
     int width = shape.width();
     int packed = 3 * width;
@@ -316,7 +317,7 @@ final class CpuAttentionOps implements AttentionOps {
         0,
         stride);
     recompute(p, rows, from, stride, a.lse, a.lse0 + head * shape.length() + from);
-    scoreGradients(shape, a, dropout, head, from, rows, outs, slot);
+    scoreGradients(shape, a, mask, head, from, rows, outs, slot);
     // dV = Pᵀ·dO, dQ = s·dS·K, dK = s·dSᵀ·Q
     blas.sgemm(
         true,
@@ -385,7 +386,7 @@ final class CpuAttentionOps implements AttentionOps {
   private void scoreGradients(
       AttentionShape shape,
       Backward a,
-      Dropout dropout,
+      Mask mask,
       int head,
       int from,
       int rows,
@@ -396,13 +397,13 @@ final class CpuAttentionOps implements AttentionOps {
       int valid = from + i + 1;
       int at = outs + i * shape.width();
       float dot = AttentionRows.dot(a.dout, a.dout0 + at, a.out, a.out0 + at, shape.headWidth());
-      if (dropout.p() > 0) {
+      if (mask != null) {
         long row = (long) head * shape.length() + from + i;
-        draw(dropout, row * shape.length(), valid, slot);
+        draw(mask, row * shape.length(), valid, slot);
         AttentionRows.multiply(gradients[slot], i * stride, draws[slot], valid);
       }
       AttentionRows.scoreGradient(scores[slot], gradients[slot], i * stride, valid, stride, dot);
-      if (dropout.p() > 0) {
+      if (mask != null) {
         AttentionRows.multiply(scores[slot], i * stride, draws[slot], valid);
       }
     }
@@ -424,27 +425,27 @@ final class CpuAttentionOps implements AttentionOps {
     return block;
   }
 
-  private void reserveDraws(Dropout dropout, int length) {
-    for (int slot = 0; dropout.p() > 0 && slot < draws.length; slot++) {
-      if (draws[slot].length < length) {
+  /** Dropout's draws for one call. */
+  private record Mask(PhiloxDropout draws, long counter) {}
+
+  /** Null where nothing is dropped; else every thread gets room for a row of {@code length}. */
+  private Mask mask(Dropout dropout, int length) {
+    if (dropout.p() == 0) {
+      return null;
+    }
+    if (ones.length < length) {
+      ones = new float[length];
+      Arrays.fill(ones, 1);
+      for (int slot = 0; slot < draws.length; slot++) {
         draws[slot] = new float[length];
       }
     }
+    return new Mask(new PhiloxDropout(dropout.p(), dropout.key()), dropout.counter());
   }
 
   /** Factors of a row of P: 1 / (1 - p) where the draw keeps an element, else 0. */
-  private void draw(Dropout dropout, long index, int count, int slot) {
-    float[] factors = draws[slot];
-    int[] four = fours[slot];
-    float p = (float) dropout.p();
-    float kept = (float) (1 / (1 - dropout.p()));
-    int j = 0;
-    while (j < count) {
-      long draw = dropout.counter() + index + j;
-      Philox.block(dropout.key(), draw >>> 2, four);
-      for (int lane = (int) (draw & 3); lane < 4 && j < count; lane++, j++) {
-        factors[j] = Philox.uniform(four[lane]) >= p ? kept : 0;
-      }
-    }
+  private float[] draw(Mask mask, long index, int count, int slot) {
+    mask.draws.apply(ones, 0, mask.counter + index, draws[slot], 0, count, blocks[slot]);
+    return draws[slot];
   }
 }

@@ -61,6 +61,15 @@ final class PhiloxDropout {
 
   /** {@code out_i = x_i/(1-p)} where draw {@code counter + i} is at least p, else 0. */
   void apply(float[] x, int xo, long counter, float[] out, int oo, int n) {
+    apply(x, xo, counter, out, oo, n, new int[4]);
+  }
+
+  /**
+   * The same for callers with many short runs.
+   *
+   * @param block four ints of the calling thread's scratch
+   */
+  void apply(float[] x, int xo, long counter, float[] out, int oo, int n, int[] block) {
     int head = 0;
     int whole = 0;
     if (VECTOR_PRODUCTS) {
@@ -68,13 +77,12 @@ final class PhiloxDropout {
       whole = Lanes.whole(n - head);
       vectors(x, xo + head, counter + head >>> 2, out, oo + head, whole);
     }
-    scalars(x, xo, counter, out, oo, head);
+    scalars(x, xo, counter, out, oo, head, block);
     int done = head + whole;
-    scalars(x, xo + done, counter + done, out, oo + done, n - done);
+    scalars(x, xo + done, counter + done, out, oo + done, n - done, block);
   }
 
-  private void scalars(float[] x, int xo, long counter, float[] out, int oo, int n) {
-    int[] block = new int[4];
+  private void scalars(float[] x, int xo, long counter, float[] out, int oo, int n, int[] block) {
     int i = 0;
     while (i < n) {
       long draw = counter + i;
