@@ -43,13 +43,15 @@ class TrainJobTest {
   @Test
   void aRunLeavesModelMetricsSummaryAndReport(@TempDir Path directory) throws IOException {
     Path output = directory.resolve("run");
-    RunConfig config = TinyRun.config(corpus, output, "train.validate-every=10");
+    RunConfig config =
+        TinyRun.config(
+            corpus, output, "train.validate-every=50", "train.steps=150", "train.log-every=25");
     Followed followed = new Followed();
     TrainJob.Trained trained = new TrainJob(spark, config, followed).run(TrainJob.Mode.NEW);
 
     JsonNode summary =
         new ObjectMapper().readTree(Files.readString(output.resolve("summary.json")));
-    assertEquals(30, summary.get("steps").asLong());
+    assertEquals(150, summary.get("steps").asLong());
     assertEquals(2, summary.get("ranks").asInt());
     assertTrue(
         summary.get("validation_loss").asDouble() < 0.6 * summary.get("unigram_loss").asDouble(),
@@ -59,7 +61,7 @@ class TrainJobTest {
     assertEquals(6, rows.size());
     assertEquals(6, followed.rows.size());
     JsonNode last = new ObjectMapper().readTree(rows.get(5));
-    assertEquals(30, last.get("step").asLong());
+    assertEquals(150, last.get("step").asLong());
     assertTrue(last.has("expert_load_max_over_mean"), last::toString);
     assertEquals(
         summary.get("validation_loss").asDouble(), last.get("validation_loss").asDouble(), 0.0);
