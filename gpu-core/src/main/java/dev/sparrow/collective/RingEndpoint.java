@@ -15,6 +15,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -45,6 +46,8 @@ public final class RingEndpoint implements AutoCloseable {
   /** Set by {@link #connect}; until then connections wait in the kernel's queue. */
   private volatile RingOpening opening;
 
+  // Guarded by this.
+  private boolean closed;
   private boolean handedOver;
 
   private RingEndpoint(RingSettings settings) {
@@ -153,15 +156,32 @@ public final class RingEndpoint implements AutoCloseable {
     }
     try {
       RingOpening now = new RingOpening(self, peers, settings, group.next());
-      opening = now;
+      begin(now);
       listener.config().setAutoRead(true);
       now.dial(transport, buffers, waterMark());
       RingEngine engine = now.await();
-      handedOver = true;
+      handOver();
       return new RingCollective(self, engine, group);
+    } catch (RejectedExecutionException stopped) {
+      throw new CollectiveException("rank " + rank + ": the endpoint was closed", stopped);
     } finally {
       close();
     }
+  }
+
+  private synchronized void begin(RingOpening now) {
+    if (closed || opening != null) {
+      throw new CollectiveException("the endpoint is closed or in use; bind another one");
+    }
+    opening = now;
+  }
+
+  /** From here on the loop belongs to the collective. */
+  private synchronized void handOver() {
+    if (closed) {
+      throw new CollectiveException("the endpoint was closed while the ring opened");
+    }
+    handedOver = true;
   }
 
   /** For tests: buffers that have been taken and not given back. */
@@ -172,18 +192,19 @@ public final class RingEndpoint implements AutoCloseable {
   /** Stops listening; idempotent. Releases a thread that waits in {@link #connect}. */
   @Override
   public void close() {
-    RingOpening now = opening;
-    if (now != null) {
-      now.cancel();
+    boolean ownsLoop;
+    synchronized (this) {
+      closed = true;
+      ownsLoop = !handedOver;
+    }
+    if (opening != null) {
+      opening.cancel();
     }
     if (listener != null) {
       listener.close();
     }
-    synchronized (this) {
-      if (handedOver) {
-        return;
-      }
+    if (ownsLoop) {
+      group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(1, TimeUnit.SECONDS);
     }
-    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(1, TimeUnit.SECONDS);
   }
 }

@@ -93,14 +93,20 @@ final class RingOpening {
     try {
       return engine.get(settings.openMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException failed) {
-      String side = right.isCompletedExceptionally() ? peer(self.right()) : peer(self.left());
-      throw opening(side + ": " + failed.getCause().getMessage(), failed.getCause());
+      throw opening(failedSide() + failed.getCause().getMessage(), failed.getCause());
     } catch (TimeoutException late) {
       throw opening(missing(), late);
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
       throw opening("interrupted while waiting for " + missing(), interrupted);
     }
+  }
+
+  private String failedSide() {
+    if (right.isCompletedExceptionally()) {
+      return peer(self.right()) + ": ";
+    }
+    return left.isCompletedExceptionally() ? peer(self.left()) + ": " : "";
   }
 
   private String missing() {
