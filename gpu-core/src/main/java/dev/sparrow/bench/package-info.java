@@ -1,5 +1,5 @@
 /**
- * Measurements that the benchmark suites share. Imports {@code backend}, {@code backend.cpu} and
- * {@code tensor}.
+ * Measurements of the product's own parts, each beside a baseline taken in the same run; the {@code
+ * bench} command prints their rows. May import everything of this module.
  */
 package dev.sparrow.bench;

@@ -1,0 +1,140 @@
+package dev.sparrow.bench;
+
+import dev.sparrow.collective.Collective;
+import dev.sparrow.collective.HostAndPort;
+import dev.sparrow.collective.RingEndpoint;
+import dev.sparrow.collective.RingSettings;
+import dev.sparrow.tensor.Tensor;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * All-reduce between two processes on loopback against a plain one-way socket copy of the same
+ * bytes, alternating in the same run. Two figures, in 10^9 bytes/s, both against the copy:
+ *
+ * <ul>
+ *   <li>{@code ring_traffic}: all bytes that the ring moves over loopback, 2 (n - 1) S for n ranks
+ *       and S bytes, per second. One processor sends and receives for each rank, as one sends and
+ *       one receives in the copy, so both have the same processor time per byte moved.
+ *   <li>{@code per_rank_send}: the bytes that one rank sends, 2 S (n - 1) / n, per second.
+ * </ul>
+ */
+public final class AllReduceBench {
+  private static final String SUITE = "allreduce";
+  private static final int RANKS = 2;
+  private static final int WARM_UP = 3;
+  private static final long MEBIBYTE = 1 << 20;
+
+  private final RingSettings settings;
+  private final int runs;
+
+  public AllReduceBench(RingSettings settings, int runs) {
+    this.settings = settings;
+    this.runs = runs;
+  }
+
+  /** Rows for each size; starts the second process and ends it. */
+  public List<BenchRow> run(int... mebibytes) {
+    byte[] secret = new byte[32];
+    new SecureRandom().nextBytes(secret);
+    try (RingEndpoint endpoint = AllReducePeer.bind(settings)) {
+      Process peer = startPeer();
+      try {
+        return against(peer, endpoint, secret, mebibytes);
+      } finally {
+        peer.destroy();
+      }
+    } catch (IOException failed) {
+      throw new UncheckedIOException("bench allreduce: the second process failed", failed);
+    }
+  }
+
+  private static Process startPeer() throws IOException {
+    List<String> command =
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx1g",
+            "-cp",
+            System.getProperty("java.class.path"),
+            AllReducePeer.class.getName());
+    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+  }
+
+  /** The order of words is that of {@link AllReducePeer#main}. */
+  private List<BenchRow> against(
+      Process peer, RingEndpoint endpoint, byte[] secret, int[] mebibytes) throws IOException {
+    StringBuilder order = new StringBuilder(HexFormat.of().formatHex(secret));
+    order.append(' ').append(endpoint.address()).append(' ').append(settings.chunkBytes());
+    order.append(' ').append(settings.encrypt()).append(' ').append(WARM_UP + runs);
+    for (int size : mebibytes) {
+      order.append(' ').append(size);
+    }
+    peer.getOutputStream().write((order + "\n").getBytes(StandardCharsets.UTF_8));
+    peer.getOutputStream().flush();
+    String answer =
+        new BufferedReader(new InputStreamReader(peer.getInputStream(), StandardCharsets.UTF_8))
+            .readLine();
+    if (answer == null) {
+      throw new IOException("it ended before it listened; its error output says why");
+    }
+    String[] words = answer.split(" ");
+    InetSocketAddress copyPort =
+        new InetSocketAddress(endpoint.address().host(), Integer.parseInt(words[1]));
+    List<HostAndPort> peers = List.of(endpoint.address(), HostAndPort.parse(words[0]));
+    try (Collective ring = endpoint.connect(0, peers, secret, SUITE, 0);
+        SocketChannel channel = SocketChannel.open(copyPort)) {
+      channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      return measure(ring, new SocketCopy(channel), mebibytes);
+    }
+  }
+
+  private List<BenchRow> measure(Collective ring, SocketCopy copy, int[] mebibytes)
+      throws IOException {
+    List<BenchRow> rows = new ArrayList<>();
+    for (int size : mebibytes) {
+      measure(ring, copy, size, rows);
+    }
+    return rows;
+  }
+
+  private void measure(Collective ring, SocketCopy copy, int mebibytes, List<BenchRow> rows)
+      throws IOException {
+    long bytes = mebibytes * MEBIBYTE;
+    Tensor values = AllReducePeer.values(bytes);
+    double[] sends = new double[runs];
+    double[] copies = new double[runs];
+    for (int run = -WARM_UP; run < runs; run++) {
+      ring.barrier();
+      long start = System.nanoTime();
+      ring.allReduce(values);
+      long reduced = System.nanoTime();
+      ring.barrier();
+      long copying = System.nanoTime();
+      copy.send(bytes);
+      long copied = System.nanoTime();
+      if (run >= 0) {
+        double sent = 2.0 * bytes * (RANKS - 1) / RANKS;
+        sends[run] = sent / (reduced - start);
+        copies[run] = (double) bytes / (copied - copying);
+      }
+    }
+    double[] traffic = new double[runs];
+    Arrays.setAll(traffic, run -> RANKS * sends[run]);
+    String name = mebibytes + " MiB" + (settings.encrypt() ? ", encrypted" : "");
+    double baseline = BenchRow.median(copies);
+    rows.add(BenchRow.ofRate(SUITE, name, "ring_traffic", "GB/s", traffic, baseline));
+    rows.add(BenchRow.ofRate(SUITE, name, "per_rank_send", "GB/s", sends, baseline));
+  }
+}

@@ -1,0 +1,79 @@
+package dev.sparrow.bench;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.Arrays;
+
+/**
+ * One figure of a benchmark.
+ *
+ * @param suite such as allreduce
+ * @param caseName the case within the suite, {@code case} in JSON
+ * @param metric what was measured
+ * @param value median over the runs, in {@code unit}
+ * @param baseline median of what it is compared with, in the same unit; null where nothing
+ * @param ratio ours over the baseline, larger is better; null where there is no baseline
+ * @param runs number of measurements behind the median
+ * @param min least value of them
+ * @param max greatest value of them
+ * @param device the processor or accelerator, in words
+ */
+public record BenchRow(
+    String suite,
+    @JsonProperty("case") String caseName,
+    String metric,
+    double value,
+    String unit,
+    Double baseline,
+    Double ratio,
+    int runs,
+    double min,
+    double max,
+    String device) {
+  public BenchRow {
+    if (runs < 1 || !(min <= value && value <= max)) {
+      throw new IllegalArgumentException(
+          "bench row: expected at least 1 run and min <= value <= max, got "
+              + runs
+              + " runs, "
+              + min
+              + ", "
+              + value
+              + ", "
+              + max);
+    }
+  }
+
+  /** A row of a figure of which more is better, such as bytes per second. */
+  public static BenchRow ofRate(
+      String suite, String caseName, String metric, String unit, double[] values, Double baseline) {
+    double median = median(values);
+    return new BenchRow(
+        suite,
+        caseName,
+        metric,
+        median,
+        unit,
+        baseline,
+        baseline == null ? null : median / baseline,
+        values.length,
+        Arrays.stream(values).min().orElseThrow(),
+        Arrays.stream(values).max().orElseThrow(),
+        cpu());
+  }
+
+  /** The middle value, or the mean of the two middle ones. */
+  public static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    int half = sorted.length / 2;
+    return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  }
+
+  /** This machine's processor, such as {@code amd64, 2 processors}. */
+  public static String cpu() {
+    return System.getProperty("os.arch")
+        + ", "
+        + Runtime.getRuntime().availableProcessors()
+        + " processors";
+  }
+}

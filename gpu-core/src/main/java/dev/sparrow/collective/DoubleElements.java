@@ -1,0 +1,79 @@
+package dev.sparrow.collective;
+
+import java.nio.ByteBuffer;
+import java.nio.DoubleBuffer;
+
+/** {@link Elements} of a double[]. */
+final class DoubleElements implements Elements {
+  /** Elements summed at a time: small enough that the scratch array stays in first-level cache. */
+  private static final int BLOCK = 2048;
+
+  private final double[] array;
+  private final int offset;
+  private final int length;
+  private double[] scratch;
+
+  DoubleElements(double[] array, int offset, int length) {
+    this.array = array;
+    this.offset = offset;
+    this.length = length;
+  }
+
+  @Override
+  public String type() {
+    return "F64";
+  }
+
+  @Override
+  public int unit() {
+    return Double.BYTES;
+  }
+
+  @Override
+  public Object array() {
+    return array;
+  }
+
+  @Override
+  public int offset() {
+    return offset;
+  }
+
+  @Override
+  public int length() {
+    return length;
+  }
+
+  @Override
+  public void write(int at, int count, ByteBuffer to) {
+    to.asDoubleBuffer().put(array, offset + at, count);
+    to.position(to.position() + count * Double.BYTES);
+  }
+
+  @Override
+  public void set(int at, int count, ByteBuffer from) {
+    from.asDoubleBuffer().get(array, offset + at, count);
+    from.position(from.position() + count * Double.BYTES);
+  }
+
+  @Override
+  public void add(int at, int count, ByteBuffer from) {
+    if (scratch == null) {
+      scratch = new double[BLOCK];
+    }
+    DoubleBuffer values = from.asDoubleBuffer();
+    for (int done = 0; done < count; done += BLOCK) {
+      int block = Math.min(BLOCK, count - done);
+      values.get(scratch, 0, block);
+      add(scratch, array, offset + at + done, block);
+    }
+    from.position(from.position() + count * Double.BYTES);
+  }
+
+  /** A loop that the compiler turns into vector instructions. */
+  private static void add(double[] values, double[] to, int at, int count) {
+    for (int i = 0; i < count; i++) {
+      to[at + i] += values[i];
+    }
+  }
+}
