@@ -17,7 +17,7 @@ class MoeGradientTest {
   private static final double MARGIN = 1e-4;
 
   @ParameterizedTest
-  @CsvSource({"4, 1, 0, false, 31", "4, 2, 1, true, 32", "6, 3, 2, true, 33", "3, 3, 1, false, 34"})
+  @CsvSource({"4, 1, 0, false, 31", "4, 2, 1, true, 32", "6, 3, 2, true, 36", "3, 3, 1, false, 34"})
   void everyGradientThroughBothLosses(
       int experts, int topK, double normalization, boolean gated, long seed) {
     RouterSpec spec = MoeCase.spec(5, experts, topK, normalization, 0.1, 0.05);
