@@ -1,5 +1,5 @@
 /**
- * Cores of the {@code bench} suites: they measure and return rows, printing is the command line's.
- * Every ratio is taken within one run against a baseline that is measured beside it.
+ * Measurements of the product's own parts, each beside a baseline taken in the same run; the {@code
+ * bench} command prints their rows. May import everything of this module.
  */
 package dev.sparrow.bench;

@@ -16,6 +16,7 @@ public final class CapacityDispatch implements Dispatch {
   private final double factor;
   private final int[] starts;
   private final int[] load;
+  private Tensor kept; // I32 (T·k)
   private Tensor offsets;
   private Tensor sorted;
   private int[] choices;
@@ -36,6 +37,7 @@ public final class CapacityDispatch implements Dispatch {
   @Override
   public void reserve(Workspace workspace, int tokens) {
     int assignments = Math.multiplyExact(tokens, topK);
+    kept = workspace.keep(DType.I32, assignments);
     offsets = workspace.keep(DType.I32, starts.length);
     sorted = workspace.keep(DType.I32, assignments);
     choices = new int[assignments];
@@ -51,13 +53,14 @@ public final class CapacityDispatch implements Dispatch {
   public Plan plan(Tensor experts) {
     int assignments = Math.toIntExact(experts.size());
     Tensor order = sorted.first(assignments);
+    Tensor kept = this.kept.first(assignments).reshape(experts.rows(), topK);
     sort(experts, order);
     for (int e = 0; e < load.length; e++) {
       load[e] = starts[e + 1] - starts[e];
     }
-    int dropped = drop(experts, order, capacity(assignments));
+    int dropped = drop(experts, order, capacity(assignments), kept);
     if (dropped > 0) {
-      sort(experts, order);
+      sort(kept, order);
     }
     return new Plan(offsets, order, starts, load, dropped);
   }
@@ -68,7 +71,7 @@ public final class CapacityDispatch implements Dispatch {
   }
 
   /** The sort is stable, so the rows past an expert's capacity are its latest tokens. */
-  private int drop(Tensor experts, Tensor order, int capacity) {
+  private int drop(Tensor experts, Tensor order, int capacity, Tensor kept) {
     backend.downloadSync(experts, choices, 0);
     backend.downloadSync(order, rows, 0);
     int dropped = 0;
@@ -78,7 +81,7 @@ public final class CapacityDispatch implements Dispatch {
         dropped++;
       }
     }
-    backend.upload(choices, 0, experts);
+    backend.upload(choices, 0, kept);
     return dropped;
   }
 }

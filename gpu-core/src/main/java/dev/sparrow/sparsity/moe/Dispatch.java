@@ -11,7 +11,8 @@ public interface Dispatch {
   /**
    * Sorts the choices by expert; waits for the device, since the loads are wanted on the host.
    *
-   * @param experts I32 (T, k); entries of assignments that are dropped become -1
+   * @param experts I32 (T, k), left as it is: the router's backward pass wants the choice, dropped
+   *     or not
    */
   Plan plan(Tensor experts);
 }

@@ -55,6 +55,11 @@ public final class DroplessMoe implements Layer {
     this.topK = router.spec().topK();
   }
 
+  /** Where the choices are made. */
+  public Router router() {
+    return router;
+  }
+
   @Override
   public void parameters(Consumer<Parameter> sink) {
     if (shared != null) {

@@ -2,6 +2,7 @@ package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.sparsity.moe.MoeFixture.Result;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * The layer as a loop over tokens and their experts in double, straight from the equations, with
@@ -127,6 +128,21 @@ final class PerTokenMoe {
       }
     }
     return y;
+  }
+
+  /** Smallest distance of a chosen expert's probability to one not chosen, over all tokens. */
+  double margin() {
+    double margin = Double.POSITIVE_INFINITY;
+    for (int t = 0; t < c.tokens(); t++) {
+      double least = p[t][chosen[t][k - 1]];
+      for (int e = 0; e < experts; e++) {
+        int expert = e;
+        if (IntStream.of(chosen[t]).noneMatch(other -> other == expert)) {
+          margin = Math.min(margin, least - p[t][e]);
+        }
+      }
+    }
+    return margin;
   }
 
   double[] out() {
