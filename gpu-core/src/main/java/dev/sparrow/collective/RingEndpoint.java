@@ -36,10 +36,10 @@ public final class RingEndpoint implements AutoCloseable {
   private static final int PAGE_BYTES = 8192;
 
   /**
-   * Pool memory comes in pieces of 16 MiB: a piece that is never more than a quarter full is kept,
+   * Pool memory comes in pieces of 32 MiB: a piece that is never more than a quarter full is kept,
    * not freed and faulted in again.
    */
-  private static final int POOL_ORDER = 11;
+  private static final int POOL_ORDER = 12;
 
   private final RingSettings settings;
   private final Transport transport = Transport.best();
