@@ -4,6 +4,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.ByteToMessageDecoder;
+import java.io.IOException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
@@ -30,6 +31,8 @@ abstract class Handshake extends ByteToMessageDecoder {
   static final int VERSION = 1;
   static final int NONCE_BYTES = 32;
   private static final int MAX_MESSAGE = 1024;
+  private static final String HANG_UP_CAUSES =
+      "; either it holds another secret or it failed first: its own error says why";
   private static final SecureRandom RANDOM = new SecureRandom();
 
   protected final Membership self;
@@ -107,18 +110,15 @@ abstract class Handshake extends ByteToMessageDecoder {
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     if (!ctx.isRemoved()) {
-      failed(
-          new CollectiveException(
-              "peer "
-                  + address(ctx.channel().remoteAddress())
-                  + " closed the connection during the handshake; its log says why"));
+      refuse(ctx, "hung up during the handshake" + HANG_UP_CAUSES);
     }
     ctx.fireChannelInactive();
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    refuse(ctx, "broke the handshake: " + cause.getMessage());
+    boolean hungUp = cause instanceof IOException;
+    refuse(ctx, "broke the handshake: " + cause.getMessage() + (hungUp ? HANG_UP_CAUSES : ""));
   }
 
   protected CompletableFuture<RingLink> link() {

@@ -5,13 +5,16 @@ import java.nio.IntBuffer;
 
 /** {@link Elements} of a int[]. */
 final class IntElements implements Elements {
-  /** Elements summed at a time: small enough that the scratch array stays in first-level cache. */
+  /**
+   * Elements summed at a time: small enough that the two scratch arrays stay in first-level cache.
+   */
   private static final int BLOCK = 2048;
 
   private final int[] array;
   private final int offset;
   private final int length;
-  private int[] scratch;
+  private int[] arrived;
+  private int[] sums;
 
   IntElements(int[] array, int offset, int length) {
     this.array = array;
@@ -58,22 +61,25 @@ final class IntElements implements Elements {
 
   @Override
   public void add(int at, int count, ByteBuffer from) {
-    if (scratch == null) {
-      scratch = new int[BLOCK];
+    if (arrived == null) {
+      arrived = new int[BLOCK];
+      sums = new int[BLOCK];
     }
     IntBuffer values = from.asIntBuffer();
     for (int done = 0; done < count; done += BLOCK) {
       int block = Math.min(BLOCK, count - done);
-      values.get(scratch, 0, block);
-      add(scratch, array, offset + at + done, block);
+      values.get(arrived, 0, block);
+      System.arraycopy(array, offset + at + done, sums, 0, block);
+      add(arrived, sums, block);
+      System.arraycopy(sums, 0, array, offset + at + done, block);
     }
-    from.position(from.position() + count * Integer.BYTES);
+    from.position(from.position() + count * unit());
   }
 
-  /** A loop that the compiler turns into vector instructions. */
-  private static void add(int[] values, int[] to, int at, int count) {
+  /** One index into both arrays: with an offset between them JDK 17 to 24 do not vectorise. */
+  private static void add(int[] values, int[] to, int count) {
     for (int i = 0; i < count; i++) {
-      to[at + i] += values[i];
+      to[i] += values[i];
     }
   }
 }

@@ -34,7 +34,12 @@ import java.util.concurrent.TimeUnit;
  */
 public final class RingEndpoint implements AutoCloseable {
   private static final int PAGE_BYTES = 8192;
-  private static final int POOL_ORDER = 9;
+
+  /**
+   * Pool memory comes in pieces of 32 MiB: a piece that is never more than a quarter full is kept,
+   * not freed and faulted in again.
+   */
+  private static final int POOL_ORDER = 12;
 
   private final RingSettings settings;
   private final Transport transport = Transport.best();

@@ -34,8 +34,8 @@ final class RingOpening {
     this.peers = List.copyOf(peers);
     this.settings = settings;
     this.loop = loop;
-    left.whenComplete((link, failure) -> oneSideDone(failure));
-    right.whenComplete((link, failure) -> oneSideDone(failure));
+    left.whenComplete((link, failure) -> oneSideDone(self.left(), failure));
+    right.whenComplete((link, failure) -> oneSideDone(self.right(), failure));
   }
 
   /** A handler for one incoming connection. */
@@ -74,9 +74,10 @@ final class RingOpening {
             });
   }
 
-  private void oneSideDone(Throwable failure) {
+  private void oneSideDone(int neighbour, Throwable failure) {
     if (failure != null) {
-      engine.completeExceptionally(failure);
+      engine.completeExceptionally(
+          new CollectiveException(peer(neighbour) + ": " + failure.getMessage(), failure));
     } else if (left.isDone() && right.isDone() && !engine.isDone()) {
       RingEngine ring = new RingEngine(self, settings, loop, left.join(), right.join());
       ring.start();
@@ -93,20 +94,13 @@ final class RingOpening {
     try {
       return engine.get(settings.openMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException failed) {
-      throw opening(failedSide() + failed.getCause().getMessage(), failed.getCause());
+      throw opening(failed.getCause().getMessage(), failed.getCause());
     } catch (TimeoutException late) {
       throw opening(missing(), late);
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
       throw opening("interrupted while waiting for " + missing(), interrupted);
     }
-  }
-
-  private String failedSide() {
-    if (right.isCompletedExceptionally()) {
-      return peer(self.right()) + ": ";
-    }
-    return left.isCompletedExceptionally() ? peer(self.left()) + ": " : "";
   }
 
   private String missing() {

@@ -1,5 +1,14 @@
 /**
- * Sums and broadcasts between the ranks of one job. Imports {@code tensor} and the array access of
- * {@code backend.cpu}; knows nothing of Spark: addresses and the secret come from outside.
+ * Sums and broadcasts between the ranks of one job. Imports {@code tensor}, the array access of
+ * {@code backend.cpu} and Netty; knows nothing of Spark: addresses and the secret come from
+ * outside.
+ *
+ * <p>{@link dev.sparrow.collective.RingEndpoint} opens a ring in two steps, {@link
+ * dev.sparrow.collective.BucketedAllReduce} hides its time behind backward. Inside, {@code
+ * RingPlan} turns a call into a {@code Transfer}, {@code RingEngine} runs it on one event loop over
+ * two {@code RingLink}s, {@code FrameReader} and {@code FrameWriter} speak the wire format.
+ *
+ * <p>The handshake authenticates peers. What follows is protected only under {@code encrypt}; in
+ * the clear, whoever can alter packets between two ranks can alter their sums.
  */
 package dev.sparrow.collective;

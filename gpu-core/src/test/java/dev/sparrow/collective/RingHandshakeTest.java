@@ -71,8 +71,8 @@ class RingHandshakeTest {
     List<HostAndPort> three = List.of(a.address(), b.address(), c.address());
     Future<Collective> second =
         threads.submit(() -> b.connect(1, three.subList(0, 2), SECRET, "job", 0));
-    assertFails(() -> a.connect(0, three, SECRET, "job", 0), "rank 1", "world size: expected 2");
-    assertFails(() -> TestRing.get(second), "world size: expected 2, got 3");
+    assertFails(() -> a.connect(0, three, SECRET, "job", 0), "rank 1", "world size: expected");
+    assertFails(() -> TestRing.get(second), "rank 0");
   }
 
   @Test
