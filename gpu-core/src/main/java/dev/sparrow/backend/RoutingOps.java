@@ -9,6 +9,17 @@ import dev.sparrow.tensor.Tensor;
  */
 public interface RoutingOps {
   /**
+   * Multiplicative noise on a router's input (Fedus et al. 2022, §2.4): {@code out_i = x_i·(1 -
+   * epsilon + 2·epsilon·Philox(key, counter + i))}; out may be x. The backward pass is the same
+   * call on the gradient.
+   *
+   * @param epsilon in [0, 1)
+   * @param counter index of the first element in the key's stream, so that the noise follows the
+   *     token and not the rank that happens to hold it
+   */
+  void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out);
+
+  /**
    * Softmax over experts and the k largest of it.
    *
    * @param logits (T, E)

@@ -24,22 +24,12 @@ public record Checkpoint(FileStore files, String path, CheckpointState state) {
 
   /** Parameters and buffers into the tensors of their names; all must fit and none be left over. */
   public void loadModel(Backend backend, List<NamedTensor> destinations) {
-    load(MODEL, backend, destinations);
+    TensorLoader.load(files, path + "/" + MODEL, backend, destinations);
   }
 
   /** The optimizer's state, likewise. */
   public void loadOptimizer(Backend backend, List<NamedTensor> destinations) {
-    load(OPTIMIZER, backend, destinations);
-  }
-
-  private void load(String name, Backend backend, List<NamedTensor> destinations) {
-    String file = path + "/" + name;
-    try (SafeTensorsReader reader =
-        new SafeTensorsReader(files.open(file), files.size(file), file)) {
-      new TensorLoader(backend, file).load(reader, destinations);
-    } catch (IOException failed) {
-      throw new CheckpointException(file + ": cannot read: " + failed.getMessage(), failed);
-    }
+    TensorLoader.load(files, path + "/" + OPTIMIZER, backend, destinations);
   }
 
   private static byte[] bytes(FileStore files, String file) {

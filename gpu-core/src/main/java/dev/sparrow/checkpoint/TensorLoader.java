@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.TreeSet;
 
 /** Puts a file's tensors into device tensors of the same names, after all were found to fit. */
-final class TensorLoader {
+public final class TensorLoader {
   private static final int PROBLEMS_SHOWN = 8;
 
   private final Backend backend;
@@ -20,6 +20,21 @@ final class TensorLoader {
   TensorLoader(Backend backend, String where) {
     this.backend = backend;
     this.where = where;
+  }
+
+  /**
+   * Loads a whole safetensors file; all must fit and none be left over.
+   *
+   * @throws CheckpointException naming file and misfits
+   */
+  public static void load(
+      FileStore files, String file, Backend backend, List<NamedTensor> destinations) {
+    try (SafeTensorsReader reader =
+        new SafeTensorsReader(files.open(file), files.size(file), file)) {
+      new TensorLoader(backend, file).load(reader, destinations);
+    } catch (IOException failed) {
+      throw new CheckpointException(file + ": cannot read: " + failed.getMessage(), failed);
+    }
   }
 
   void load(SafeTensorsReader reader, List<NamedTensor> destinations) throws IOException {

@@ -35,7 +35,7 @@ final class RunState {
 
   /** Sets every tensor from a checkpoint, which must fit. */
   void load(Checkpoint checkpoint) {
-    checkpoint.loadModel(backend, modelTensors());
+    checkpoint.loadModel(backend, ModelTensors.of(arena, buffers));
     List<NamedTensor> states = new ArrayList<>();
     for (Optimizer.State state : optimizer) {
       for (Parameter parameter : arena.parameters()) {
@@ -46,13 +46,6 @@ final class RunState {
       }
     }
     checkpoint.loadOptimizer(backend, states);
-  }
-
-  private List<NamedTensor> modelTensors() {
-    List<NamedTensor> tensors = new ArrayList<>();
-    arena.parameters().forEach(p -> tensors.add(new NamedTensor(p.name(), p.value())));
-    buffers.forEach(b -> tensors.add(new NamedTensor(b.name(), b.value())));
-    return tensors;
   }
 
   private static String name(Optimizer.State state, Parameter parameter) {

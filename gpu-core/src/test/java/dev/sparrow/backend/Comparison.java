@@ -151,7 +151,7 @@ final class Comparison implements AutoCloseable {
         .check(name, reference.download(pair.reference()), tested(pair));
   }
 
-  /** Throws unless both sides have the same bits once the reference is rounded to float. */
+  /** Throws unless both sides have equal values once the reference is rounded to float. */
   void checkExact(String name, Pair pair) {
     float[] expected = new float[(int) pair.reference().size()];
     reference.downloadSync(pair.reference(), expected, 0);

@@ -76,7 +76,8 @@ final class ReferenceElementwiseOps implements ElementwiseOps {
     Doubles from = Doubles.of(x);
     Doubles to = Doubles.of(out);
     for (int i = 0; i < out.size(); i++) {
-      to.set(i, from.get(i) * mask(p, key, counter + i));
+      double factor = mask(p, key, counter + i);
+      to.set(i, factor == 0 ? 0 : from.get(i) * factor);
     }
   }
 

@@ -5,6 +5,15 @@ import dev.sparrow.tensor.Tensor;
 /** Routing, permutation and their gradients in double. */
 final class ReferenceRoutingOps implements RoutingOps {
   @Override
+  public void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out) {
+    Checks.size("out", x.size(), out);
+    for (int i = 0; i < out.size(); i++) {
+      double factor = 1 - epsilon + 2 * epsilon * Philox.uniform(key, counter + i);
+      Doubles.of(out).set(i, Doubles.of(x).get(i) * factor);
+    }
+  }
+
+  @Override
   public void topK(
       Tensor logits,
       Tensor bias,

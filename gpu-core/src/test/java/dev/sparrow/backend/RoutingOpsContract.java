@@ -45,11 +45,14 @@ abstract class RoutingOpsContract {
     }
   }
 
-  /** exp(1000) overflows and exp(-1000) is 0: both must do no harm. */
+  /**
+   * exp(1000) overflows and exp(-1000) is 0: both must do no harm. Only the largest probability is
+   * above 0 in fp32 for sure, so that k is 1.
+   */
   @Test
   void largeLogitsDoNotOverflow() {
     try (Comparison c = new Comparison(open(), SEED, "large logits")) {
-      checkTopK(c, c.uniform(-1000, 1000, 9, 17), null, 0, 2);
+      checkTopK(c, c.uniform(-1000, 1000, 9, 17), null, 0, 1);
     }
   }
 
@@ -172,6 +175,9 @@ abstract class RoutingOpsContract {
     c.check("dx accumulated", dxAdded, sum, Comparison.FEW_ROUNDINGS);
   }
 
+  /**
+   * Moves name the op and list all shapes, since tokens, assignments and rows depend on another.
+   */
   @Test
   void wrongShapesAreRefusedByName() {
     try (Backend b = open()) {
@@ -192,9 +198,9 @@ abstract class RoutingOpsContract {
       Comparison.assertShapeError(
           "bias", () -> ops.topK(logits, wrong, 0, logits, weights, experts));
       Comparison.assertShapeError("sorted", () -> ops.sort(experts, offsets, wrongInts));
-      Comparison.assertShapeError("y", () -> ops.gather(x, sorted, offsets, 2, wrong));
+      Comparison.assertShapeError("gather", () -> ops.gather(x, sorted, offsets, 2, wrong));
       Comparison.assertShapeError(
-          "y", () -> ops.scatter(wrong, sorted, offsets, weights, false, x));
+          "scatter", () -> ops.scatter(wrong, sorted, offsets, weights, false, x));
       Comparison.assertShapeError(
           "dweights", () -> ops.scatterBackward(x, y, sorted, offsets, weights, y, wrong));
     }

@@ -58,7 +58,8 @@ public final class TensorAssert {
 
   /** The difference as a multiple of what is allowed. */
   private double excess(double expected, double actual) {
-    if (Double.compare(expected, actual) == 0) {
+    // Equal infinities, NaN on both sides, and zeros of either sign.
+    if (expected == actual || Double.compare(expected, actual) == 0) {
       return 0;
     }
     double excess = Math.abs(actual - expected) / (absolute + relative * Math.abs(expected));

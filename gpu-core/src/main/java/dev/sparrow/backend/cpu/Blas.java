@@ -20,6 +20,9 @@ import org.slf4j.LoggerFactory;
  * pins arrays instead of copying them. OpenBLAS is held to one thread: work is split over a {@link
  * CpuPool}, so that ranks that share a JVM do not fight for cores. Thread-safe.
  *
+ * <p>A library named in the system property {@code dev.ludovic.netlib.blas.nativeLibPath} is taken
+ * instead; it must be held to one thread by its own means, such as {@code OPENBLAS_NUM_THREADS}.
+ *
  * <p>Where no native library can be loaded, netlib's Java code takes its place and says so once.
  * The system property {@value #PROPERTY} or the environment variable {@value #ENVIRONMENT}, set to
  * {@code java}, asks for that.
@@ -105,7 +108,8 @@ public final class Blas {
     static final Blas INSTANCE = load();
   }
 
-  private static Blas load() {
+  /** Loads anew, for {@link Shared} and for tests of the choice. */
+  static Blas load() {
     String wanted =
         System.getProperty(PROPERTY, System.getenv().getOrDefault(ENVIRONMENT, "native"));
     if (wanted.equals("java")) {

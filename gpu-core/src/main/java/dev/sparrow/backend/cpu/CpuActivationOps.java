@@ -17,7 +17,7 @@ final class CpuActivationOps implements ActivationOps {
 
   @Override
   public void forward(Activation f, Tensor x, Tensor y) {
-    int n = Sizes.equal("activation", x, y);
+    int n = Sizes.equal("activation: x, y", x, y);
     float[] xs = HeapStorage.floats(x);
     float[] ys = HeapStorage.floats(y);
     int xo = HeapStorage.offset(x);
@@ -30,7 +30,7 @@ final class CpuActivationOps implements ActivationOps {
 
   @Override
   public void backward(Activation f, Tensor x, Tensor dy, Tensor dx) {
-    int n = Sizes.equal("activation backward", x, dy, dx);
+    int n = Sizes.equal("activation backward: x, dy, dx", x, dy, dx);
     float[] xs = HeapStorage.floats(x);
     float[] dys = HeapStorage.floats(dy);
     float[] dxs = HeapStorage.floats(dx);
@@ -47,7 +47,7 @@ final class CpuActivationOps implements ActivationOps {
 
   @Override
   public void gated(Activation f, Tensor gate, Tensor up, Tensor y) {
-    int n = Sizes.equal("gated activation", gate, up, y);
+    int n = Sizes.equal("gated activation: gate, up, y", gate, up, y);
     float[] gs = HeapStorage.floats(gate);
     float[] us = HeapStorage.floats(up);
     float[] ys = HeapStorage.floats(y);
@@ -64,7 +64,9 @@ final class CpuActivationOps implements ActivationOps {
   @Override
   public void gatedBackward(
       Activation f, Tensor gate, Tensor up, Tensor dy, Tensor dgate, Tensor dup) {
-    int n = Sizes.equal("gated activation backward", gate, up, dy, dgate, dup);
+    int n =
+        Sizes.equal(
+            "gated activation backward: gate, up, dy, dgate, dup", gate, up, dy, dgate, dup);
     float[] gs = HeapStorage.floats(gate);
     float[] us = HeapStorage.floats(up);
     float[] dys = HeapStorage.floats(dy);

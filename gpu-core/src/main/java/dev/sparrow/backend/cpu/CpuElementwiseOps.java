@@ -34,7 +34,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
 
   @Override
   public void copy(Tensor x, Tensor out) {
-    int n = Sizes.equal("copy", x, out);
+    int n = Sizes.equal("copy: x, out", x, out);
     boolean ints = x.dtype() == DType.I32;
     Object xs = ints ? HeapStorage.ints(x) : HeapStorage.floats(x);
     Object os = ints ? HeapStorage.ints(out) : HeapStorage.floats(out);
@@ -45,7 +45,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
 
   @Override
   public void add(Tensor a, Tensor b, Tensor out) {
-    int n = Sizes.equal("add", a, b, out);
+    int n = Sizes.equal("add: a, b, out", a, b, out);
     float[] as = HeapStorage.floats(a);
     float[] bs = HeapStorage.floats(b);
     float[] os = HeapStorage.floats(out);
@@ -58,7 +58,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
 
   @Override
   public void axpy(double alpha, Tensor x, Tensor out) {
-    int n = Sizes.equal("axpy", x, out);
+    int n = Sizes.equal("axpy: x, out", x, out);
     float[] xs = HeapStorage.floats(x);
     float[] os = HeapStorage.floats(out);
     int xo = HeapStorage.offset(x);
@@ -71,7 +71,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
 
   @Override
   public void scale(double alpha, Tensor x, Tensor out) {
-    int n = Sizes.equal("scale", x, out);
+    int n = Sizes.equal("scale: x, out", x, out);
     float[] xs = HeapStorage.floats(x);
     float[] os = HeapStorage.floats(out);
     int xo = HeapStorage.offset(x);
@@ -84,7 +84,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
 
   @Override
   public void dropout(Tensor x, double p, RandomKey key, long counter, Tensor out) {
-    int n = Sizes.equal("dropout", x, out);
+    int n = Sizes.equal("dropout: x, out", x, out);
     if (!(p >= 0 && p < 1)) {
       throw new IllegalArgumentException("dropout: expected p in [0, 1), got " + p);
     }

@@ -228,24 +228,31 @@ final class CpuMatmulOps implements MatmulOps {
     int y0 = HeapStorage.offset(y);
     rowsOfExperts(offsets, experts, x.rows(), out, in)
         .run(
-            (expert, row, m, column, n) ->
+            (expert, row, m, column, n) -> {
+              int block = WeightStream.blockRows(m, n, in);
+              for (int o = column; o < column + n; o += block) {
+                int count = Math.min(block, column + n - o);
+                int from = w0 + (expert * out + o) * in;
+                WeightStream.read(ws, from, count, in, in);
                 blas.sgemm(
                     false,
                     true,
                     m,
-                    n,
+                    count,
                     in,
                     1,
                     xs,
                     x0 + row * in,
                     in,
                     ws,
-                    w0 + (expert * out + column) * in,
+                    from,
                     in,
                     0,
                     ys,
-                    y0 + row * out + column,
-                    out));
+                    y0 + row * out + o,
+                    out);
+              }
+            });
   }
 
   @Override
@@ -261,27 +268,33 @@ final class CpuMatmulOps implements MatmulOps {
     int dy0 = HeapStorage.offset(dy);
     int w0 = HeapStorage.offset(w);
     int dx0 = HeapStorage.offset(dx);
-    float beta = accumulate ? 1 : 0;
     rowsOfExperts(offsets, experts, dy.rows(), in, out)
         .run(
-            (expert, row, m, column, n) ->
+            (expert, row, m, column, n) -> {
+              int block = WeightStream.blockRows(m, out, n);
+              for (int o = 0; o < out; o += block) {
+                int count = Math.min(block, out - o);
+                int from = w0 + (expert * out + o) * in + column;
+                WeightStream.read(ws, from, count, n, in);
                 blas.sgemm(
                     false,
                     false,
                     m,
                     n,
-                    out,
+                    count,
                     1,
                     dys,
-                    dy0 + row * out,
+                    dy0 + row * out + o,
                     out,
                     ws,
-                    w0 + expert * out * in + column,
+                    from,
                     in,
-                    beta,
+                    accumulate || o > 0 ? 1 : 0,
                     dxs,
                     dx0 + row * in + column,
-                    in));
+                    in);
+              }
+            });
   }
 
   @Override

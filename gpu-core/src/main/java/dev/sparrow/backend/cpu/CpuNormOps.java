@@ -27,7 +27,7 @@ final class CpuNormOps implements NormOps {
   public void layerNorm(
       Tensor x, Tensor weight, Tensor bias, double epsilon, Tensor y, Tensor mean, Tensor rstd) {
     int rows = x.rows();
-    int columns = requireRows("layerNorm", x, weight, y);
+    int columns = requireRows("layerNorm", "layerNorm: x, y", x, weight, y);
     Sizes.require("layerNorm: mean", mean, rows);
     Sizes.require("layerNorm: rstd", rstd, rows);
     // Without a bias, adding the weights times 0 would turn infinities to NaN: a zero row instead.
@@ -74,7 +74,8 @@ final class CpuNormOps implements NormOps {
       Tensor dweight,
       Tensor dbias) {
     int rows = x.rows();
-    int columns = requireRows("layerNormBackward", x, weight, dy, dx);
+    int columns =
+        requireRows("layerNormBackward", "layerNormBackward: x, dy, dx", x, weight, dy, dx);
     Sizes.require("layerNormBackward: mean", mean, rows);
     Sizes.require("layerNormBackward: rstd", rstd, rows);
     Sizes.require("layerNormBackward: dweight", dweight, columns);
@@ -105,7 +106,7 @@ final class CpuNormOps implements NormOps {
   @Override
   public void rmsNorm(Tensor x, Tensor weight, double epsilon, Tensor y, Tensor rstd) {
     int rows = x.rows();
-    int columns = requireRows("rmsNorm", x, weight, y);
+    int columns = requireRows("rmsNorm", "rmsNorm: x, y", x, weight, y);
     Sizes.require("rmsNorm: rstd", rstd, rows);
     float[] bs = zeros(columns);
     float[] xs = HeapStorage.floats(x);
@@ -140,7 +141,7 @@ final class CpuNormOps implements NormOps {
       Tensor dx,
       Tensor dweight) {
     int rows = x.rows();
-    int columns = requireRows("rmsNormBackward", x, weight, dy, dx);
+    int columns = requireRows("rmsNormBackward", "rmsNormBackward: x, dy, dx", x, weight, dy, dx);
     Sizes.require("rmsNormBackward: rstd", rstd, rows);
     Sizes.require("rmsNormBackward: dweight", dweight, columns);
     NormGradient gradient = new NormGradient(dy, x, weight, rstd, accumulate, dx);
@@ -158,8 +159,9 @@ final class CpuNormOps implements NormOps {
     addGroups(sums, 0, (rows + group - 1) / group, columns, dweight);
   }
 
-  private static int requireRows(String op, Tensor x, Tensor weight, Tensor... others) {
-    Sizes.equal(op, x, others);
+  private static int requireRows(
+      String op, String sameShape, Tensor x, Tensor weight, Tensor... others) {
+    Sizes.equal(sameShape, x, others);
     Sizes.require(op + ": weight", weight, x.columns());
     return x.columns();
   }

@@ -21,7 +21,13 @@ final class CpuOptimizerOps implements OptimizerOps {
       Tensor parameter,
       Tensor firstMoment,
       Tensor secondMoment) {
-    int n = Sizes.equal("adamW", gradient, parameter, firstMoment, secondMoment);
+    int n =
+        Sizes.equal(
+            "adamW: gradient, parameter, firstMoment, secondMoment",
+            gradient,
+            parameter,
+            firstMoment,
+            secondMoment);
     if (settings.step() < 1) {
       throw new IllegalArgumentException("adamW: expected step 1 or later, got " + settings.step());
     }
@@ -44,7 +50,7 @@ final class CpuOptimizerOps implements OptimizerOps {
   @Override
   public void sgd(
       Sgd settings, double gradientScale, Tensor gradient, Tensor parameter, Tensor momentum) {
-    int n = Sizes.equal("sgd", gradient, parameter, momentum);
+    int n = Sizes.equal("sgd: gradient, parameter, momentum", gradient, parameter, momentum);
     float[] gs = HeapStorage.floats(gradient);
     float[] ws = HeapStorage.floats(parameter);
     float[] vs = HeapStorage.floats(momentum);

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -18,6 +19,24 @@ final class CpuRoutingOps implements RoutingOps {
 
   CpuRoutingOps(CpuPool pool) {
     this.pool = pool;
+  }
+
+  @Override
+  public void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out) {
+    int n = Sizes.equal("jitter", x, out);
+    if (!(epsilon >= 0 && epsilon < 1)) {
+      throw new IllegalArgumentException("jitter: expected epsilon in [0, 1), got " + epsilon);
+    }
+    float[] xs = HeapStorage.floats(x);
+    float[] os = HeapStorage.floats(out);
+    int xo = HeapStorage.offset(x);
+    int oo = HeapStorage.offset(out);
+    pool.ranges(
+        n,
+        GRAIN,
+        (from, to) ->
+            PhiloxJitter.apply(
+                xs, xo + from, epsilon, key, counter + from, os, oo + from, to - from));
   }
 
   @Override
@@ -85,8 +104,8 @@ final class CpuRoutingOps implements RoutingOps {
     int count = logits.columns();
     int tokens = requireChoice("topKBackward", logits, probabilities, weights, experts);
     int k = weights.columns();
-    Sizes.equal("topKBackward", logits, dlogits);
-    Sizes.equal("topKBackward", weights, dweights);
+    Sizes.equal("topKBackward: logits, dlogits", logits, dlogits);
+    Sizes.equal("topKBackward: weights, dweights", weights, dweights);
     if (dprobabilities != null) {
       Sizes.require("topKBackward: dprobabilities", dprobabilities, count);
     }
@@ -174,7 +193,7 @@ final class CpuRoutingOps implements RoutingOps {
 
   @Override
   public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
-    int assignments = Sizes.equal("sort", experts, sorted);
+    int assignments = Sizes.equal("sort: experts, sorted", experts, sorted);
     int count = (int) offsets.size() - 1;
     int[] es = HeapStorage.ints(experts);
     int[] os = HeapStorage.ints(offsets);
@@ -307,8 +326,8 @@ final class CpuRoutingOps implements RoutingOps {
       Tensor dy,
       Tensor dweights) {
     Sizes.require("scatterBackward: weights", weights, sorted.size());
-    Sizes.equal("scatterBackward", weights, dweights);
-    Sizes.equal("scatterBackward", y, dy);
+    Sizes.equal("scatterBackward: weights, dweights", weights, dweights);
+    Sizes.equal("scatterBackward: y, dy", y, dy);
     int k = weights.columns();
     int width = dout.columns();
     int assignments = requireRows("scatterBackward", dout, sorted, k, y);
@@ -344,8 +363,8 @@ final class CpuRoutingOps implements RoutingOps {
 
   private static int requireChoice(
       String op, Tensor logits, Tensor probabilities, Tensor weights, Tensor experts) {
-    Sizes.equal(op, logits, probabilities);
-    Sizes.equal(op, weights, experts);
+    Sizes.equal("router: logits, probabilities", logits, probabilities);
+    Sizes.equal("router: weights, experts", weights, experts);
     int k = weights.columns();
     if (k < 1 || k > logits.columns() || weights.rows() != logits.rows()) {
       throw new IllegalArgumentException(

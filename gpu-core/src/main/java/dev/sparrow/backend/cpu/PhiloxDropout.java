@@ -36,7 +36,7 @@ final class PhiloxDropout {
       pairs(Philox.MULTIPLIER_0 & LOW, Philox.MULTIPLIER_1 & LOW, false);
 
   private final RandomKey key;
-  private final float p;
+  private final double p;
   private final float scale;
 
   /** The key words of each round, for one vector. */
@@ -47,7 +47,7 @@ final class PhiloxDropout {
 
   PhiloxDropout(double p, RandomKey key) {
     this.key = key;
-    this.p = (float) p;
+    this.p = p;
     this.scale = (float) (1 / (1 - p));
     this.streamLow = pairs(0, key.stream() & LOW, false);
     this.streamHigh = pairs(0, key.stream() >>> 32, false);
@@ -93,7 +93,7 @@ final class PhiloxDropout {
     LongVector low = LongVector.fromArray(L, streamLow, 0);
     LongVector high = LongVector.fromArray(L, streamHigh, 0);
     // A draw u = word >>> 8 is kept where u·2^-24 >= p, that is where last - u is negative.
-    int last = (int) Math.ceil((double) p * 0x1p24) - 1;
+    int last = (int) Math.ceil(p * 0x1p24) - 1;
     IntVector lasts = IntVector.broadcast(IntVector.SPECIES_512, last);
     for (int i = 0; i < n; i += Lanes.COUNT) {
       LongVector number = numbers.add(block + i / 4);

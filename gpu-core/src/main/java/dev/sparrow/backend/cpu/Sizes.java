@@ -6,12 +6,16 @@ import dev.sparrow.tensor.Tensor;
 final class Sizes {
   private Sizes() {}
 
-  /** The common size of the tensors, as an int: a CPU tensor is one Java array. */
-  static int equal(String op, Tensor first, Tensor... others) {
+  /**
+   * The common size of the tensors, as an int: a CPU tensor is one Java array.
+   *
+   * @param names op and tensors, such as {@code add: a, b, out}
+   */
+  static int equal(String names, Tensor first, Tensor... others) {
     for (Tensor other : others) {
       if (other.size() != first.size()) {
         throw new IllegalArgumentException(
-            op + ": expected tensors of equal size, got " + first + " and " + other);
+            names + ": expected equal sizes, got " + first + " and " + other);
       }
     }
     return (int) first.size();

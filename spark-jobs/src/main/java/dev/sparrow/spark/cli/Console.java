@@ -1,5 +1,6 @@
 package dev.sparrow.spark.cli;
 
+import dev.sparrow.bench.BenchRow;
 import dev.sparrow.spark.job.EvaluateJob;
 import dev.sparrow.spark.job.Inspection;
 import dev.sparrow.spark.job.TrainJob;
@@ -7,6 +8,7 @@ import dev.sparrow.spark.job.TrainListener;
 import dev.sparrow.spark.shard.ShardManifest;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -133,5 +135,29 @@ final class Console implements TrainListener {
     if (evaluated.unigramLoss() != null) {
       line("unigram      loss %.4f", evaluated.unigramLoss());
     }
+  }
+
+  void benchmarks(List<BenchRow> rows) {
+    line(
+        "%-10s %-22s %-26s %14s %14s %7s  %s",
+        "suite", "case", "metric", "median", "baseline", "ratio", "min..max");
+    for (BenchRow row : rows) {
+      line(
+          "%-10s %-22s %-26s %14s %14s %7s  %s..%s %s, %d runs",
+          row.suite(),
+          row.caseName(),
+          row.metric(),
+          figure(row.value()),
+          row.baseline() == null ? "-" : figure(row.baseline()),
+          row.ratio() == null ? "-" : String.format(Locale.ROOT, "%.2f", row.ratio()),
+          figure(row.min()),
+          figure(row.max()),
+          row.unit(),
+          row.runs());
+    }
+  }
+
+  private static String figure(double value) {
+    return String.format(Locale.ROOT, Math.abs(value) >= 1000 ? "%,.0f" : "%.3f", value);
   }
 }

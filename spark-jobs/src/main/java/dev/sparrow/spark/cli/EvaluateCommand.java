@@ -21,7 +21,7 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Mixin private RunArguments arguments;
 
   @Override
-  public Integer call() {
+  public Integer call() throws Exception {
     RunDirectory run = new RunDirectory(new Configuration(), arguments.run());
     RunConfig config = run.config(arguments.assignments());
     try (SparkSession spark = Sessions.open("evaluate", config)) {

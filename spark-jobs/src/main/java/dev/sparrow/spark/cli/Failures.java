@@ -35,7 +35,8 @@ public final class Failures {
     String text = null;
     for (Throwable at = e; at != null && at != at.getCause(); at = at.getCause()) {
       boolean says = at.getMessage() != null && !at.getMessage().isBlank();
-      boolean repeatsCause = says && at.getCause() != null && at.getMessage().equals(at.getCause().toString());
+      boolean repeatsCause =
+          says && at.getCause() != null && at.getMessage().equals(at.getCause().toString());
       if (says && !repeatsCause && text == null) {
         text = at.getMessage();
       }

@@ -5,7 +5,10 @@ import picocli.CommandLine.Parameters;
 
 /** A run directory and {@code key=value} assignments that override its settings. */
 public final class RunArguments {
-  @Parameters(index = "0", paramLabel = "RUN", description = "A run directory: output.path of a train.")
+  @Parameters(
+      index = "0",
+      paramLabel = "RUN",
+      description = "A run directory: output.path of a train.")
   private String run;
 
   @Parameters(

@@ -24,8 +24,7 @@ public final class Sessions {
     conf.setIfMissing("spark.master", "local[*]");
     conf.setIfMissing("spark.app.name", "sparrow " + name);
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
-    conf.setIfMissing(
-        BarrierStage.ATTEMPTS_KEY, Integer.toString(config.cluster().attempts()));
+    conf.setIfMissing(BarrierStage.ATTEMPTS_KEY, Integer.toString(config.cluster().attempts()));
     append(conf, "spark.plugins", RankMessages.class.getName(), ",");
     append(conf, "spark.executor.extraJavaOptions", VECTOR, " ");
     // JDK 17 to 23 do not know the flag; with this they pass over it.

@@ -10,12 +10,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** A recipe and {@code key=value} assignments: the arguments of every command that takes settings. */
+/**
+ * A recipe and {@code key=value} assignments: the arguments of every command that takes settings.
+ */
 public final class SettingsArguments {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;

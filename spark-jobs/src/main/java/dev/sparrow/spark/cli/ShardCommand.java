@@ -2,7 +2,6 @@ package dev.sparrow.spark.cli;
 
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.job.ShardJob;
-import dev.sparrow.spark.shard.ShardManifest;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Command;

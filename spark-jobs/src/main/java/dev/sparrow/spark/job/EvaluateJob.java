@@ -55,8 +55,7 @@ public final class EvaluateJob {
               + ": expected a validation split, found no rows; shard with data.validation-fraction >"
               + " 0 or data.split-column");
     }
-    int ranks =
-        ClusterChecks.ranks(spark.sparkContext(), config.cluster().ranks());
+    int ranks = ClusterChecks.ranks(spark.sparkContext(), config.cluster().ranks());
     List<Stripe> stripes = stripes((int) Math.min(ranks, part.rows()), shards.path());
     long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
     double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
@@ -79,14 +78,12 @@ public final class EvaluateJob {
       int rank, int ranks, String text, String model, String shards, Configuration hadoop) {
     RunConfig config = ConfigParser.parse(text, "config.conf", List.of());
     BatchPlan plan =
-        BatchPlan.of(config.train().batch() / ranks * ranks, config.train().microBatch(), rank, ranks);
+        BatchPlan.of(
+            config.train().batch() / ranks * ranks, config.train().microBatch(), rank, ranks);
     try (Backend backend = new CpuBackend(TrainTask.threads(config, TaskContext.get()));
-        LoadedModel loaded =
-            LoadedModel.open(hadoop, config, model, backend, plan.microBatch());
-        BatchSource source =
-new Readers(hadoop, shards, config).validation(plan)) {
-      Evaluation evaluation =
-          new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
+        LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, plan.microBatch());
+        BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
+      Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
       return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens());
     }
   }

@@ -22,8 +22,7 @@ public final class GenerateJob {
     TextTokenizer tokenizer = store.tokenizer(store.read());
     int[] prompt = tokenizer.encode(config.generate().prompt());
     // Every document begins after an end-of-text, so that is how an empty prompt begins, too.
-    int[] start =
-        prompt.length > 0 ? prompt : IntStream.of(tokenizer.endOfText()).toArray();
+    int[] start = prompt.length > 0 ? prompt : IntStream.of(tokenizer.endOfText()).toArray();
     int threads = Runtime.getRuntime().availableProcessors();
     try (Backend backend = new CpuBackend(threads);
         LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, 1)) {

@@ -53,7 +53,10 @@ public final class Inspection {
   /** All of it, a line a layer. */
   public String table() {
     StringBuilder text = new StringBuilder();
-    text.append(format("%-34s %-44s %15s %15s %14s%n", "layer", "kind", "parameters", "active", "FLOPs/token"));
+    text.append(
+        format(
+            "%-34s %-44s %15s %15s %14s%n",
+            "layer", "kind", "parameters", "active", "FLOPs/token"));
     for (LayerSummary layer : model.layers()) {
       text.append(
           format(
@@ -64,7 +67,10 @@ public final class Inspection {
               layer.activeParameters(),
               flops(layer.forwardFlopsPerToken())));
     }
-    text.append(format("%nparameters   %,d, of which a token meets %,d%n", model.parameters(), model.activeParameters()));
+    text.append(
+        format(
+            "%nparameters   %,d, of which a token meets %,d%n",
+            model.parameters(), model.activeParameters()));
     text.append(
         format(
             "FLOPs/token  %s forward, %s training (attention over the average causal length)%n",

@@ -1,22 +1,17 @@
 package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
-import dev.sparrow.checkpoint.NamedTensor;
-import dev.sparrow.checkpoint.SafeTensorsReader;
 import dev.sparrow.checkpoint.TensorLoader;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
-import dev.sparrow.nn.Buffer;
-import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.spark.files.HadoopFileStore;
 import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.train.ModelTensors;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /** A model directory (see {@link RunDirectory}) on a backend, ready for forward passes. */
@@ -39,36 +34,19 @@ final class LoadedModel implements AutoCloseable {
       Configuration hadoop, RunConfig config, String directory, Backend backend, int sequences) {
     ShardManifest manifest = new ManifestStore(hadoop, directory).read();
     TransformerLm model =
-        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), Models.method(backend, config));
+        Models.languageModel(
+            backend, config, manifest.tokenizer().vocabularySize(), Models.method(backend, config));
     ParameterArena arena = new ParameterArena(backend, model.parameters());
     Workspace workspace = new Workspace(backend);
     model.reserve(workspace, sequences);
-    load(hadoop, directory + "/model.safetensors", backend, tensors(model));
-    return new LoadedModel(model, arena, workspace);
-  }
-
-  private static List<NamedTensor> tensors(TransformerLm model) {
-    List<NamedTensor> tensors = new ArrayList<>();
-    for (Parameter parameter : new java.util.LinkedHashSet<>(model.parameters())) {
-      tensors.add(new NamedTensor(parameter.name(), parameter.value()));
-    }
-    for (Buffer buffer : model.buffers()) {
-      tensors.add(new NamedTensor(buffer.name(), buffer.value()));
-    }
-    return tensors;
-  }
-
-  private static void load(
-      Configuration hadoop, String file, Backend backend, List<NamedTensor> tensors) {
+    String file = directory + "/model.safetensors";
     try {
       HadoopFileStore files = new HadoopFileStore(hadoop, file);
-      try (SafeTensorsReader reader =
-          new SafeTensorsReader(files.open(file), files.size(file), file)) {
-        new TensorLoader(backend, file).load(reader, tensors);
-      }
+      TensorLoader.load(files, file, backend, ModelTensors.of(arena, model.buffers()));
     } catch (IOException e) {
       throw new JobException(file + ": cannot read: " + e.getMessage(), e);
     }
+    return new LoadedModel(model, arena, workspace);
   }
 
   TransformerLm model() {

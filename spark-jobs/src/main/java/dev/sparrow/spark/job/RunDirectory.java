@@ -31,7 +31,8 @@ public final class RunDirectory {
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
   private static final List<String> LEFT_BY_A_RUN =
-      List.of("config.conf", "checkpoints", "metrics.jsonl", "summary.json", "report.html", "model");
+      List.of(
+          "config.conf", "checkpoints", "metrics.jsonl", "summary.json", "report.html", "model");
 
   private final HadoopFileStore files;
   private final String path;

@@ -11,7 +11,10 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The driver's ear while ranks train: keeps metrics, tells the listener, remembers why ranks failed. */
+/**
+ * The driver's ear while ranks train: keeps metrics, tells the listener, remembers why ranks
+ * failed.
+ */
 final class TrainFollower implements Consumer<RankMessage>, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TrainFollower.class);
   private static final ObjectMapper JSON = new ObjectMapper();

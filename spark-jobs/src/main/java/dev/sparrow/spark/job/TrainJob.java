@@ -1,7 +1,7 @@
 package dev.sparrow.spark.job;
 
-import dev.sparrow.config.RunConfig;
 import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;

@@ -11,8 +11,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import org.apache.arrow.memory.BufferAllocator;
-import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -118,8 +116,9 @@ public final class ShardDataset {
       boolean done = false;
       try {
         List<PartitionResult> results = runTasks(rows, source, counts);
-        checkNotEmpty(results, source);
-        ShardManifest manifest = manifest(results, counts.value(), hash);
+        ShardManifest manifest =
+            new ManifestBuilder(hadoop, settings, tokenizer, source, results)
+                .build(counts.value(), hash);
         store.keepTokenizer(tokenizer);
         store.write(manifest);
         output.clearAllBut(Optional.of(manifest));
@@ -201,96 +200,5 @@ public final class ShardDataset {
   private static boolean wide(StructType schema, String column) {
     ArrayType type = (ArrayType) schema.apply(column).dataType();
     return type.elementType().equals(DataTypes.LongType);
-  }
-
-  private static void checkNotEmpty(List<PartitionResult> results, SourceSpec source) {
-    long rows = results.stream().mapToLong(PartitionResult::rows).sum();
-    if (rows == 0) {
-      throw new DataException(source.where() + " holds no rows");
-    }
-    long skipped = results.stream().mapToLong(r -> r.nullDocuments() + r.emptyDocuments()).sum();
-    if (skipped == rows) {
-      throw new DataException(
-          source.where()
-              + ": column '"
-              + source.column()
-              + "' is null or empty in all "
-              + rows
-              + " rows; choose another column");
-    }
-  }
-
-  private ShardManifest manifest(List<PartitionResult> results, long[][] counts, String hash)
-      throws IOException {
-    ShardManifest.Part train = part(results, Split.TRAIN);
-    ShardManifest.Part validation = part(results, Split.VALIDATION);
-    checkRows(Split.TRAIN, train);
-    if (settings.split().wantsValidation()) {
-      checkRows(Split.VALIDATION, validation);
-    }
-    return new ShardManifest(
-        ShardManifest.SCHEMA_VERSION,
-        settings.context(),
-        new ShardManifest.Tokenizer(
-            settings.tokenizer().kind(),
-            tokenizer.identity(),
-            tokenizer.vocabularySize(),
-            tokenizer.endOfText(),
-            settings.tokenizer().endOfTextToken()),
-        train,
-        validation,
-        results.stream().mapToLong(PartitionResult::nullDocuments).sum(),
-        results.stream().mapToLong(PartitionResult::emptyDocuments).sum(),
-        results.stream().mapToLong(PartitionResult::otherDocuments).sum(),
-        TokenCounts.unigramLoss(counts[Split.TRAIN.ordinal()], counts[Split.VALIDATION.ordinal()]),
-        hash);
-  }
-
-  private ShardManifest.Part part(List<PartitionResult> results, Split split) throws IOException {
-    List<ShardManifest.File> files = new ArrayList<>();
-    long documents = 0;
-    long tokens = 0;
-    for (PartitionResult result : results) {
-      PartitionResult.Part part = result.part(split);
-      files.addAll(part.files());
-      documents += part.documents();
-      tokens += part.tokens();
-    }
-    PartitionResult.Part tails = packTails(results, split);
-    files.addAll(tails.files());
-    long rows = files.stream().mapToLong(ShardManifest.File::rows).sum();
-    return new ShardManifest.Part(files, rows, documents, tokens, tails.tail().length);
-  }
-
-  /** One more stream of all the tokens that filled no row of their partition. */
-  private PartitionResult.Part packTails(List<PartitionResult> results, Split split)
-      throws IOException {
-    SplitWriter.Target target =
-        new SplitWriter.Target(
-            hadoop, store.directory(), settings.context(), settings.rowsPerFile());
-    try (BufferAllocator memory = new RootAllocator();
-        SplitWriter writer = new SplitWriter(target, split, "tails", memory)) {
-      for (PartitionResult result : results) {
-        writer.leftovers(result.part(split).tail());
-      }
-      return writer.finish();
-    }
-  }
-
-  private void checkRows(Split split, ShardManifest.Part part) {
-    if (part.rows() == 0) {
-      throw new DataException(
-          split.label()
-              + " split: context "
-              + settings.context()
-              + " needs at least "
-              + (settings.context() + 1)
-              + " tokens, found "
-              + part.tokens()
-              + " in "
-              + part.documents()
-              + " documents; lower context, or "
-              + (split == Split.TRAIN ? "add data" : "hold out more"));
-    }
   }
 }

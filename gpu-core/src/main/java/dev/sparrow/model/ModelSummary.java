@@ -1,0 +1,93 @@
+package dev.sparrow.model;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.DType;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What a model is and takes, before anything is run: the content of {@code inspect}. Bytes are
+ * those of one rank; activations are what the layers really reserve, on a backend without memory.
+ *
+ * @param layers a row per part, in forward order
+ * @param parameters all trained elements; a shared one counts once
+ * @param activeParameters those that one token meets
+ * @param forwardFlopsPerToken of matrix products, multiply and add counted as two, attention over
+ *     the average causal length; a training step takes three times that
+ * @param optimizerBytes of the optimizer's state
+ * @param activationBytes for {@code sequences} sequences
+ * @param sequences of one micro-batch
+ */
+public record ModelSummary(
+    List<LayerSummary> layers,
+    long parameters,
+    long activeParameters,
+    double forwardFlopsPerToken,
+    long weightBytes,
+    long gradientBytes,
+    long optimizerBytes,
+    long activationBytes,
+    int sequences) {
+
+  /** All of a rank's memory. */
+  public long bytes() {
+    return weightBytes + gradientBytes + optimizerBytes + activationBytes;
+  }
+
+  /** Multiply and add counted as two; backward is twice forward. */
+  public double trainingFlopsPerToken() {
+    return 3 * forwardFlopsPerToken;
+  }
+
+  /**
+   * Builds the model without memory and measures it.
+   *
+   * @param vocabulary token ids are below it
+   * @param sequences of one micro-batch
+   * @param floatType of weights and activations: F32 on the CPU
+   */
+  public static ModelSummary of(RunConfig config, int vocabulary, int sequences, DType floatType) {
+    try (Backend backend = new SizeOnlyBackend(floatType)) {
+      Model model =
+          Models.languageModel(backend, config, vocabulary, Models.method(backend, config));
+      return of(model, config.optimizer(), sequences, backend);
+    }
+  }
+
+  private static ModelSummary of(
+      Model model, OptimizerSettings optimizer, int sequences, Backend backend) {
+    List<LayerSummary> layers = new ArrayList<>();
+    model.describe(layers::add);
+    Workspace workspace = new Workspace(backend);
+    model.reserve(workspace, sequences);
+    long parameters = elements(model);
+    long weightBytes = parameters * backend.floatType().bytes();
+    return new ModelSummary(
+        List.copyOf(layers),
+        parameters,
+        layers.stream().mapToLong(LayerSummary::activeParameters).sum(),
+        layers.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum(),
+        weightBytes,
+        weightBytes,
+        weightBytes * states(optimizer),
+        workspace.bytes(),
+        sequences);
+  }
+
+  private static long elements(Model model) {
+    Set<Parameter> distinct = new LinkedHashSet<>(model.parameters());
+    return distinct.stream().mapToLong(Parameter::size).sum();
+  }
+
+  /** Values that the optimizer keeps beside each weight: two moments, or one momentum. */
+  private static int states(OptimizerSettings optimizer) {
+    return optimizer.name() == OptimizerSettings.Kind.ADAMW ? 2 : 1;
+  }
+}

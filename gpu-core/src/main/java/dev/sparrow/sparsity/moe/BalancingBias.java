@@ -1,0 +1,59 @@
+package dev.sparrow.sparsity.moe;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Loss-free balancing (Wang et al. 2024): a bias added to the probabilities for the choice alone,
+ * moved after each step by {@code b_e += u·sign(mean load - load_e)}. The loads are those of the
+ * whole global batch, summed over micro-batches here and over ranks by {@link MoeMethod}, so the
+ * bias is the same on every rank.
+ */
+public final class BalancingBias {
+  private final Backend backend;
+  private final Buffer buffer;
+  private final double step;
+  private final float[] host;
+  private final double[] load;
+
+  BalancingBias(Backend backend, String name, int experts, double step) {
+    this.backend = backend;
+    this.step = step;
+    this.host = new float[experts];
+    this.load = new double[experts];
+    this.buffer = new Buffer(name, backend.allocate(experts));
+  }
+
+  /** (E), saved with the model. */
+  public Buffer buffer() {
+    return buffer;
+  }
+
+  void count(int[] micro) {
+    for (int e = 0; e < load.length; e++) {
+      load[e] += micro[e];
+    }
+  }
+
+  /** Moves this rank's loads since the last step into {@code sums} from {@code start} on. */
+  void takeLoad(double[] sums, int start) {
+    System.arraycopy(load, 0, sums, start, load.length);
+    Arrays.fill(load, 0);
+  }
+
+  /** One update from the loads of all ranks; reads the buffer anew, which a resume may have set. */
+  void update(double[] sums, int start) {
+    Tensor bias = buffer.value();
+    backend.downloadSync(bias, host, 0);
+    double mean = 0;
+    for (int e = 0; e < host.length; e++) {
+      mean += sums[start + e] / host.length;
+    }
+    for (int e = 0; e < host.length; e++) {
+      host[e] += (float) (step * Math.signum(mean - sums[start + e]));
+    }
+    backend.upload(host, 0, bias);
+  }
+}

@@ -1,0 +1,163 @@
+package dev.sparrow.sparsity.moe;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.FigureSink;
+import dev.sparrow.nn.Layer;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/**
+ * Mixture-of-experts feed-forward (Gale et al. 2022): route, sort by expert, gather, the experts'
+ * networks as grouped products over ragged rows, weighted scatter. With {@link DroplessDispatch} no
+ * token is ever dropped, whatever the load.
+ *
+ * <pre>
+ * out_t = Σ_j w_tj·expert_{e_tj}(x_t) (+ shared(x_t))
+ * </pre>
+ *
+ * <p>Kept from forward to backward, besides what router and experts keep: the gathered rows (P,
+ * width). The input itself stays the caller's.
+ */
+public final class DroplessMoe implements Layer {
+  private final Backend backend;
+  private final String name;
+  private final Router router;
+  private final Dispatch dispatch;
+  private final Experts experts;
+  private final Layer shared; // null: none
+  private final int width;
+  private final int topK;
+  private Plan plan;
+  private Tensor x; // (T, width), the caller's
+  private Tensor rows; // (P, width)
+  private Tensor y; // (P, width), the experts'
+  private Tensor out; // (T, width), scratch
+  private Tensor dy; // (P, width), scratch
+  private Tensor dx; // (T, width), scratch
+
+  /**
+   * @param shared a feed-forward that every token goes through, added to the output; null: none
+   */
+  public DroplessMoe(
+      Backend backend, Router router, Dispatch dispatch, Experts experts, Layer shared) {
+    this.backend = backend;
+    this.name = router.spec().name();
+    this.router = router;
+    this.dispatch = dispatch;
+    this.experts = experts;
+    this.shared = shared;
+    this.width = router.spec().width();
+    this.topK = router.spec().topK();
+  }
+
+  @Override
+  public void parameters(Consumer<Parameter> sink) {
+    if (shared != null) {
+      shared.parameters(sink);
+    }
+    router.parameters(sink);
+    experts.parameters(sink);
+  }
+
+  @Override
+  public void buffers(Consumer<Buffer> sink) {
+    if (shared != null) {
+      shared.buffers(sink);
+    }
+    router.buffers(sink);
+  }
+
+  @Override
+  public void reserve(Workspace workspace, int tokens) {
+    int assignments = Math.multiplyExact(tokens, topK);
+    if (shared != null) {
+      shared.reserve(workspace, tokens);
+    }
+    router.reserve(workspace, tokens);
+    dispatch.reserve(workspace, tokens);
+    experts.reserve(workspace, assignments);
+    rows = workspace.keep(assignments, width);
+    out = workspace.scratch("moe.out", tokens, width);
+    dy = workspace.scratch("moe.dy", assignments, width);
+    dx = workspace.scratch("moe.dx", tokens, width);
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Pass pass) {
+    this.x = x;
+    Tensor sharedOut = shared == null ? null : shared.forward(x, pass);
+    router.forward(x, pass);
+    plan = dispatch.plan(router.experts());
+    router.observe(plan.load(), pass);
+    Tensor gathered = rows.first(x.rows() * topK);
+    backend.routing().gather(x, plan.sorted(), plan.offsets(), topK, gathered);
+    y = experts.forward(gathered, plan);
+    Tensor out = this.out.first(x.rows());
+    backend.routing().scatter(y, plan.sorted(), plan.offsets(), router.weights(), false, out);
+    if (sharedOut != null) {
+      backend.elementwise().add(out, sharedOut, out);
+    }
+    return out;
+  }
+
+  // dy_p = w_a·dout_t, dw_a = <y_p, dout_t>; dx_t = Σ_j dx_p + router's (+ shared's)
+  @Override
+  public Tensor backward(Tensor dout, Pass pass) {
+    Tensor dy = this.dy.first(y.rows());
+    backend
+        .routing()
+        .scatterBackward(
+            dout, y, plan.sorted(), plan.offsets(), router.weights(), dy, router.dweights());
+    Tensor drows = experts.backward(dy, plan);
+    Tensor dx = this.dx.first(dout.rows());
+    backend.routing().gatherBackward(drows, plan.sorted(), plan.offsets(), topK, false, dx);
+    router.backward(x, pass, plan.load(), dx);
+    if (shared != null) {
+      backend.elementwise().add(dx, shared.backward(dout, pass), dx);
+    }
+    return dx;
+  }
+
+  /** {@code dropped_tokens} counts assignments: a token of top-k counts up to k times. */
+  @Override
+  public void figures(FigureSink sink) {
+    sink.figure("expert_load_max_over_mean", maxOverMean(plan.load()));
+    sink.figure("dropped_tokens", plan.dropped());
+    router.figures(plan.load(), sink);
+    if (shared != null) {
+      shared.figures(sink);
+    }
+  }
+
+  private static double maxOverMean(int[] load) {
+    long sum = 0;
+    int largest = 0;
+    for (int rows : load) {
+      sum += rows;
+      largest = Math.max(largest, rows);
+    }
+    return sum == 0 ? 1 : (double) largest * load.length / sum;
+  }
+
+  @Override
+  public void describe(LayerSummary.Sink sink) {
+    int groups = router.spec().experts();
+    if (shared != null) {
+      shared.describe(sink);
+    }
+    router.describe(sink);
+    long parameters = experts.parameterCount();
+    sink.row(
+        new LayerSummary(
+            name + ".experts",
+            groups + " experts, " + experts.kind(),
+            parameters,
+            parameters / groups * topK,
+            topK * experts.forwardFlopsPerRow()));
+  }
+}

@@ -1,0 +1,43 @@
+package dev.sparrow.sparsity.moe;
+
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/** The feed-forward networks of all experts, applied to rows that are sorted by expert. */
+public interface Experts {
+  /** Number of experts. */
+  int count();
+
+  void parameters(Consumer<Parameter> sink);
+
+  /** Takes memory for at most {@code rows} rows over all experts. */
+  void reserve(Workspace workspace, int rows);
+
+  /**
+   * {@code y[rows of e] = expert_e(x[rows of e])}.
+   *
+   * @param x (P, width), left as it is until backward; rows past those of the plan are not read
+   * @return (P, width), the experts' own buffer; rows past those of the plan are undefined
+   */
+  Tensor forward(Tensor x, Plan plan);
+
+  /**
+   * Adds the gradients of the weights.
+   *
+   * @param dy (P, width)
+   * @param plan that of the forward pass
+   * @return dx (P, width), scratch; rows past those of the plan are undefined
+   */
+  Tensor backward(Tensor dy, Plan plan);
+
+  /** In words for inspection. */
+  String kind();
+
+  /** Of all experts together. */
+  long parameterCount();
+
+  /** Of one row, which meets one expert; multiply and add counted as two. */
+  double forwardFlopsPerRow();
+}

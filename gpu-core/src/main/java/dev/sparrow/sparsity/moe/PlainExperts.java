@@ -1,0 +1,96 @@
+package dev.sparrow.sparsity.moe;
+
+import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Tensor;
+import java.util.function.Consumer;
+
+/**
+ * {@code y = f(x·W1_eᵀ)·W2_eᵀ}, without biases. Kept for backward: h = x·W1ᵀ, a = f(h) and y. To
+ * recompute a would save a third of it and cost one more pass of f over (P, hidden).
+ */
+public final class PlainExperts implements Experts {
+  private final Backend backend;
+  private final Activation activation;
+  private final GroupedLinearWeight up;
+  private final GroupedLinearWeight down;
+  private Tensor x; // (P, width), the caller's
+  private Tensor h; // (P, hidden)
+  private Tensor a; // (P, hidden)
+  private Tensor y; // (P, width)
+  private Tensor dh; // (P, hidden), scratch
+  private Tensor dx; // (P, width), scratch
+
+  /**
+   * @param up (E, hidden, width)
+   * @param down (E, width, hidden)
+   */
+  public PlainExperts(
+      Backend backend, Activation activation, GroupedLinearWeight up, GroupedLinearWeight down) {
+    this.backend = backend;
+    this.activation = activation;
+    this.up = up;
+    this.down = down;
+  }
+
+  @Override
+  public int count() {
+    return up.groups();
+  }
+
+  @Override
+  public void parameters(Consumer<Parameter> sink) {
+    up.parameters(sink);
+    down.parameters(sink);
+  }
+
+  @Override
+  public void reserve(Workspace workspace, int rows) {
+    up.reserve(workspace, rows);
+    down.reserve(workspace, rows);
+    h = workspace.keep(rows, up.out());
+    a = workspace.keep(rows, up.out());
+    y = workspace.keep(rows, down.out());
+    dh = workspace.scratch("moe.experts.dhidden", rows, up.out());
+    dx = workspace.scratch("moe.experts.dx", rows, up.in());
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Plan plan) {
+    this.x = x;
+    int rows = x.rows();
+    up.forward(x, plan.offsets(), h.first(rows));
+    backend.activation().forward(activation, h.first(plan.rows()), a.first(plan.rows()));
+    down.forward(a.first(rows), plan.offsets(), y.first(rows));
+    return y.first(rows);
+  }
+
+  // da = dy·W2, dh = da ⊙ f'(h), dx = dh·W1; dW2 += dyᵀ·a, dW1 += dhᵀ·x, each over the rows of e
+  @Override
+  public Tensor backward(Tensor dy, Plan plan) {
+    int rows = dy.rows();
+    down.backward(a.first(rows), dy, plan.offsets(), false, dh.first(rows));
+    Tensor used = dh.first(plan.rows());
+    backend.activation().backward(activation, h.first(plan.rows()), used, used);
+    up.backward(x, dh.first(rows), plan.offsets(), false, dx.first(rows));
+    return dx.first(rows);
+  }
+
+  @Override
+  public String kind() {
+    return up.kind() + " " + up.in() + " -> " + up.out() + " -> " + down.out();
+  }
+
+  @Override
+  public long parameterCount() {
+    return up.parameterCount() + down.parameterCount();
+  }
+
+  @Override
+  public double forwardFlopsPerRow() {
+    return up.forwardFlopsPerRow() + down.forwardFlopsPerRow();
+  }
+}

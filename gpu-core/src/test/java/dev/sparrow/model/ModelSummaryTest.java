@@ -1,0 +1,80 @@
+package dev.sparrow.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.config.MethodChoice;
+import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.model.SmallModel.Kind;
+import dev.sparrow.tensor.DType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class ModelSummaryTest {
+  private static final OptimizerSettings ADAMW =
+      new OptimizerSettings(
+          OptimizerSettings.Kind.ADAMW, 1e-3, 0.9, 0.95, 1e-8, 0.1, 0.9, false, 1);
+
+  /** What is told before is what a model on the CPU then has. */
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void summaryEqualsTheModelThatRuns(Kind kind) {
+    ModelSummary summary =
+        ModelSummary.of(config(kind, "dense"), SmallModel.VOCABULARY, 3, DType.F32);
+    try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0.1, 3)) {
+      assertEquals(small.arena.size(), summary.parameters());
+      assertEquals(small.workspace.bytes(), summary.activationBytes());
+      assertEquals(
+          small.backend.allocatedBytes(),
+          summary.weightBytes() + summary.gradientBytes() + summary.activationBytes());
+    }
+    assertEquals(2 * summary.weightBytes(), summary.optimizerBytes());
+    assertEquals(summary.parameters(), summary.activeParameters(), "all of a dense model");
+    assertEquals(
+        summary.parameters(), summary.layers().stream().mapToLong(l -> l.parameters()).sum());
+  }
+
+  /**
+   * Two blocks of width 8: qkv 8·24, out 8·8, up and down 8·32 multiply-adds, attention twice 8
+   * with 3.5 tokens on average; the head 8·11.
+   */
+  @Test
+  void flopsOfASmallGpt() {
+    ModelSummary summary =
+        ModelSummary.of(config(Kind.GPT, "dense"), SmallModel.VOCABULARY, 1, DType.F32);
+    double block = 8 * 24 + 8 * 8 + 2 * 8 * 32 + 2 * 8 * 3.5;
+    assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlopsPerToken());
+    assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
+  }
+
+  @Test
+  void unknownMethodIsNamed() {
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> ModelSummary.of(config(Kind.GPT, "thin"), 11, 1, DType.F32))
+            .getMessage();
+    assertTrue(message.contains("method.name") && message.contains("got thin"), message);
+  }
+
+  private static RunConfig config(Kind kind, String method) {
+    return new RunConfig(
+        null,
+        null,
+        kind.shape(0.1),
+        new MethodChoice(method),
+        null,
+        ADAMW,
+        null,
+        null,
+        null,
+        null,
+        null,
+        "",
+        "");
+  }
+}

@@ -1,0 +1,111 @@
+package dev.sparrow.spark.shard;
+
+import dev.sparrow.data.Batch;
+import dev.sparrow.data.BatchSource;
+import dev.sparrow.spark.data.DataException;
+import java.io.IOException;
+import org.apache.hadoop.conf.Configuration;
+
+/**
+ * One rank's training batches from a shard directory. The row of every sample is computed from its
+ * number, so that continuing at a position replays nothing and opens only the files of the next
+ * rows. A thread of its own copies, verifies and reads ahead; its errors arrive in {@link #next}.
+ *
+ * <p>Any position can be restored, also one that is no multiple of a new global batch.
+ */
+public final class ArrowShardReader implements BatchSource {
+  private final ReaderSettings settings;
+  private final ShardManifest manifest;
+  private final ShardRows rows;
+  private final long samplesPerEpoch;
+  private PrefetchRing ring;
+  private long start;
+  private long taken;
+
+  /**
+   * @throws DataException when the shards are unfinished or hold less than a global batch
+   */
+  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+    ManifestStore store = new ManifestStore(hadoop, settings.shards());
+    this.settings = settings;
+    this.manifest = store.read();
+    this.samplesPerEpoch = order().samplesPerEpoch();
+    try {
+      this.rows = new ShardRows(hadoop, store, manifest, settings);
+    } catch (IOException e) {
+      throw new DataException(store.directory() + ": " + e.getMessage(), e);
+    }
+    restore(0);
+  }
+
+  private SampleOrder order() {
+    long available = manifest.part(settings.split()).rows();
+    return new SampleOrder(available, settings.globalBatch(), settings.seed(), settings.shuffle());
+  }
+
+  /** What is read: context, tokenizer and counts. */
+  public ShardManifest manifest() {
+    return manifest;
+  }
+
+  @Override
+  public Batch next() {
+    Batch batch = ring.next();
+    taken++;
+    return batch;
+  }
+
+  @Override
+  public long samplesPerEpoch() {
+    return samplesPerEpoch;
+  }
+
+  @Override
+  public long position() {
+    return start + taken / settings.accumulation() * settings.globalBatch();
+  }
+
+  @Override
+  public void restore(long position) {
+    if (position < 0) {
+      throw new DataException("position: expected at least 0, got " + position);
+    }
+    close();
+    start = position;
+    taken = 0;
+    SampleOrder order = order();
+    ring =
+        new PrefetchRing(
+            "sparrow-prefetch-" + settings.rank(),
+            settings.prefetchDepth(),
+            settings.microBatch(),
+            manifest.context(),
+            (batch, index) -> fill(batch, position + firstSample(index), order));
+  }
+
+  /** Of this rank's micro-batch number index since the start, relative to the start. */
+  private long firstSample(long index) {
+    long globalBatch = index / settings.accumulation();
+    long i = index % settings.accumulation();
+    return globalBatch * settings.globalBatch()
+        + (i * settings.world() + settings.rank()) * settings.microBatch();
+  }
+
+  private boolean fill(Batch batch, long firstSample, SampleOrder order) throws IOException {
+    int width = manifest.context() + 1;
+    for (int b = 0; b < settings.microBatch(); b++) {
+      rows.copy(order.row(firstSample + b), batch.tokens(), b * width);
+    }
+    batch.filled(settings.microBatch(), firstSample);
+    return true;
+  }
+
+  @Override
+  public void close() {
+    if (ring != null) {
+      ring.close();
+      ring = null;
+      rows.close();
+    }
+  }
+}

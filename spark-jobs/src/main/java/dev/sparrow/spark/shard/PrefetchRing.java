@@ -1,0 +1,112 @@
+package dev.sparrow.spark.shard;
+
+import dev.sparrow.data.Batch;
+import dev.sparrow.spark.data.DataException;
+import java.io.IOException;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+
+/**
+ * A thread that fills batches ahead of the one in use; depth + 1 batches go round. A failure of the
+ * thread, and the end of the data, arrive at the consumer in their turn, after the batches filled
+ * before. One thread consumes.
+ */
+final class PrefetchRing implements AutoCloseable {
+  /** Fills batches one after the other. */
+  interface Filler {
+    /**
+     * @param index how many calls came before
+     * @return false when there is no more
+     */
+    boolean fill(Batch batch, long index) throws IOException;
+  }
+
+  /** What the thread hands over: a batch, or why there is none. */
+  private record Slot(Batch batch, Exception failure) {}
+
+  private final Filler filler;
+  private final BlockingQueue<Batch> free;
+  private final BlockingQueue<Slot> filled;
+  private final Thread thread;
+  private Batch lent;
+  private Slot last;
+
+  PrefetchRing(String name, int depth, int rows, int context, Filler filler) {
+    this.filler = filler;
+    this.free = new ArrayBlockingQueue<>(depth + 1);
+    this.filled = new ArrayBlockingQueue<>(depth + 2);
+    for (int i = 0; i <= depth; i++) {
+      free.add(new Batch(rows, context));
+    }
+    this.thread = new Thread(this::fillAll, name);
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  private void fillAll() {
+    try {
+      for (long index = 0; ; index++) {
+        Batch batch = free.take();
+        if (!filler.fill(batch, index)) {
+          filled.add(new Slot(null, null));
+          return;
+        }
+        filled.add(new Slot(batch, null));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (IOException | RuntimeException e) {
+      filled.add(new Slot(null, e));
+    }
+  }
+
+  /**
+   * The next batch, valid until the next call; null at the end of the data.
+   *
+   * @throws DataException what went wrong in the thread, again at every further call
+   */
+  Batch next() {
+    if (lent != null) {
+      free.add(lent);
+      lent = null;
+    }
+    if (last == null) {
+      Slot slot = take();
+      if (slot.batch() != null) {
+        lent = slot.batch();
+        return lent;
+      }
+      last = slot;
+    }
+    if (last.failure() != null) {
+      throw DataException.of("reading shards", last.failure());
+    }
+    return null;
+  }
+
+  private Slot take() {
+    try {
+      return filled.take();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while waiting for a batch", e);
+    }
+  }
+
+  /** Ends the thread and waits for it. */
+  @Override
+  public void close() {
+    thread.interrupt();
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,74 @@
+package dev.sparrow.spark.job;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.spark.cli.Sessions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.LongConsumer;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two executor JVMs of a real cluster; one is halted while it trains. */
+class LostExecutorTest {
+  @Test
+  void trainingCompletesWithTheSameBitsWhenAnExecutorIsHalted(@TempDir Path directory)
+      throws IOException {
+    Path corpus = TinyRun.corpus(directory);
+    Path undisturbed = directory.resolve("undisturbed");
+    Path disturbed = directory.resolve("disturbed");
+    Path halt = directory.resolve("halt");
+    Followed followed = new Followed(haltAfter(20, halt));
+    try (SparkSession spark = cluster(halt, TinyRun.config(corpus, undisturbed))) {
+      String[] more = {
+        "train.steps=60", "checkpoint.every=10", "data.shards=" + directory + "/shards"
+      };
+      new TrainJob(spark, TinyRun.config(corpus, undisturbed, more), new Followed())
+          .run(TrainJob.Mode.NEW);
+      new TrainJob(spark, TinyRun.config(corpus, disturbed, more), followed).run(TrainJob.Mode.NEW);
+    }
+    assertTrue(Files.exists(halt), "the executor was halted");
+    assertTrue(
+        followed.notes.stream().anyMatch(note -> note.startsWith("attempt 2 goes on after step")),
+        followed.notes::toString);
+    assertArrayEquals(model(undisturbed), model(disturbed));
+    assertEquals(12, Files.readAllLines(disturbed.resolve("metrics.jsonl")).size());
+  }
+
+  private static LongConsumer haltAfter(long step, Path halt) {
+    return reached -> {
+      if (reached >= step && !Files.exists(halt)) {
+        try {
+          Files.createFile(halt);
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+    };
+  }
+
+  private static SparkSession cluster(Path halt, RunConfig config) {
+    System.setProperty("spark.master", "local-cluster[2,1,1024]");
+    System.setProperty("spark.plugins", HaltOneExecutor.class.getName());
+    System.setProperty(HaltOneExecutor.FILE_KEY, halt.toString());
+    System.setProperty("spark.executor.extraClassPath", System.getProperty("java.class.path"));
+    try {
+      return Sessions.open("lost-executor", config);
+    } finally {
+      System.clearProperty("spark.master");
+      System.clearProperty("spark.plugins");
+      System.clearProperty(HaltOneExecutor.FILE_KEY);
+      System.clearProperty("spark.executor.extraClassPath");
+    }
+  }
+
+  private static byte[] model(Path run) throws IOException {
+    return Files.readAllBytes(run.resolve("model/model.safetensors"));
+  }
+}
