@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 /** What a step leaves to the garbage collector, read from the JVM's per-thread counters. */
 class AllocationTest {
-  private static final int WARM_UP = 20;
+  private static final int WARM_UP = 300;
 
   /** Lambdas, views of tensors and passes: some 40 bytes each, a few hundred a step. */
   private static final long BYTES_PER_STEP = 64 << 10;
@@ -40,12 +40,14 @@ class AllocationTest {
 
   @Test
   void aStepLeavesSmallConstantGarbage() {
-    String[] settings = {"train.steps=60", "train.log-every=1000", "model.dropout=0"};
+    String[] settings = {"train.steps=400", "train.log-every=1000", "model.dropout=0"};
     List<Long> small = bytesPerStep(new ToyRun(settings));
     assertTrue(
         Collections.max(small) <= BYTES_PER_STEP,
         "expected at most " + BYTES_PER_STEP + " bytes a step, got " + small);
-    String[] wide = {"train.steps=60", "train.log-every=1000", "model.dropout=0", "model.width=64"};
+    String[] wide = {
+      "train.steps=400", "train.log-every=1000", "model.dropout=0", "model.width=64"
+    };
     List<Long> large = bytesPerStep(new ToyRun(wide));
     Collections.sort(small);
     Collections.sort(large);
