@@ -45,6 +45,7 @@ public final class CheckpointWriter implements AutoCloseable {
               + "; the ones before it are as they were",
           failed.getCause());
     } catch (InterruptedException interrupted) {
+      inFlight = waited;
       Thread.currentThread().interrupt();
       throw new CheckpointException("checkpoint: interrupted while one was written", interrupted);
     }
@@ -61,10 +62,20 @@ public final class CheckpointWriter implements AutoCloseable {
             });
   }
 
-  /** Waits for what is in flight and ends the thread. */
+  /**
+   * Waits for what is in flight, even where the caller was interrupted: whoever takes over this run
+   * must not meet a writer of the last attempt.
+   */
   @Override
   public void close() {
     thread.shutdown();
-    await();
+    boolean interrupted = Thread.interrupted();
+    try {
+      await();
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 }

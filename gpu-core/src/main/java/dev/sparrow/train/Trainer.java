@@ -65,7 +65,8 @@ public final class Trainer {
   private GradientReduction reduction() {
     return parts.collective().size() == 1
         ? GradientReduction.NONE
-        : new WholeReduction(parts.collective(), parts.arena());
+        : new OverlappedReduction(
+            parts.collective(), parts.arena(), parts.config().cluster().bucketMib());
   }
 
   private void tellStart(long done) {

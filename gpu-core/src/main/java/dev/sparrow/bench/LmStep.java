@@ -1,0 +1,78 @@
+package dev.sparrow.bench;
+
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.data.Batch;
+import dev.sparrow.model.TransformerLm;
+import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.optim.AdamW;
+import dev.sparrow.optim.Optimizer;
+import dev.sparrow.sparsity.DenseMethod;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/** One model's whole step on random tokens: zero, forward, loss, backward, AdamW. */
+final class LmStep implements AutoCloseable {
+  private static final double LEARNING_RATE = 1e-3;
+  private static final Consumer<Parameter> IGNORED = parameter -> {};
+
+  private final CpuBackend backend;
+  private final TransformerLm model;
+  private final ParameterArena arena;
+  private final Optimizer optimizer;
+  private final Workspace workspace;
+  private final Batch batch;
+  private final Pass pass;
+  private long updates;
+
+  LmStep(LmCase lm, int threads) {
+    this.backend = new CpuBackend(threads);
+    this.model = new TransformerLm(backend, lm.shape(), lm.vocabulary(), new DenseMethod(backend));
+    this.arena = new ParameterArena(backend, model.parameters());
+    this.optimizer = new AdamW(settings(), backend, arena);
+    this.workspace = new Workspace(backend);
+    this.batch = new Batch(lm.batch(), lm.context());
+    this.pass = new Pass(true, 0, 0, lm.batch(), lm.context(), 1.0 / lm.tokens());
+    arena.initialize(0);
+    model.reserve(workspace, lm.batch());
+    Random random = new Random(0);
+    for (int i = 0; i < batch.tokens().length; i++) {
+      batch.tokens()[i] = random.nextInt(lm.vocabulary());
+    }
+    batch.filled(lm.batch(), 0);
+  }
+
+  /** torch.optim.AdamW's defaults. */
+  private static OptimizerSettings settings() {
+    return new OptimizerSettings(
+        OptimizerSettings.Kind.ADAMW, LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, 0, false, 0);
+  }
+
+  /** One step; the sum of its token losses. */
+  double run() {
+    arena.zeroGradients();
+    model.forwardBackward(batch, pass, IGNORED);
+    optimizer.step(++updates, LEARNING_RATE, 1);
+    return model.lossSumSync();
+  }
+
+  /** Of all products of a step: backward has two for each of forward. */
+  double matmulFlops() {
+    double[] forward = {0};
+    LayerSummary.Sink sink = row -> forward[0] += row.forwardFlopsPerToken();
+    model.describe(sink);
+    return 3 * forward[0] * pass.tokens();
+  }
+
+  @Override
+  public void close() {
+    workspace.close();
+    optimizer.close();
+    arena.close();
+    backend.close();
+  }
+}

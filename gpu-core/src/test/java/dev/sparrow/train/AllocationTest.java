@@ -1,0 +1,59 @@
+package dev.sparrow.train;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What a step leaves to the garbage collector, read from the JVM's per-thread counters. */
+class AllocationTest {
+  private static final int WARM_UP = 300;
+
+  /** Lambdas, views of tensors and passes: some 40 bytes each, a few hundred a step. */
+  private static final long BYTES_PER_STEP = 64 << 10;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private static long allocated() {
+    return THREADS.getCurrentThreadAllocatedBytes();
+  }
+
+  /** Bytes of each step after the warm-up, on the training thread. */
+  private static List<Long> bytesPerStep(ToyRun run) {
+    List<Long> readings = new ArrayList<>(1000);
+    run.hook(
+            (step, arena, backend) -> {
+              readings.add(allocated());
+              return false;
+            })
+        .alone();
+    List<Long> bytes = new ArrayList<>();
+    for (int i = WARM_UP; i < readings.size(); i++) {
+      bytes.add(readings.get(i) - readings.get(i - 1));
+    }
+    return bytes;
+  }
+
+  @Test
+  void aStepLeavesSmallConstantGarbage() {
+    String[] settings = {"train.steps=400", "train.log-every=1000", "model.dropout=0"};
+    List<Long> small = bytesPerStep(new ToyRun(settings));
+    assertTrue(
+        Collections.max(small) <= BYTES_PER_STEP,
+        "expected at most " + BYTES_PER_STEP + " bytes a step, got " + small);
+    String[] wide = {
+      "train.steps=400", "train.log-every=1000", "model.dropout=0", "model.width=64"
+    };
+    List<Long> large = bytesPerStep(new ToyRun(wide));
+    Collections.sort(small);
+    Collections.sort(large);
+    long difference = large.get(large.size() / 2) - small.get(small.size() / 2);
+    assertTrue(
+        Math.abs(difference) <= 4096,
+        "expected the same garbage at 16 times the weights, got " + small + " and " + large);
+  }
+}

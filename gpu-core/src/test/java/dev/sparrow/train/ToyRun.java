@@ -1,0 +1,237 @@
+package dev.sparrow.train;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.checkpoint.LocalFileStore;
+import dev.sparrow.collective.Collective;
+import dev.sparrow.collective.LocalCollective;
+import dev.sparrow.config.ConfigParser;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.Batch;
+import dev.sparrow.data.BatchPlan;
+import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.SweepInMemory;
+import dev.sparrow.data.TokensInMemory;
+import dev.sparrow.model.TransformerLm;
+import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.optim.LearningRateSchedule;
+import dev.sparrow.optim.Optimizer;
+import dev.sparrow.sparsity.DenseMethod;
+import dev.sparrow.sparsity.Method;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/** A run of a small transformer on sequences that count upwards with some noise. */
+final class ToyRun {
+  static final int VOCABULARY = 13;
+  static final int CONTEXT = 8;
+  private static final int ROWS = 90;
+
+  private final List<String> settings = new ArrayList<>();
+  private Path checkpoints;
+  private int threads = 1;
+  private Hook hook = (step, arena, backend) -> false;
+  private MetricsSink sink = row -> {};
+
+  /** Called on every rank between backward and update; true asks to stop. */
+  interface Hook {
+    boolean at(long step, ParameterArena arena, Backend backend);
+  }
+
+  /** What a run left. */
+  record Result(
+      TrainSummary summary, List<MetricsRow> rows, float[] weights, List<Integer> firstTokens) {
+    List<Double> losses() {
+      return rows.stream().map(MetricsRow::loss).toList();
+    }
+  }
+
+  ToyRun(String... assignments) {
+    settings.addAll(
+        List.of(
+            "model.layers=2",
+            "model.heads=2",
+            "model.width=16",
+            "model.context=" + CONTEXT,
+            "model.dropout=0.1",
+            "optimizer.learning-rate=0.01",
+            "schedule.warmup-steps=2",
+            "train.batch=8",
+            "train.steps=10",
+            "train.log-every=1"));
+    settings.addAll(List.of(assignments));
+  }
+
+  ToyRun checkpoints(Path directory) {
+    this.checkpoints = directory;
+    return this;
+  }
+
+  ToyRun threads(int count) {
+    this.threads = count;
+    return this;
+  }
+
+  ToyRun hook(Hook called) {
+    this.hook = called;
+    return this;
+  }
+
+  /** Called after a row is kept. */
+  ToyRun sink(MetricsSink called) {
+    this.sink = called;
+    return this;
+  }
+
+  static int[] tokens(long seed) {
+    Random random = new Random(seed);
+    int[] tokens = new int[ROWS * (CONTEXT + 1)];
+    for (int i = 0; i < tokens.length; i++) {
+      boolean fresh = i % (CONTEXT + 1) == 0 || random.nextInt(10) == 0;
+      tokens[i] = fresh ? random.nextInt(VOCABULARY) : (tokens[i - 1] + 1) % VOCABULARY;
+    }
+    return tokens;
+  }
+
+  /** Tells first tokens of each sequence that was trained on. */
+  private static final class Recording implements BatchSource {
+    private final BatchSource source;
+    private final List<Integer> firstTokens;
+
+    Recording(BatchSource source, List<Integer> firstTokens) {
+      this.source = source;
+      this.firstTokens = firstTokens;
+    }
+
+    @Override
+    public Batch next() {
+      Batch batch = source.next();
+      for (int row = 0; row < batch.sequences(); row++) {
+        int hash = 0;
+        for (int i = 0; i <= CONTEXT; i++) {
+          hash = hash * VOCABULARY + batch.tokens()[row * (CONTEXT + 1) + i];
+        }
+        firstTokens.add(hash);
+      }
+      return batch;
+    }
+
+    @Override
+    public long samplesPerEpoch() {
+      return source.samplesPerEpoch();
+    }
+
+    @Override
+    public long position() {
+      return source.position();
+    }
+
+    @Override
+    public void restore(long position) {
+      source.restore(position);
+    }
+
+    @Override
+    public void close() {
+      source.close();
+    }
+  }
+
+  Result alone() {
+    try (Collective collective = new LocalCollective()) {
+      return on(collective);
+    }
+  }
+
+  List<Result> ranks(int size) throws Exception {
+    return Ranks.run(size, this::on);
+  }
+
+  Result on(Collective collective) {
+    RunConfig config = ConfigParser.parse("", "toy", settings);
+    BatchPlan plan =
+        BatchPlan.of(
+            config.train().batch(),
+            config.train().microBatch(),
+            collective.rank(),
+            collective.size());
+    try (Backend backend = new CpuBackend(threads)) {
+      Method method = new DenseMethod(backend);
+      TransformerLm model = new TransformerLm(backend, config.model(), VOCABULARY, method);
+      try (ParameterArena arena = new ParameterArena(backend, model.parameters());
+          Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena)) {
+        return run(config, plan, backend, method, model, arena, optimizer, collective);
+      }
+    }
+  }
+
+  private Result run(
+      RunConfig config,
+      BatchPlan plan,
+      Backend backend,
+      Method method,
+      TransformerLm model,
+      ParameterArena arena,
+      Optimizer optimizer,
+      Collective collective) {
+    List<MetricsRow> rows = new ArrayList<>();
+    List<Integer> seen = new ArrayList<>();
+    long[] step = {0};
+    MetricsSink metrics =
+        new MetricsSink() {
+          @Override
+          public void start(long done, long steps) {
+            step[0] = done;
+            sink.start(done, steps);
+          }
+
+          @Override
+          public void row(MetricsRow row) {
+            rows.add(row);
+            sink.row(row);
+          }
+        };
+    BatchSource source = new TokensInMemory(tokens(1), CONTEXT, plan, config.train().seed(), true);
+    TrainerParts parts =
+        new TrainerParts(
+            backend,
+            model,
+            method,
+            arena,
+            optimizer,
+            LearningRateSchedule.of(
+                config.schedule(), config.optimizer().learningRate(), config.train().steps()),
+            new Recording(source, seen),
+            () -> new SweepInMemory(tokens(2), CONTEXT, plan),
+            collective,
+            checkpoints == null || collective.rank() > 0
+                ? null
+                : new CheckpointStore(
+                    new LocalFileStore(), checkpoints.toString(), config.checkpoint().keep()),
+            metrics,
+            config,
+            () -> hook.at(++step[0], arena, backend));
+    long before = backend.allocatedBytes();
+    try {
+      TrainSummary summary = new Trainer(parts).run();
+      return new Result(summary, rows, weights(backend, arena), seen);
+    } finally {
+      if (backend.allocatedBytes() != before) {
+        throw new AssertionError(
+            "expected "
+                + before
+                + " bytes on the device as before the run, got "
+                + backend.allocatedBytes());
+      }
+    }
+  }
+
+  private static float[] weights(Backend backend, ParameterArena arena) {
+    float[] weights = new float[(int) arena.size()];
+    backend.downloadSync(arena.values(), weights, 0);
+    return weights;
+  }
+}
