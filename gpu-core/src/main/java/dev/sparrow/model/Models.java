@@ -4,6 +4,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.moe.MoeMethod;
 
 /** Builds the model that a run's settings ask for. */
 public final class Models {
@@ -24,6 +25,7 @@ public final class Models {
     Method dense = new DenseMethod(backend);
     return switch (name) {
       case "dense" -> dense;
+      case "moe" -> new MoeMethod(backend, config.moe(), config.model(), dense);
       default ->
           throw new IllegalArgumentException("method.name: expected dense or moe, got " + name);
     };
