@@ -315,24 +315,8 @@ final class CpuAttentionOps implements AttentionOps {
         ds,
         0,
         stride);
-    for (int i = 0; i < rows; i++) {
-      int valid = from + i + 1;
-      long row = (long) head * shape.length() + from + i;
-      int at = i * stride;
-      float dot =
-          AttentionRows.dot(
-              a.dout, a.dout0 + outs + i * width, a.out, a.out0 + outs + i * width, d);
-      AttentionRows.exp(p, at, valid, stride, a.lse[a.lse0 + (int) row]);
-      if (dropout.p() > 0) {
-        float[] mask = draws[slot];
-        draw(dropout, row * shape.length(), valid, slot);
-        AttentionRows.multiply(ds, at, mask, valid);
-        AttentionRows.scoreGradient(p, ds, at, valid, stride, dot);
-        AttentionRows.multiply(p, at, mask, valid);
-      } else {
-        AttentionRows.scoreGradient(p, ds, at, valid, stride, dot);
-      }
-    }
+    recompute(p, rows, from, stride, a.lse, a.lse0 + head * shape.length() + from);
+    scoreGradients(shape, a, dropout, head, from, rows, outs, slot);
     // dV = Pᵀ·dO, dQ = s·dS·K, dK = s·dSᵀ·Q
     blas.sgemm(
         true,
@@ -385,6 +369,43 @@ final class CpuAttentionOps implements AttentionOps {
         a.dqkv,
         a.dqkv0 + keys,
         packed);
+  }
+
+  // The row loops below are methods of their own: inlined into one, they exceed what the compiler
+  // takes at once, and vectors that cross a call are boxed.
+
+  /** {@code P = exp(S - L)}. */
+  private static void recompute(float[] p, int rows, int from, int stride, float[] lse, int lse0) {
+    for (int i = 0; i < rows; i++) {
+      AttentionRows.exp(p, i * stride, from + i + 1, stride, lse[lse0 + i]);
+    }
+  }
+
+  /** {@code dS = P ⊙ (dP - D)} in place of dP, and P as the values saw it, after dropout. */
+  private void scoreGradients(
+      AttentionShape shape,
+      Backward a,
+      Dropout dropout,
+      int head,
+      int from,
+      int rows,
+      int outs,
+      int slot) {
+    int stride = AttentionRows.stride(from + rows);
+    for (int i = 0; i < rows; i++) {
+      int valid = from + i + 1;
+      int at = outs + i * shape.width();
+      float dot = AttentionRows.dot(a.dout, a.dout0 + at, a.out, a.out0 + at, shape.headWidth());
+      if (dropout.p() > 0) {
+        long row = (long) head * shape.length() + from + i;
+        draw(dropout, row * shape.length(), valid, slot);
+        AttentionRows.multiply(gradients[slot], i * stride, draws[slot], valid);
+      }
+      AttentionRows.scoreGradient(scores[slot], gradients[slot], i * stride, valid, stride, dot);
+      if (dropout.p() > 0) {
+        AttentionRows.multiply(scores[slot], i * stride, draws[slot], valid);
+      }
+    }
   }
 
   private static float scale(AttentionShape shape) {

@@ -43,10 +43,6 @@ final class Gelu {
 
   private static FloatVector slope(FloatVector x) {
     FloatVector gauss = VectorMath.gauss(x);
-    return slope(x, gauss, VectorMath.normalCdf(x, gauss));
-  }
-
-  private static FloatVector slope(FloatVector x, FloatVector gauss, FloatVector cdf) {
-    return x.mul(INVERSE_SQRT_2PI).fma(gauss, cdf);
+    return x.mul(INVERSE_SQRT_2PI).fma(gauss, VectorMath.normalCdf(x, gauss));
   }
 }

@@ -52,10 +52,7 @@ final class GeluTanh {
   }
 
   private static FloatVector slope(FloatVector x) {
-    return slope(x, gate(x));
-  }
-
-  private static FloatVector slope(FloatVector x, FloatVector s) {
+    FloatVector s = gate(x);
     FloatVector inner = x.mul(x).fma(FloatVector.broadcast(F, 3 * B), FloatVector.broadcast(F, A));
     return s.sub(s.mul(s)).mul(x).fma(inner, s);
   }

@@ -40,10 +40,7 @@ final class Silu {
   }
 
   private static FloatVector slope(FloatVector x) {
-    return slope(x, VectorMath.sigmoid(x));
-  }
-
-  private static FloatVector slope(FloatVector x, FloatVector s) {
+    FloatVector s = VectorMath.sigmoid(x);
     return s.sub(s.mul(s)).fma(x, s);
   }
 }
