@@ -2,29 +2,19 @@ package dev.sparrow.model;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.ModelShape;
-import dev.sparrow.config.ModelShape.NormKind;
-import dev.sparrow.config.ModelShape.Positions;
 import dev.sparrow.data.Batch;
-import dev.sparrow.nn.AttentionSpec;
 import dev.sparrow.nn.Block;
 import dev.sparrow.nn.Buffer;
-import dev.sparrow.nn.CausalSelfAttention;
 import dev.sparrow.nn.CrossEntropyHead;
-import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.Dropout;
 import dev.sparrow.nn.Embedding;
-import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.FigureSink;
 import dev.sparrow.nn.KeyValueCache;
-import dev.sparrow.nn.Layer;
-import dev.sparrow.nn.LayerNorm;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.LearnedPositions;
-import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Norm;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
-import dev.sparrow.nn.RmsNorm;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.tensor.DType;
@@ -38,9 +28,6 @@ import java.util.function.Consumer;
  * A decoder-only transformer (Radford et al. 2019, GPT-2): embedding, positions, pre-norm blocks, a
  * last norm and a head over the vocabulary. With rotary positions, RMSNorm and gated SILU it is
  * Llama's (Touvron et al. 2023).
- *
- * <p>Weights start as GPT-2's: N(0, d²), and d / sqrt(2·layers) for the output sides of residual
- * branches, of which there are two a block.
  *
  * <p>One thread uses a model; a training step allocates nothing on the device.
  */
@@ -75,92 +62,15 @@ public final class TransformerLm implements Model {
     this.backend = backend;
     this.shape = shape;
     this.vocabulary = vocabulary;
-    double deviation = shape.initialDeviation();
-    this.embedding =
-        new Embedding(backend, new LinearSpec("embedding", vocabulary, shape.width(), deviation));
-    this.positions = shape.positions() == Positions.LEARNED ? positions(deviation) : null;
-    this.embeddingDropout = new Dropout(backend, "embedding.dropout", shape.dropout());
-    this.blocks = blocks(method);
-    this.norm = norm("norm");
-    this.head = head(deviation, logitBytes);
+    TransformerParts parts = new TransformerParts(backend, shape, vocabulary, method);
+    this.embedding = parts.embedding();
+    this.positions = parts.positions();
+    this.embeddingDropout = parts.dropout("embedding");
+    this.blocks = parts.blocks();
+    this.norm = parts.norm("norm");
+    this.head = parts.head(embedding, logitBytes);
     this.stage = new TokenStage(backend, vocabulary);
     this.order = new BackwardOrder();
-  }
-
-  private LearnedPositions positions(double deviation) {
-    LinearSpec table = new LinearSpec("positions", shape.context(), shape.width(), deviation);
-    return new LearnedPositions(backend, table);
-  }
-
-  private List<Block> blocks(Method method) {
-    List<Block> made = new ArrayList<>();
-    for (int layer = 0; layer < shape.layers(); layer++) {
-      made.add(block(layer, method));
-    }
-    return List.copyOf(made);
-  }
-
-  private Block block(int layer, Method method) {
-    String name = "blocks." + layer;
-    CausalSelfAttention attention =
-        new CausalSelfAttention(
-            backend, attentionSpec(name + ".attention", layer), method::linearWeight);
-    Layer feedForward = method.feedForward(feedForwardSpec(name + ".feed_forward", layer));
-    return new Block(
-        backend,
-        shape.width(),
-        new Block.Branch<>(norm(name + ".norm1"), attention, dropout(name + ".attention")),
-        new Block.Branch<>(norm(name + ".norm2"), feedForward, dropout(name + ".feed_forward")));
-  }
-
-  private AttentionSpec attentionSpec(String name, int layer) {
-    return new AttentionSpec(
-        name,
-        layer,
-        shape.width(),
-        shape.heads(),
-        shape.context(),
-        shape.bias(),
-        shape.positions() == Positions.ROTARY ? shape.rotaryTheta() : 0,
-        shape.dropout(),
-        shape.initialDeviation(),
-        outputDeviation());
-  }
-
-  private FeedForwardSpec feedForwardSpec(String name, int layer) {
-    return new FeedForwardSpec(
-        name,
-        layer,
-        shape.width(),
-        shape.hiddenColumns(),
-        shape.activation(),
-        shape.gated(),
-        shape.bias(),
-        shape.initialDeviation(),
-        outputDeviation());
-  }
-
-  private double outputDeviation() {
-    return shape.initialDeviation() / Math.sqrt(2.0 * shape.layers());
-  }
-
-  private Dropout dropout(String branch) {
-    return new Dropout(backend, branch + ".dropout", shape.dropout());
-  }
-
-  private Norm norm(String name) {
-    return shape.norm() == NormKind.LAYER
-        ? new LayerNorm(backend, name, shape.width(), shape.normEpsilon(), shape.bias())
-        : new RmsNorm(backend, name, shape.width(), shape.normEpsilon());
-  }
-
-  private CrossEntropyHead head(double deviation, long logitBytes) {
-    DenseWeight weight =
-        shape.tiedHead()
-            ? new DenseWeight(backend, embedding.weight())
-            : new DenseWeight(
-                backend, new LinearSpec("head", shape.width(), vocabulary, deviation));
-    return new CrossEntropyHead(backend, "head", weight, shape.tiedHead(), logitBytes);
   }
 
   /** The parts' parameters in the order in which a backward pass completes them. */

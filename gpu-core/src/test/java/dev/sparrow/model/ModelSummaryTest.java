@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.MethodChoice;
+import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.SmallModel.Kind;
@@ -51,6 +52,15 @@ class ModelSummaryTest {
     assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
   }
 
+  /** Eight experts of three matrices (12, 8) in all; a token meets half of them. */
+  @Test
+  void mixtureOfExpertsIsMeasuredWithoutRunning() {
+    ModelSummary summary =
+        ModelSummary.of(config(Kind.LLAMA, "moe"), SmallModel.VOCABULARY, 3, DType.F32);
+    assertEquals(8 * 3 * 12 * 8 / 2, summary.parameters() - summary.activeParameters());
+    assertTrue(summary.activationBytes() > 0 && summary.bytes() > summary.activationBytes());
+  }
+
   @Test
   void unknownMethodIsNamed() {
     String message =
@@ -67,7 +77,7 @@ class ModelSummaryTest {
         null,
         kind.shape(0.1),
         new MethodChoice(method),
-        null,
+        new Moe(4, 2, 0, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, 0.01, 0.001, 0.001, 1),
         ADAMW,
         null,
         null,

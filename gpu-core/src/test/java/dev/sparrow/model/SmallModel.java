@@ -12,6 +12,7 @@ import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.DenseMethod;
+import dev.sparrow.sparsity.Method;
 
 /** A language model of a few hundred weights with memory and a batch, for tests. */
 final class SmallModel implements AutoCloseable {
@@ -58,9 +59,12 @@ final class SmallModel implements AutoCloseable {
   }
 
   SmallModel(Backend backend, ModelShape shape, int sequences, long logitBytes) {
+    this(backend, shape, new DenseMethod(backend), sequences, logitBytes);
+  }
+
+  SmallModel(Backend backend, ModelShape shape, Method method, int sequences, long logitBytes) {
     this.backend = backend;
-    this.model =
-        new TransformerLm(backend, shape, VOCABULARY, new DenseMethod(backend), logitBytes);
+    this.model = new TransformerLm(backend, shape, VOCABULARY, method, logitBytes);
     this.arena = new ParameterArena(backend, model.parameters());
     this.workspace = new Workspace(backend);
     model.reserve(workspace, sequences);
