@@ -119,13 +119,27 @@ class ArrowShardReaderTest {
   }
 
   @Test
+  void aLimitedEvaluationReadsTheFirstRowsWhateverTheWorldSize() throws Exception {
+    List<List<Integer>> all = boxed(ShardFixture.rows(shards, manifest.validation()));
+    List<List<Integer>> read = new ArrayList<>();
+    for (int rank = 0; rank < 2; rank++) {
+      ReaderSettings settings = ReaderSettings.evaluation(shards.toString(), 2, rank, 2);
+      try (var reader = new ArrowEvaluationReader(HADOOP, settings, 5)) {
+        read.addAll(drain(reader));
+        assertEquals(5, reader.samplesPerEpoch());
+      }
+    }
+    assertEquals(all.subList(0, 5), read);
+  }
+
+  @Test
   void evaluationReadsEveryValidationRowOnceInOrder() throws Exception {
     List<List<Integer>> expected = boxed(ShardFixture.rows(shards, manifest.validation()));
     for (int world : new int[] {1, 2, 3}) {
       List<List<Integer>> read = new ArrayList<>();
       for (int rank = 0; rank < world; rank++) {
         ReaderSettings settings = ReaderSettings.evaluation(shards.toString(), world, rank, 7);
-        try (var reader = new ArrowEvaluationReader(HADOOP, settings)) {
+        try (var reader = new ArrowEvaluationReader(HADOOP, settings, Long.MAX_VALUE)) {
           List<List<Integer>> once = drain(reader);
           assertNull(reader.next());
           assertEquals(once.size(), reader.position());
