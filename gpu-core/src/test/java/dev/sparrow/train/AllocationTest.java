@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Test;
 
 /** What a step leaves to the garbage collector, read from the JVM's per-thread counters. */
 class AllocationTest {
-  /** Until the compiler has taken up the last vector loop: interpreted, each vector is an object. */
+  /**
+   * Until the compiler has taken up the last vector loop: interpreted, each vector is an object.
+   */
   private static final int WARM_UP = 1400;
 
   /** Lambdas, views of tensors and passes: some 40 bytes each, a few hundred a step. */
