@@ -26,14 +26,12 @@ public final class GenerateJob {
     int threads = Runtime.getRuntime().availableProcessors();
     try (Backend backend = new CpuBackend(threads);
         LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, 1)) {
-      int[] text =
+      int[] continuation =
           new TextGenerator(backend, loaded.model())
               .generate(start, config.generate(), tokenizer.endOfText());
-      return tokenizer.decode(visible(text, tokenizer.endOfText()));
+      // Decoded together: a character's bytes may lie on both sides.
+      return tokenizer.decode(
+          IntStream.concat(IntStream.of(prompt), IntStream.of(continuation)).toArray());
     }
-  }
-
-  private static int[] visible(int[] ids, int endOfText) {
-    return IntStream.of(ids).filter(id -> id != endOfText).toArray();
   }
 }
