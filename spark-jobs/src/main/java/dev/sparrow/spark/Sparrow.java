@@ -37,8 +37,13 @@ public final class Sparrow {
 
   /** Runs a command and gives its exit code: 0 done, 1 failed, 2 wrong arguments or settings. */
   public static int run(String... args) {
+    return commandLine().execute(args);
+  }
+
+  /** The commands; results go to its out, causes of failure to its err. */
+  static CommandLine commandLine() {
     return new CommandLine(new Sparrow())
-        .setExecutionExceptionHandler(Failures::handle)
-        .execute(args);
+        .setParameterExceptionHandler(Failures::handle)
+        .setExecutionExceptionHandler(Failures::handle);
   }
 }

@@ -1,25 +1,35 @@
 package dev.sparrow.spark;
 
+import dev.sparrow.spark.cluster.RankMessages;
 import org.apache.spark.sql.SparkSession;
+import scala.Option;
 
-/** The session that all tests of a JVM share: two threads, nothing written outside target. */
+/**
+ * The session that tests of a JVM share: two threads, nothing written outside target. A JVM has one
+ * Spark context at a time, so tests that need one of their own stop this; the next call starts it
+ * again.
+ */
 public final class LocalSpark {
   private LocalSpark() {}
 
-  private static final class Holder {
-    static final SparkSession SESSION =
-        SparkSession.builder()
-            .master("local[2]")
-            .appName("sparrow-tests")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "2")
-            .config("spark.driver.host", "localhost")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.warehouse.dir", "target/spark-warehouse")
-            .getOrCreate();
+  public static SparkSession session() {
+    return SparkSession.builder()
+        .master("local[2]")
+        .appName("sparrow-tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.driver.host", "localhost")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.warehouse.dir", "target/spark-warehouse")
+        .config("spark.plugins", RankMessages.class.getName())
+        .getOrCreate();
   }
 
-  public static SparkSession session() {
-    return Holder.SESSION;
+  /** Stops whatever session this JVM has. */
+  public static void stop() {
+    Option<SparkSession> open = SparkSession.getDefaultSession();
+    if (open.isDefined()) {
+      open.get().stop();
+    }
   }
 }

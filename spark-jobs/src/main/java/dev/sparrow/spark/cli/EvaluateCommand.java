@@ -23,7 +23,7 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     RunDirectory run = new RunDirectory(new Configuration(), arguments.run());
-    RunConfig config = run.config(arguments.assignments());
+    RunConfig config = run.modelConfig(arguments.assignments());
     try (SparkSession spark = Sessions.open("evaluate", config)) {
       new Console(command).evaluated(new EvaluateJob(spark, config, run.path()).run());
     }

@@ -1,13 +1,22 @@
 package dev.sparrow.spark.cli;
 
 import dev.sparrow.config.ConfigProblemsException;
+import java.io.IOException;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
 
 /** Turns an exception into one line of cause on standard error; the stack trace goes to the log. */
 public final class Failures {
   private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
+  private static final String OWN = "dev.sparrow.";
+
+  /** Thrown with words for the user; of all others the class is half of the message. */
+  private static final Set<Class<?>> FORESEEN =
+      Set.of(IllegalStateException.class, IllegalArgumentException.class, IOException.class);
+
   private static final int FAILED = 1;
   private static final int WRONG_SETTINGS = 2;
 
@@ -17,7 +26,7 @@ public final class Failures {
   public static int handle(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
     String name = command.getCommandName();
     if (e instanceof ConfigProblemsException problems) {
-      problems.problems().forEach(problem -> print(command, name, problem));
+      problems.problems().forEach(problem -> print(command, name, firstLine(problem)));
       return WRONG_SETTINGS;
     }
     LOG.debug("{} failed", name, e);
@@ -30,17 +39,33 @@ public final class Failures {
     command.getErr().flush();
   }
 
-  /** The first line of the innermost message that says anything. */
+  /** Exit code 2 and one line for arguments that cannot be parsed. */
+  public static int handle(ParameterException e, String[] arguments) {
+    CommandLine command = e.getCommandLine();
+    String name = command.getCommandSpec().qualifiedName();
+    command.getErr().println(name + ": " + firstLine(e.getMessage()) + "; see " + name + " --help");
+    command.getErr().flush();
+    return WRONG_SETTINGS;
+  }
+
+  /** The first line of Sparrow's own message in the chain of causes, else of the outermost one. */
   static String cause(Throwable e) {
-    String text = null;
-    for (Throwable at = e; at != null && at != at.getCause(); at = at.getCause()) {
+    String outermost = null;
+    for (Throwable at = e; at != null; at = at.getCause()) {
       boolean says = at.getMessage() != null && !at.getMessage().isBlank();
+      if (says && at.getClass().getName().startsWith(OWN)) {
+        return firstLine(at.getMessage());
+      }
       boolean repeatsCause =
           says && at.getCause() != null && at.getMessage().equals(at.getCause().toString());
-      if (says && !repeatsCause && text == null) {
-        text = at.getMessage();
+      if (says && !repeatsCause && outermost == null) {
+        outermost = FORESEEN.contains(at.getClass()) ? at.getMessage() : at.toString();
       }
     }
-    return text == null ? e.toString() : text.strip().lines().findFirst().orElseThrow();
+    return outermost == null ? e.toString() : firstLine(outermost);
+  }
+
+  private static String firstLine(String text) {
+    return text.strip().lines().findFirst().orElse("");
   }
 }

@@ -23,7 +23,7 @@ public final class GenerateCommand implements Callable<Integer> {
   public Integer call() {
     Configuration hadoop = new Configuration();
     RunDirectory run = new RunDirectory(hadoop, arguments.run());
-    RunConfig config = run.config(arguments.assignments());
+    RunConfig config = run.modelConfig(arguments.assignments());
     new Console(command).text(GenerateJob.run(hadoop, config, run.model()));
     return 0;
   }

@@ -1,7 +1,10 @@
 package dev.sparrow.spark.cli;
 
 import dev.sparrow.spark.job.Inspection;
+import dev.sparrow.spark.job.RunDirectory;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -11,16 +14,22 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "inspect",
     description =
-        "Prints a model's layers, parameters (total and active), FLOPs per token and memory; runs"
-            + " nothing.",
+        "Prints the layers, parameters (total and active), FLOPs per token and memory of a recipe's"
+            + " model, or of a run directory's; runs nothing.",
     mixinStandardHelpOptions = true)
 public final class InspectCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private SettingsArguments settings;
 
   @Override
-  public Integer call() throws Exception {
-    new Console(command).inspection(Inspection.of(settings.parse()));
+  public Integer call() {
+    Configuration hadoop = new Configuration();
+    Optional<String> run = settings.recipe().filter(name -> RunDirectory.isOne(hadoop, name));
+    Inspection inspection =
+        run.isPresent()
+            ? Inspection.of(new RunDirectory(hadoop, run.get()), hadoop, settings.assignments())
+            : Inspection.of(settings.parse());
+    new Console(command).inspection(inspection);
     return 0;
   }
 }

@@ -2,13 +2,14 @@ package dev.sparrow.spark.cli;
 
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.spark.files.HadoopFileStore;
+import dev.sparrow.spark.job.JobException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -31,30 +32,38 @@ public final class SettingsArguments {
   private List<String> arguments = List.of();
 
   /** The settings; the recipe's problems and the assignments' are reported together. */
-  RunConfig parse() throws IOException {
+  RunConfig parse() {
+    Optional<String> recipe = recipe();
+    String text = recipe.map(SettingsArguments::read).orElse("");
+    return ConfigParser.parse(text, recipe.orElse("defaults"), assignments());
+  }
+
+  /** The one argument that is no assignment. */
+  Optional<String> recipe() {
     List<String> recipes = arguments.stream().filter(a -> !a.contains("=")).toList();
     if (recipes.size() > 1) {
       throw new ParameterException(
           command.commandLine(), "expected one recipe, got " + String.join(" and ", recipes));
     }
-    List<String> assignments = arguments.stream().filter(a -> a.contains("=")).toList();
-    if (recipes.isEmpty()) {
-      return ConfigParser.parse("", "defaults", assignments);
-    }
-    return ConfigParser.parse(read(recipes.get(0)), recipes.get(0), assignments);
+    return recipes.stream().findFirst();
+  }
+
+  List<String> assignments() {
+    return arguments.stream().filter(a -> a.contains("=")).toList();
   }
 
   /** A local file, or a file on Hadoop's default or named file system. */
-  static String read(String name) throws IOException {
-    if (!name.contains("://") && Files.exists(Path.of(name))) {
-      return Files.readString(Path.of(name));
-    }
-    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(name);
-    Configuration hadoop = new Configuration();
-    try (InputStream in = path.getFileSystem(hadoop).open(path)) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    } catch (java.io.FileNotFoundException e) {
-      throw new NoSuchFileException(name, null, "expected a recipe, found no such file");
+  private static String read(String name) {
+    try {
+      if (!name.contains("://") && Files.exists(Path.of(name))) {
+        return Files.readString(Path.of(name));
+      }
+      return new HadoopFileStore(new Configuration(), name).readText(name);
+    } catch (FileNotFoundException e) {
+      throw new JobException(
+          name + ": expected a recipe or key=value, found no such file; see conf/ for recipes", e);
+    } catch (IOException e) {
+      throw new JobException(name + ": cannot read the recipe: " + e.getMessage(), e);
     }
   }
 }

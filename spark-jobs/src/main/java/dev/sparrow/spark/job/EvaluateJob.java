@@ -8,6 +8,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.spark.cluster.ClusterChecks;
+import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.Split;
 import dev.sparrow.train.Evaluation;
@@ -48,6 +49,7 @@ public final class EvaluateJob {
   /** Shards other data first where {@code data.path} names some that is not sharded yet. */
   public Evaluated run() {
     ShardJob.Shards shards = new ShardJob(spark, config).run(false);
+    requireSameTokenizer(shards);
     ShardManifest.Part part = shards.manifest().part(Split.VALIDATION);
     if (part.rows() == 0) {
       throw new JobException(
@@ -60,6 +62,22 @@ public final class EvaluateJob {
     long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
     double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
     return new Evaluated(loss, tokens, shards.manifest().unigramLoss());
+  }
+
+  /** Other ids would mean other texts to the model, or lie beyond its embedding. */
+  private void requireSameTokenizer(ShardJob.Shards shards) {
+    Configuration hadoop = spark.sparkContext().hadoopConfiguration();
+    String expected = new ManifestStore(hadoop, run.model()).read().tokenizer().identity();
+    String got = shards.manifest().tokenizer().identity();
+    if (!got.equals(expected)) {
+      throw new JobException(
+          shards.path()
+              + ": expected shards of the model's tokenizer "
+              + expected
+              + ", got "
+              + got
+              + "; shard the data with the run's own tokenizer settings");
+    }
   }
 
   private List<Stripe> stripes(int ranks, String shards) {
@@ -77,14 +95,18 @@ public final class EvaluateJob {
   private static Stripe stripe(
       int rank, int ranks, String text, String model, String shards, Configuration hadoop) {
     RunConfig config = ConfigParser.parse(text, "config.conf", List.of());
-    BatchPlan plan =
-        BatchPlan.of(
-            config.train().batch() / ranks * ranks, config.train().microBatch(), rank, ranks);
+    BatchPlan plan = new BatchPlan(rank, ranks, microBatch(config, ranks), 1);
     try (Backend backend = new CpuBackend(TrainTask.threads(config, TaskContext.get()));
         LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, plan.microBatch());
         BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
       return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens());
     }
+  }
+
+  /** As in training, where that many ranks would train. */
+  private static int microBatch(RunConfig config, int ranks) {
+    int own = config.train().microBatch();
+    return own > 0 ? own : Math.max(1, config.train().batch() / ranks);
   }
 }

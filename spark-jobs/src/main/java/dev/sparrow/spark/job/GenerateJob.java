@@ -26,12 +26,11 @@ public final class GenerateJob {
     int threads = Runtime.getRuntime().availableProcessors();
     try (Backend backend = new CpuBackend(threads);
         LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, 1)) {
-      int[] continuation =
+      int[] made =
           new TextGenerator(backend, loaded.model())
               .generate(start, config.generate(), tokenizer.endOfText());
-      // Decoded together: a character's bytes may lie on both sides.
-      return tokenizer.decode(
-          IntStream.concat(IntStream.of(prompt), IntStream.of(continuation)).toArray());
+      // Decoded as one: a character's bytes may lie on both sides of the prompt's end.
+      return tokenizer.decode(IntStream.concat(IntStream.of(prompt), IntStream.of(made)).toArray());
     }
   }
 }

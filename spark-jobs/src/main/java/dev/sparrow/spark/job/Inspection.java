@@ -5,8 +5,12 @@ import dev.sparrow.config.Tokenizer;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.model.ModelSummary;
 import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.spark.shard.ManifestStore;
+import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.tensor.DType;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 
 /** A model's layers, parameters, FLOPs and memory, in words; nothing is run. */
@@ -29,6 +33,14 @@ public final class Inspection {
             ? tokenizer.vocabulary()
             : ShardJob.tokenizer(tokenizer).open(new Configuration()).vocabularySize();
     return of(config, vocabulary);
+  }
+
+  /** Of a run: of its model where it has one, else of the settings of its newest attempt. */
+  public static Inspection of(RunDirectory run, Configuration hadoop, List<String> assignments) {
+    Optional<ShardManifest> finished = new ManifestStore(hadoop, run.model()).find();
+    return finished.isPresent()
+        ? of(run.modelConfig(assignments), finished.get().tokenizer().vocabularySize())
+        : of(run.config(assignments));
   }
 
   public static Inspection of(RunConfig config, int vocabulary) {

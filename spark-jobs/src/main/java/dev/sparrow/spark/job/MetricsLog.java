@@ -22,8 +22,8 @@ final class MetricsLog implements AutoCloseable {
 
   /** Training begins, again maybe, after this many steps. */
   void startAfter(long step) {
-    List<String> kept = run.metricsUpTo(step);
     close();
+    List<String> kept = run.metricsUpTo(step);
     rows.clear();
     doing(
         () -> {

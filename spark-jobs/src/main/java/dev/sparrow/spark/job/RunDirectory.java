@@ -51,6 +51,11 @@ public final class RunDirectory {
     }
   }
 
+  /** Whether a run was started there. */
+  public static boolean isOne(Configuration hadoop, String path) {
+    return new RunDirectory(hadoop, path).exists("config.conf");
+  }
+
   public String path() {
     return path;
   }
@@ -67,42 +72,54 @@ public final class RunDirectory {
     return path + "/model";
   }
 
-  /**
-   * Refuses to write over an earlier run unless told to.
-   *
-   * @param overwrite delete what an earlier run left; shards stay
-   * @param resume go on from its newest checkpoint
-   */
-  public void prepare(boolean overwrite, boolean resume) {
+  /** Throws where an earlier run left anything here. */
+  public void requireNoRun() {
+    if (exists("config.conf")) {
+      throw new JobException(
+          "output.path: expected a new directory, got "
+              + path
+              + ", which holds a run; pass --resume to go on with it, --overwrite to replace it, or"
+              + " set another output.path");
+    }
+  }
+
+  /** Deletes what an earlier run left; shards stay. */
+  public void clear() {
     doing(
         () -> {
-          if (overwrite) {
-            for (String name : LEFT_BY_A_RUN) {
-              files.delete(path + "/" + name);
-            }
-          } else if (!resume && files.exists(path + "/config.conf")) {
-            throw new JobException(
-                "output.path: expected a new directory, got "
-                    + path
-                    + ", which holds a run; pass --resume to go on with it, --overwrite to replace"
-                    + " it, or set another output.path");
+          for (String name : LEFT_BY_A_RUN) {
+            files.delete(path + "/" + name);
           }
           return null;
         });
   }
 
-  /** The settings of a finished or interrupted run, overridden by assignments. */
+  /** The settings that the model here was made with, overridden by assignments. */
+  public RunConfig modelConfig(List<String> assignments) {
+    if (!exists("model/config.conf")) {
+      throw new JobException(
+          path
+              + ": expected the directory of a finished run, found no model/config.conf; name the"
+              + " output.path of a train, or finish that with train --resume");
+    }
+    return config("model/config.conf", assignments);
+  }
+
+  /** The settings of the newest attempt, finished or not, overridden by assignments. */
   public RunConfig config(List<String> assignments) {
-    String text =
-        doing(
-            () -> {
-              if (!files.exists(path + "/config.conf")) {
-                throw new JobException(
-                    path + ": expected a run directory with a config.conf, found none");
-              }
-              return files.readText(path + "/config.conf");
-            });
-    return ConfigParser.parse(text, path + "/config.conf", assignments);
+    if (!exists("config.conf")) {
+      throw new JobException(path + ": expected a run directory with a config.conf, found none");
+    }
+    return config("config.conf", assignments);
+  }
+
+  private RunConfig config(String name, List<String> assignments) {
+    String text = doing(() -> files.readText(path + "/" + name));
+    return ConfigParser.parse(text, path + "/" + name, assignments);
+  }
+
+  private boolean exists(String name) {
+    return doing(() -> files.exists(path + "/" + name));
   }
 
   public void writeText(String name, String text) {
@@ -148,7 +165,8 @@ public final class RunDirectory {
   }
 
   /**
-   * Lays out what others load: the weights of a checkpoint, the settings, the tokenizer.
+   * Lays out what others load: the weights of a checkpoint, the tokenizer, and the settings, which
+   * come last: without them the directory holds no whole model.
    *
    * @param checkpoint directory that holds model.safetensors
    * @param shards directory that holds manifest.json and maybe tokenizer.json

@@ -2,6 +2,7 @@ package dev.sparrow.spark.job;
 
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.BatchPlan;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;
@@ -60,16 +61,28 @@ public final class TrainJob {
   public Trained run(Mode mode) {
     ClusterChecks.requireStaticAllocation(context);
     RunDirectory run = new RunDirectory(hadoop, config.output());
-    run.prepare(mode.overwrite(), mode.resume());
+    if (!mode.overwrite() && !mode.resume()) {
+      run.requireNoRun();
+    }
     int ranks = ClusterChecks.ranks(context, config.cluster().ranks());
+    requireEvenShares(ranks);
     ShardJob.Shards shards = new ShardJob(spark, config).run(mode.overwrite());
     requireEnoughRows(shards);
+    // Not before all that can be refused was looked at.
+    if (mode.overwrite()) {
+      run.clear();
+    }
     run.writeText("config.conf", config.text());
     listener.started(config.train().steps(), ranks, describe(shards));
     try (TrainFollower follower = new TrainFollower(run, listener)) {
       Map<String, Object> summary = train(run, shards, ranks, follower);
       return publish(run, shards, summary, follower.rows());
     }
+  }
+
+  /** Of the global batch, over ranks that were not known when the settings were parsed. */
+  private void requireEvenShares(int ranks) {
+    BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks);
   }
 
   private void requireEnoughRows(ShardJob.Shards shards) {

@@ -2,7 +2,6 @@ package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.checkpoint.CheckpointException;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.CollectiveException;
@@ -29,7 +28,6 @@ import dev.sparrow.train.MetricsSink;
 import dev.sparrow.train.TrainSummary;
 import dev.sparrow.train.Trainer;
 import dev.sparrow.train.TrainerParts;
-import dev.sparrow.train.TrainingDivergedException;
 import dev.sparrow.train.TrainingInterruptedException;
 import java.io.IOException;
 import java.util.List;
@@ -71,24 +69,35 @@ final class TrainTask implements RankTask {
   @Override
   public String run(BarrierTaskContext context) throws Exception {
     RunConfig config = ConfigParser.parse(configText, "config.conf", List.of());
-    Outcome outcome;
-    try {
-      outcome = Outcome.done(train(context, config));
-    } catch (TrainingDivergedException | CheckpointException | IllegalArgumentException e) {
-      outcome = Outcome.failed(e.getMessage());
-    } catch (CollectiveException | TrainingInterruptedException e) {
-      throw e;
-    } catch (Exception e) {
-      tell(context, RankMessage.Kind.FAILURE, String.valueOf(e.getMessage()));
-      throw e;
-    }
-    return context.partitionId() == 0 || outcome.failure() != null ? outcome.toJson() : null;
+    Outcome outcome = ending(context, config).agreed(context);
+    return context.partitionId() == 0 ? outcome.toJson() : null;
   }
 
-  private TrainSummary train(BarrierTaskContext context, RunConfig config) throws IOException {
+  /** All that is caught here is past the rendezvous: up to there another attempt may do better. */
+  private Ending ending(BarrierTaskContext context, RunConfig config) {
+    try (Collective collective = Rendezvous.join(context, runId, config.cluster())) {
+      return attempt(context, config, collective);
+    }
+  }
+
+  private Ending attempt(BarrierTaskContext context, RunConfig config, Collective collective) {
+    try {
+      return Ending.done(train(context, config, collective));
+    } catch (CollectiveException | TrainingInterruptedException e) {
+      return Ending.failed(e);
+    } catch (Exception e) {
+      // Of what comes again the driver hears by the result; a rank that was stopped is no cause.
+      if (!Ending.comesAgain(e) && !context.isInterrupted()) {
+        tell(context, RankMessage.Kind.FAILURE, String.valueOf(e.getMessage()));
+      }
+      return Ending.failed(e);
+    }
+  }
+
+  private TrainSummary train(BarrierTaskContext context, RunConfig config, Collective collective)
+      throws IOException {
     ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
-    try (Backend backend = new CpuBackend(threads(config, context));
-        Collective collective = Rendezvous.join(context, runId, config.cluster())) {
+    try (Backend backend = new CpuBackend(threads(config, context))) {
       Method method = Models.method(backend, config);
       Model model =
           Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);

@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.spark.LocalSpark;
 import dev.sparrow.spark.cli.Sessions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.function.LongConsumer;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
@@ -53,18 +55,27 @@ class LostExecutorTest {
     };
   }
 
-  private static SparkSession cluster(Path halt, RunConfig config) {
-    System.setProperty("spark.master", "local-cluster[2,1,1024]");
-    System.setProperty("spark.plugins", HaltOneExecutor.class.getName());
-    System.setProperty(HaltOneExecutor.FILE_KEY, halt.toString());
-    System.setProperty("spark.executor.extraClassPath", System.getProperty("java.class.path"));
+  /** Executors take their classes from this JVM's class path, not from the jars of SPARK_HOME. */
+  private static SparkSession cluster(Path halt, RunConfig config) throws IOException {
+    Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
+    LocalSpark.stop();
+    Map<String, String> settings =
+        Map.of(
+            "spark.master",
+            "local-cluster[2,1,1024]",
+            "spark.plugins",
+            HaltOneExecutor.class.getName(),
+            HaltOneExecutor.FILE_KEY,
+            halt.toString(),
+            "spark.executor.extraClassPath",
+            System.getProperty("java.class.path"),
+            "spark.driver.host",
+            "localhost");
+    settings.forEach(System::setProperty);
     try {
       return Sessions.open("lost-executor", config);
     } finally {
-      System.clearProperty("spark.master");
-      System.clearProperty("spark.plugins");
-      System.clearProperty(HaltOneExecutor.FILE_KEY);
-      System.clearProperty("spark.executor.extraClassPath");
+      settings.keySet().forEach(System::clearProperty);
     }
   }
 

@@ -9,14 +9,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.sparrow.config.RunConfig;
-import dev.sparrow.spark.cli.Sessions;
+import dev.sparrow.spark.LocalSpark;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,14 +29,7 @@ class TrainJobTest {
   @BeforeAll
   static void open() throws IOException {
     corpus = TinyRun.corpus(shared);
-    System.setProperty("spark.master", "local[2]");
-    spark = Sessions.open("test", TinyRun.config(corpus, shared.resolve("unused")));
-  }
-
-  @AfterAll
-  static void close() throws IOException {
-    spark.close();
-    System.clearProperty("spark.master");
+    spark = LocalSpark.session();
   }
 
   @Test
@@ -54,7 +46,7 @@ class TrainJobTest {
     assertEquals(150, summary.get("steps").asLong());
     assertEquals(2, summary.get("ranks").asInt());
     assertTrue(
-        summary.get("validation_loss").asDouble() < 0.6 * summary.get("unigram_loss").asDouble(),
+        summary.get("validation_loss").asDouble() < 0.7 * summary.get("unigram_loss").asDouble(),
         summary::toString);
     assertTrue(summary.get("active_parameters").asLong() < summary.get("parameters").asLong());
     List<String> rows = Files.readAllLines(output.resolve("metrics.jsonl"));
