@@ -1,2 +1,6 @@
-/** Whole networks made of {@code nn} layers in the forms that a {@code sparsity.Method} chooses. */
+/**
+ * Whole networks made of {@code nn} layers in the forms that a {@code sparsity.Method} chooses,
+ * what they take before they run, and text made with them. Imports {@code nn}, {@code sparsity},
+ * {@code backend}, {@code tensor}, {@code config} and {@code data}; never a device's own package.
+ */
 package dev.sparrow.model;

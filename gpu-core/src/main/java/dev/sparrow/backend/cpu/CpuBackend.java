@@ -72,7 +72,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return processor() + ", " + pool.threads() + " threads, " + blas.description();
+    return processor()
+        + ", "
+        + pool.threads()
+        + (pool.threads() == 1 ? " thread, " : " threads, ")
+        + blas.description();
   }
 
   @Override

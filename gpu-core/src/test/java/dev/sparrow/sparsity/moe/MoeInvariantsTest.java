@@ -10,6 +10,7 @@ import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.moe.MoeFixture.Result;
 import java.util.ArrayList;
@@ -149,6 +150,22 @@ class MoeInvariantsTest {
     MoeCase values = MoeCase.random(MoeCase.spec(6, 4, 1), 4, 4, false, 25).routed(2, 0, 3, 1);
     assertEquals(0.1, run(values).figures().get("load_balancing_loss"), 1e-7);
     assertEquals(1, run(values).figures().get("expert_load_max_over_mean"), 0);
+  }
+
+  @Test
+  void microBatchesAddUpToTheWholeBatch() {
+    // The z-loss is a mean over tokens, so its gradient must not depend on how they are split.
+    MoeCase values = MoeCase.random(MoeCase.spec(6, 4, 2, 1, 0, 0.05), 8, 4, true, 26);
+    try (ReferenceBackend backend = new ReferenceBackend();
+        MoeFixture fixture = new MoeFixture(backend, Form.GROUPED, values)) {
+      for (int first = 0; first < 8; first += 4) {
+        Pass part = new Pass(true, 1, first, 1, 4, fixture.pass.lossScale());
+        fixture.layer.forward(fixture.x.slice(first, 4), part);
+        fixture.layer.backward(fixture.dout.slice(first, 4), part);
+      }
+      double[] added = backend.download(fixture.parameter("router").gradient());
+      new TensorAssert("seed 26", 1e-12, 1e-12).check("drouter", run(values).drouter(), added);
+    }
   }
 
   /** One expert's weights in a dense feed-forward block. */

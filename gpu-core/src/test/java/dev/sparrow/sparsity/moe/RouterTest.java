@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.TensorAssert;
+import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
@@ -70,5 +72,25 @@ class RouterTest {
     same.check("inference", plain, weights(0.3, false, 100, 0, 8));
     assertThrows(
         AssertionError.class, () -> same.check("training", plain, weights(0.3, true, 100, 0, 8)));
+  }
+
+  /** Three roundings of values near 1: 4·2^-24. */
+  @Test
+  void theCpuDrawsTheSameJitterAsTheOracle() {
+    int n = 70_001; // more than two chunks of the parallel loop, and odd
+    RandomKey key = new RandomKey(3, 4);
+    try (CpuBackend cpu = new CpuBackend(2);
+        ReferenceBackend reference = new ReferenceBackend()) {
+      Tensor expected = reference.allocate(n);
+      reference.elementwise().fill(expected, 1);
+      reference.routing().jitter(expected, 0.3, key, 5, expected);
+      Tensor actual = cpu.allocate(n);
+      cpu.elementwise().fill(actual, 1);
+      cpu.routing().jitter(actual, 0.3, key, 5, actual);
+      float[] host = new float[n];
+      cpu.downloadSync(actual, host, 0);
+      new TensorAssert("jitter", 0x1p-22, 0)
+          .check("out", reference.download(expected), PerTokenMoe.wide(host));
+    }
   }
 }

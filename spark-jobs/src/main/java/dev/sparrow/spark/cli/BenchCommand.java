@@ -9,6 +9,7 @@ import dev.sparrow.bench.LmBench;
 import dev.sparrow.bench.MoeBench;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.config.ConfigParser;
+import dev.sparrow.spark.bench.SampleText;
 import dev.sparrow.spark.bench.ShardBench;
 import dev.sparrow.spark.data.SourceSpec;
 import dev.sparrow.spark.text.TokenizerSpec;
@@ -33,6 +34,10 @@ import picocli.CommandLine.Spec;
     description = "Measures speed on this machine, against a baseline in the same run.",
     mixinStandardHelpOptions = true)
 public final class BenchCommand implements Callable<Integer> {
+  private static final int SHARD_CONTEXT = 256;
+  private static final long MADE_UP_DOCUMENTS = 27_000;
+  private static final int MADE_UP_PARTITIONS = 8;
+
   /** What can be measured. */
   enum Suite {
     LM,
@@ -114,12 +119,17 @@ public final class BenchCommand implements Callable<Integer> {
   private List<BenchRow> shard() throws IOException {
     Path scratch = Files.createTempDirectory("sparrow-bench-shard");
     try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
-      String text = data != null ? data : MadeUpText.write(scratch.resolve("text")).toString();
-      return new ShardBench(
-              spark, SourceSpec.files("text", "value", text), scratch + "/out", 256, runs)
+      SourceSpec source =
+          data != null ? SourceSpec.files("text", "value", data) : madeUp(spark, scratch + "/text");
+      return new ShardBench(spark, source, scratch + "/out", SHARD_CONTEXT, runs)
           .run(TokenizerSpec.bytes(), TokenizerSpec.gpt2());
     } finally {
       FileUtils.deleteDirectory(scratch.toFile());
     }
+  }
+
+  private static SourceSpec madeUp(SparkSession spark, String path) {
+    SampleText.of(spark, MADE_UP_DOCUMENTS, MADE_UP_PARTITIONS).write().parquet(path);
+    return SourceSpec.files("parquet", "text", path);
   }
 }
