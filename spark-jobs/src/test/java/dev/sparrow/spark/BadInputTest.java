@@ -70,14 +70,21 @@ class BadInputTest {
   void allProblemsOfTheSettingsComeAtOnceWithTheNearestNames() {
     CommandRun run =
         CommandRun.of(
-            List.of("train", "modle.layers=2", "train.stesp=3", "train.batch=many", "moe.top-k=9"));
+            List.of(
+                "train",
+                "modle.layers=2",
+                "train.stesp=3",
+                "train.batch=many",
+                "moe.top-k=9",
+                "train.backend=cuda"));
     assertEquals(2, run.code());
     assertEquals(
         List.of(
             "sparrow train: modle.layers: unknown key; did you mean model.layers?",
             "sparrow train: train.stesp: unknown key; did you mean train.steps?",
             "sparrow train: moe.top-k: expected a whole number in 1..8, got 9",
-            "sparrow train: train.batch: expected a whole number >= 1, got many"),
+            "sparrow train: train.batch: expected a whole number >= 1, got many",
+            "sparrow train: train.backend: expected one of auto, cpu, got cuda"),
         run.err());
   }
 
