@@ -1,6 +1,7 @@
 package dev.sparrow.spark;
 
 import dev.sparrow.spark.cluster.RankMessages;
+import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
 import scala.Option;
 
@@ -13,6 +14,10 @@ public final class LocalSpark {
   private LocalSpark() {}
 
   public static SparkSession session() {
+    return open().orElseGet(LocalSpark::start);
+  }
+
+  private static SparkSession start() {
     return SparkSession.builder()
         .master("local[2]")
         .appName("sparrow-tests")
@@ -27,9 +32,13 @@ public final class LocalSpark {
 
   /** Stops whatever session this JVM has. */
   public static void stop() {
-    Option<SparkSession> open = SparkSession.getDefaultSession();
-    if (open.isDefined()) {
-      open.get().stop();
-    }
+    open().ifPresent(SparkSession::stop);
+  }
+
+  private static Optional<SparkSession> open() {
+    Option<SparkSession> session = SparkSession.getDefaultSession();
+    return session.isDefined() && !session.get().sparkContext().isStopped()
+        ? Optional.of(session.get())
+        : Optional.empty();
   }
 }

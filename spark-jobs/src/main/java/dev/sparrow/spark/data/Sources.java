@@ -1,11 +1,14 @@
 package dev.sparrow.spark.data;
 
 import dev.sparrow.spark.data.SourceSpec.Format;
+import java.io.IOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -24,12 +27,7 @@ public final class Sources {
       return switch (source.format()) {
         case TABLE -> spark.table(source.table());
         case ARROW, FEATHER -> ArrowFiles.open(spark, source.paths(), new TreeSet<>(columns));
-        default ->
-            spark
-                .read()
-                .format(source.format().label())
-                .options(options(source))
-                .load(source.paths().toArray(String[]::new));
+        default -> openFiles(spark, source);
       };
     } catch (DataException e) {
       throw e;
@@ -37,6 +35,23 @@ public final class Sources {
       // Spark declares none of its checked AnalysisExceptions to Java.
       throw new DataException(problem(source, e), e);
     }
+  }
+
+  private static Dataset<Row> openFiles(SparkSession spark, SourceSpec source) throws IOException {
+    // Spark finds this out, too, but only after it has logged a stack trace.
+    for (String path : source.paths()) {
+      Path glob = new Path(path);
+      FileStatus[] found =
+          glob.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(glob);
+      if (found == null || found.length == 0) {
+        throw new DataException("path " + path + " does not exist");
+      }
+    }
+    return spark
+        .read()
+        .format(source.format().label())
+        .options(options(source))
+        .load(source.paths().toArray(String[]::new));
   }
 
   /** A CSV file without a header has no column to name, so a header is the default. */
@@ -53,9 +68,6 @@ public final class Sources {
     String message = String.valueOf(e.getMessage());
     if (message.contains("TABLE_OR_VIEW_NOT_FOUND")) {
       return "table " + source.table() + " is not found; check name, database and catalog";
-    }
-    if (message.contains("PATH_NOT_FOUND")) {
-      return "path " + source.where() + " does not exist";
     }
     if (message.contains("UNABLE_TO_INFER_SCHEMA")) {
       return source.where() + ": no " + source.format().label() + " files found to read";
