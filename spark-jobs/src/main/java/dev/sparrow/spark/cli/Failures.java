@@ -7,6 +7,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns an exception into one line of cause on standard error; the stack trace goes to the log. */
 public final class Failures {
@@ -43,7 +44,15 @@ public final class Failures {
   public static int handle(ParameterException e, String[] arguments) {
     CommandLine command = e.getCommandLine();
     String name = command.getCommandSpec().qualifiedName();
-    command.getErr().println(name + ": " + firstLine(e.getMessage()) + "; see " + name + " --help");
+    String nearest =
+        e instanceof UnmatchedArgumentException unmatched
+            ? unmatched.getSuggestions().stream()
+                .findFirst()
+                .map(s -> "; did you mean " + s + "?")
+                .orElse("")
+            : "";
+    String problem = firstLine(e.getMessage()) + nearest;
+    command.getErr().println(name + ": " + problem + "; see " + name + " --help");
     command.getErr().flush();
     return WRONG_SETTINGS;
   }

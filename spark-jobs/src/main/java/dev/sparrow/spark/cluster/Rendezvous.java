@@ -40,8 +40,10 @@ public final class Rendezvous {
             .withInactivityMillis(cluster.timeoutSeconds() * 1000L)
             .withEncrypt(encrypts(cluster, conf));
     int rank = context.partitionId();
-    if (rank == 0) {
-      warnIfOpen(conf);
+    if (rank == 0 && isOpen(conf)) {
+      LOG.warn(
+          "spark.authenticate=false: who can read or join Spark's RPC learns the ring's secret; set"
+              + " spark.authenticate=true and spark.network.crypto.enabled=true");
     }
     String host = SparkEnv.get().blockManager().blockManagerId().host();
     try (RingEndpoint endpoint = RingEndpoint.bind(host, ports(cluster), settings)) {
@@ -82,12 +84,9 @@ public final class Rendezvous {
     };
   }
 
-  private static void warnIfOpen(SparkConf conf) {
-    boolean local = conf.get("spark.master", "").startsWith("local[");
-    if (!local && !conf.getBoolean("spark.authenticate", false)) {
-      LOG.warn(
-          "spark.authenticate=false: who can read or join Spark's RPC learns the ring's secret; set"
-              + " spark.authenticate=true and spark.network.crypto.enabled=true");
-    }
+  /** Whether others than this JVM's own threads can read or join Spark's RPC. */
+  static boolean isOpen(SparkConf conf) {
+    boolean local = conf.get("spark.master", "").matches("local(\\[.*])?");
+    return !local && !conf.getBoolean("spark.authenticate", false);
   }
 }

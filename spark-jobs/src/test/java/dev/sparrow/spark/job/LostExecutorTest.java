@@ -26,10 +26,14 @@ class LostExecutorTest {
     Path undisturbed = directory.resolve("undisturbed");
     Path disturbed = directory.resolve("disturbed");
     Path halt = directory.resolve("halt");
-    Followed followed = new Followed(haltAfter(20, halt));
+    Followed followed = new Followed(haltAfter(10, halt));
     try (SparkSession spark = cluster(halt, TinyRun.config(corpus, undisturbed))) {
+      // Batches large enough that the executor is gone long before the last step.
       String[] more = {
-        "train.steps=60", "checkpoint.every=10", "data.shards=" + directory + "/shards"
+        "train.steps=45",
+        "train.batch=64",
+        "checkpoint.every=5",
+        "data.shards=" + directory + "/shards"
       };
       new TrainJob(spark, TinyRun.config(corpus, undisturbed, more), new Followed())
           .run(TrainJob.Mode.NEW);
@@ -40,7 +44,7 @@ class LostExecutorTest {
         followed.notes.stream().anyMatch(note -> note.startsWith("attempt 2 goes on after step")),
         followed.notes::toString);
     assertArrayEquals(model(undisturbed), model(disturbed));
-    assertEquals(12, Files.readAllLines(disturbed.resolve("metrics.jsonl")).size());
+    assertEquals(9, Files.readAllLines(disturbed.resolve("metrics.jsonl")).size());
   }
 
   private static LongConsumer haltAfter(long step, Path halt) {

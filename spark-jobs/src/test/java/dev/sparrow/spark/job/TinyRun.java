@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.Random;
 
 /** A corpus and settings small enough to train in a second. */
-final class TinyRun {
+public final class TinyRun {
   private TinyRun() {}
 
   /** Lines of words that follow each other by rule, so that context helps. */
-  static Path corpus(Path directory) throws IOException {
+  public static Path corpus(Path directory) throws IOException {
     String[] words = {"sparse", "dense", "expert", "router", "gather", "scatter", "shard", "rank"};
     Random random = new Random(7);
     List<String> lines = new ArrayList<>();
@@ -34,6 +34,11 @@ final class TinyRun {
 
   /** Settings with overrides of the caller's. */
   static RunConfig config(Path corpus, Path output, String... more) {
+    return ConfigParser.parse("", "defaults", assignments(corpus, output, more));
+  }
+
+  /** The same as arguments of the command line. */
+  public static List<String> assignments(Path corpus, Path output, String... more) {
     List<String> assignments =
         new ArrayList<>(
             List.of(
@@ -56,6 +61,6 @@ final class TinyRun {
                 "generate.tokens=20",
                 "generate.prompt=sparse "));
     assignments.addAll(List.of(more));
-    return ConfigParser.parse("", "defaults", assignments);
+    return assignments;
   }
 }

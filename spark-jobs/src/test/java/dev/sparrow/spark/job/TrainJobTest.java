@@ -100,6 +100,21 @@ class TrainJobTest {
   }
 
   @Test
+  void encryptionOfTheRingChangesNoBit(@TempDir Path directory) throws IOException {
+    for (String encrypt : List.of("on", "off")) {
+      RunConfig config =
+          TinyRun.config(
+              corpus,
+              directory.resolve(encrypt),
+              "data.shards=" + directory.resolve("shards"),
+              "train.steps=5",
+              "cluster.encrypt=" + encrypt);
+      new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW);
+    }
+    assertArrayEquals(model(directory.resolve("on")), model(directory.resolve("off")));
+  }
+
+  @Test
   void aRunIsNotWrittenOverUnlessAskedTo(@TempDir Path directory) throws IOException {
     Path output = directory.resolve("run");
     RunConfig config = TinyRun.config(corpus, output, "train.steps=5");

@@ -1,0 +1,86 @@
+package dev.sparrow.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.config.ConfigParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A model small enough to count by hand: bytes (257 ids), width 8, context 4, one block, no biases,
+ * four experts of 16 columns of which a token meets two.
+ */
+class InspectTest {
+  private static final List<String> TINY =
+      List.of(
+          "model.layers=1",
+          "model.heads=2",
+          "model.width=8",
+          "model.context=4",
+          "model.bias=false",
+          "method.name=moe",
+          "moe.experts=4",
+          "moe.top-k=2",
+          "moe.expert-hidden=16",
+          "train.batch=2");
+
+  private static final int EMBEDDINGS = 257 * 8 + 4 * 8;
+  private static final int NORMS = 3 * 8;
+  private static final int ATTENTION = 8 * 24 + 8 * 8;
+  private static final int ROUTER = 8 * 4;
+  private static final int EXPERT = 2 * 8 * 16;
+
+  private static String inspect(String command, String... arguments) {
+    List<String> all = new ArrayList<>(List.of(command));
+    all.addAll(List.of(arguments));
+    return CommandRun.of(all).succeeded().out();
+  }
+
+  @Test
+  void parametersAndFlopsAreThoseCountedByHand() {
+    String table = inspect("inspect", TINY.toArray(String[]::new));
+    int dense = EMBEDDINGS + NORMS + ATTENTION + ROUTER;
+    String parameters =
+        String.format(
+            Locale.ROOT, "%,d, of which a token meets %,d", dense + 4 * EXPERT, dense + 2 * EXPERT);
+    assertTrue(table.contains(parameters), table);
+    // Scores and their sum over values, 8 columns each, of 2.5 tokens on average; then the head.
+    double forward = 2 * (ATTENTION + 2 * 8 * 2.5 + ROUTER + 2 * EXPERT + 257 * 8);
+    String flops =
+        String.format(
+            Locale.ROOT,
+            "%.1f kFLOP forward, %.1f kFLOP training",
+            forward / 1e3,
+            3 * forward / 1e3);
+    assertTrue(table.contains(flops), table);
+    assertTrue(table.contains("vocabulary   257"), table);
+  }
+
+  @Test
+  void aDryRunPrintsTheSameTable() {
+    String[] settings = TINY.toArray(String[]::new);
+    List<String> dry = new ArrayList<>(TINY);
+    dry.add("--dry-run");
+    assertEquals(inspect("inspect", settings), inspect("train", dry.toArray(String[]::new)));
+  }
+
+  @Test
+  void aRunDirectoryIsInspectedAsItsRecipeWouldBe(@TempDir Path run) throws IOException {
+    Files.writeString(run.resolve("config.conf"), ConfigParser.parse("", "tiny", TINY).text());
+    assertEquals(
+        inspect("inspect", TINY.toArray(String[]::new)), inspect("inspect", run.toString()));
+    String wider = inspect("inspect", run.toString(), "moe.experts=8");
+    assertTrue(
+        wider.contains(
+            String.format(
+                Locale.ROOT, "%,d", EMBEDDINGS + NORMS + ATTENTION + 2 * ROUTER + 8 * EXPERT)),
+        wider);
+  }
+}
