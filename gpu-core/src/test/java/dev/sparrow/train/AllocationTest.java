@@ -44,7 +44,7 @@ class AllocationTest {
   @Test
   void aStepLeavesSmallConstantGarbage() {
     String[] settings = {
-      "train.steps=1500", "train.log-every=1000", "model.dropout=0", "model.activation=relu"
+      "train.steps=1500", "train.log-every=1000", "model.dropout=0.1", "model.activation=gelu"
     };
     List<Long> small = bytesPerStep(new ToyRun(settings));
     assertTrue(
@@ -53,8 +53,8 @@ class AllocationTest {
     String[] wide = {
       "train.steps=1500",
       "train.log-every=1000",
-      "model.dropout=0",
-      "model.activation=relu",
+      "model.dropout=0.1",
+      "model.activation=gelu",
       "model.width=64"
     };
     List<Long> large = bytesPerStep(new ToyRun(wide));

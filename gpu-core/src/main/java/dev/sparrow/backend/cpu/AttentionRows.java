@@ -40,7 +40,7 @@ final class AttentionRows {
     Arrays.fill(x, at + valid, end, Float.NEGATIVE_INFINITY);
     FloatVector sum = FloatVector.zero(SPECIES);
     for (int i = at; i < end; i += LANES) {
-      FloatVector e = VectorMath.exp(FloatVector.fromArray(SPECIES, x, i).sub(shift));
+      FloatVector e = VectorMath.expOfNegative(FloatVector.fromArray(SPECIES, x, i).sub(shift));
       e.intoArray(x, i);
       sum = sum.add(e);
     }

@@ -3,8 +3,18 @@ package dev.sparrow.backend.cpu;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** GELU, exact: {@code x·Φ(x)}; the slope is {@code Φ(x) + x·φ(x)} with the normal density φ. */
+/**
+ * GELU, exact: {@code x·Φ(x)}; the slope is {@code Φ(x) + x·φ(x)} with the normal density φ.
+ * Passes: {@code e^(-x²/2)}, Φ, then what is asked for.
+ */
 final class Gelu {
+  static final ActivationLoops.Passes PASSES =
+      new ActivationLoops.Passes(
+          new ActivationPass[] {Gelu::gauss, Gelu::normalCdf, Gelu::forward},
+          new ActivationPass[] {Gelu::gauss, Gelu::normalCdf, Gelu::backward},
+          new ActivationPass[] {Gelu::gauss, Gelu::normalCdf, Gelu::gated},
+          new ActivationPass[] {Gelu::gauss, Gelu::normalCdf, Gelu::gatedBackward});
+
   private static final VectorSpecies<Float> F = Lanes.FLOATS;
   private static final int LANES = Lanes.COUNT;
 
@@ -12,37 +22,58 @@ final class Gelu {
 
   private Gelu() {}
 
-  /** {@code y = f(x)}; n is a multiple of the vector width, here and below. */
-  static void forward(float[] x, int xo, float[] y, int yo, int n) {
-    for (int i = 0; i < n; i += LANES) {
-      value(FloatVector.fromArray(F, x, xo + i)).intoArray(y, yo + i);
+  private static void gauss(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      VectorMath.gauss(FloatVector.fromArray(F, b.x, b.xo + i)).intoArray(b.first, i);
     }
   }
 
-  /** {@code dx = dy·f'(x)}. */
-  static void backward(float[] x, int xo, float[] dy, int dyo, float[] dx, int dxo, int n) {
-    for (int i = 0; i < n; i += LANES) {
-      slope(FloatVector.fromArray(F, x, xo + i))
-          .mul(FloatVector.fromArray(F, dy, dyo + i))
-          .intoArray(dx, dxo + i);
+  private static void normalCdf(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      FloatVector x = FloatVector.fromArray(F, b.x, b.xo + i);
+      VectorMath.normalCdf(x, FloatVector.fromArray(F, b.first, i)).intoArray(b.second, i);
     }
   }
 
-  /** {@code y = f(gate)·up}. */
-  static void gated(float[] gate, int go, float[] up, int uo, float[] y, int yo, int n) {
-    for (int i = 0; i < n; i += LANES) {
-      value(FloatVector.fromArray(F, gate, go + i))
-          .mul(FloatVector.fromArray(F, up, uo + i))
-          .intoArray(y, yo + i);
+  /** {@code out = f(x)}. */
+  private static void forward(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      value(b, i).intoArray(b.out, b.oo + i);
     }
   }
 
-  private static FloatVector value(FloatVector x) {
-    return x.mul(VectorMath.normalCdf(x, VectorMath.gauss(x)));
+  /** {@code out = dy·f'(x)}. */
+  private static void backward(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      slope(b, i).mul(FloatVector.fromArray(F, b.dy, b.dyo + i)).intoArray(b.out, b.oo + i);
+    }
   }
 
-  private static FloatVector slope(FloatVector x) {
-    FloatVector gauss = VectorMath.gauss(x);
-    return x.mul(INVERSE_SQRT_2PI).fma(gauss, VectorMath.normalCdf(x, gauss));
+  /** {@code out = f(x)·up}. */
+  private static void gated(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      value(b, i).mul(FloatVector.fromArray(F, b.up, b.uo + i)).intoArray(b.out, b.oo + i);
+    }
+  }
+
+  /** {@code out = dy·f'(x)·up}, {@code dup = dy·f(x)}. */
+  private static void gatedBackward(ActivationBlock b) {
+    for (int i = 0; i < b.n; i += LANES) {
+      FloatVector dy = FloatVector.fromArray(F, b.dy, b.dyo + i);
+      FloatVector dgate = slope(b, i).mul(dy).mul(FloatVector.fromArray(F, b.up, b.uo + i));
+      FloatVector dup = value(b, i).mul(dy);
+      dgate.intoArray(b.out, b.oo + i);
+      dup.intoArray(b.dup, b.duo + i);
+    }
+  }
+
+  private static FloatVector value(ActivationBlock b, int i) {
+    return FloatVector.fromArray(F, b.x, b.xo + i).mul(FloatVector.fromArray(F, b.second, i));
+  }
+
+  private static FloatVector slope(ActivationBlock b, int i) {
+    FloatVector gauss = FloatVector.fromArray(F, b.first, i);
+    FloatVector x = FloatVector.fromArray(F, b.x, b.xo + i);
+    return x.mul(INVERSE_SQRT_2PI).fma(gauss, FloatVector.fromArray(F, b.second, i));
   }
 }

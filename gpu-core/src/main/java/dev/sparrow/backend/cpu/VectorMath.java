@@ -106,7 +106,7 @@ final class VectorMath {
    * {@link #exp(FloatVector)}, and short enough for the compiler to inline beside a polynomial:
    * past its node budget it boxes every vector.
    */
-  private static FloatVector expOfNegative(FloatVector x) {
+  static FloatVector expOfNegative(FloatVector x) {
     FloatVector rounded = x.fma(FloatVector.broadcast(F, LOG2_E), FloatVector.broadcast(F, ROUND));
     FloatVector n = rounded.sub(ROUND);
     FloatVector r = n.fma(FloatVector.broadcast(F, -LN2_HIGH), x);
