@@ -26,6 +26,9 @@ public final class BarrierStage {
   /** Attempts of a stage before its job fails; read when the Spark context starts. */
   public static final String ATTEMPTS_KEY = "spark.stage.maxConsecutiveAttempts";
 
+  /** Where {@link SparkContext#setInterruptOnCancel} keeps its choice, for the calling thread. */
+  private static final String INTERRUPT_KEY = "spark.job.interruptOnCancel";
+
   /**
    * @return the ranks' results that are not null, in no particular order
    */
@@ -34,13 +37,19 @@ public final class BarrierStage {
     List<Integer> numbers = IntStream.range(0, ranks).boxed().collect(Collectors.toList());
     RDD<Integer> rdd = java.parallelize(numbers, ranks).rdd();
     ClassTag<String> tag = ClassTag$.MODULE$.apply(String.class);
+    String before = context.getLocalProperty(INTERRUPT_KEY);
     // Without this the survivors of a lost peer sit in their collective until its time-out.
     context.setInterruptOnCancel(true);
-    return rdd.barrier()
-        .mapPartitions(new Body(task), false, tag)
-        .toJavaRDD()
-        .repartition(1)
-        .collect();
+    try {
+      return rdd.barrier()
+          .mapPartitions(new Body(task), false, tag)
+          .toJavaRDD()
+          .repartition(1)
+          .collect();
+    } finally {
+      // It would interrupt the tasks of all later jobs of this thread, too.
+      context.setLocalProperty(INTERRUPT_KEY, before);
+    }
   }
 
   /** Scala's view of a {@link RankTask}. */
