@@ -22,7 +22,7 @@ import java.util.List;
 
 /**
  * All-reduce between two processes on loopback against a plain one-way socket copy of the same
- * bytes, alternating in the same run. Two figures, in 10^9 bytes/s, both against the copy:
+ * bytes, alternating in the same run. Two rates, in 10^9 bytes/s, both against the copy:
  *
  * <ul>
  *   <li>{@code ring_traffic}: all bytes that the ring moves over loopback, 2 (n - 1) S for n ranks
@@ -30,6 +30,9 @@ import java.util.List;
  *       one receives in the copy, so both have the same processor time per byte moved.
  *   <li>{@code per_rank_send}: the bytes that one rank sends, 2 S (n - 1) / n, per second.
  * </ul>
+ *
+ * <p>{@code cpu_per_byte} is the processor time of both processes, kernel included, for each byte
+ * that crosses loopback: unlike the rates it means the same on a machine that others use too.
  */
 public final class AllReduceBench {
   private static final String SUITE = "allreduce";
@@ -113,21 +116,29 @@ public final class AllReduceBench {
       throws IOException {
     long bytes = mebibytes * MEBIBYTE;
     Tensor values = AllReducePeer.values(bytes);
+    double sent = 2.0 * bytes * (RANKS - 1) / RANKS;
     double[] sends = new double[runs];
     double[] copies = new double[runs];
+    double[] ringCpu = new double[runs];
+    double[] copyCpu = new double[runs];
     for (int run = -WARM_UP; run < runs; run++) {
       ring.barrier();
+      CpuMeter cpu = new CpuMeter();
       long start = System.nanoTime();
       ring.allReduce(values);
       long reduced = System.nanoTime();
+      cpu.ringDone();
       ring.barrier();
+      cpu.copyStarts();
       long copying = System.nanoTime();
       copy.send(bytes);
       long copied = System.nanoTime();
+      double[] nanos = cpu.sum(ring);
       if (run >= 0) {
-        double sent = 2.0 * bytes * (RANKS - 1) / RANKS;
         sends[run] = sent / (reduced - start);
         copies[run] = (double) bytes / (copied - copying);
+        ringCpu[run] = nanos[0] / (RANKS * sent);
+        copyCpu[run] = nanos[1] / bytes;
       }
     }
     double[] traffic = new double[runs];
@@ -136,5 +147,8 @@ public final class AllReduceBench {
     double baseline = BenchRow.median(copies);
     rows.add(BenchRow.ofRate(SUITE, name, "ring_traffic", "GB/s", traffic, baseline));
     rows.add(BenchRow.ofRate(SUITE, name, "per_rank_send", "GB/s", sends, baseline));
+    rows.add(
+        BenchRow.ofCost(
+            SUITE, name, "cpu_per_byte", "ns/B", ringCpu, BenchRow.median(copyCpu)));
   }
 }

@@ -61,9 +61,13 @@ final class AllReducePeer {
     Tensor values = values(bytes);
     for (int run = 0; run < runs; run++) {
       ring.barrier();
+      CpuMeter cpu = new CpuMeter();
       ring.allReduce(values);
+      cpu.ringDone();
       ring.barrier();
+      cpu.copyStarts();
       copy.receive(bytes);
+      cpu.sum(ring);
     }
   }
 
