@@ -10,8 +10,7 @@ import java.util.Arrays;
  * The process's own clock would only tick every 10 ms.
  */
 final class CpuMeter {
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final long ringStart = nanos();
   private long ringEnd;
