@@ -40,7 +40,8 @@ import java.util.List;
 public final class AllReduceBench {
   private static final String SUITE = "allreduce";
   private static final int RANKS = 2;
-  private static final int WARM_UP_MEBIBYTES = 512;
+  private static final int WARM_UP_MEBIBYTES = 1024;
+  private static final int RUN_MEBIBYTES = 32;
   private static final long MEBIBYTE = 1 << 20;
 
   private final RingSettings settings;
@@ -118,14 +119,21 @@ public final class AllReduceBench {
 
   /** Runs that are not counted: enough for the compilers, which a small size also needs. */
   static int warmUp(int mebibytes) {
-    return Math.max(3, Math.min(300, WARM_UP_MEBIBYTES / mebibytes));
+    return Math.max(3, WARM_UP_MEBIBYTES / (mebibytes * calls(mebibytes)));
+  }
+
+  /** Calls in a row that make up a run: small ones would measure the machine's scheduler. */
+  static int calls(int mebibytes) {
+    return Math.max(1, RUN_MEBIBYTES / mebibytes);
   }
 
   private void measure(Collective ring, SocketCopy copy, int mebibytes, List<BenchRow> rows)
       throws IOException {
     long bytes = mebibytes * MEBIBYTE;
     Tensor values = AllReducePeer.values(bytes);
-    double sent = 2.0 * bytes * (RANKS - 1) / RANKS;
+    int calls = calls(mebibytes);
+    double copiedBytes = (double) bytes * calls;
+    double sent = 2 * copiedBytes * (RANKS - 1) / RANKS;
     double[] sends = new double[runs];
     double[] copies = new double[runs];
     double[] ringCpu = new double[runs];
@@ -134,20 +142,24 @@ public final class AllReduceBench {
       ring.barrier();
       CpuMeter cpu = new CpuMeter();
       long start = System.nanoTime();
-      ring.allReduce(values);
+      for (int call = 0; call < calls; call++) {
+        ring.allReduce(values);
+      }
       long reduced = System.nanoTime();
       cpu.ringDone();
       ring.barrier();
       cpu.copyStarts();
       long copying = System.nanoTime();
-      copy.send(bytes);
+      for (int call = 0; call < calls; call++) {
+        copy.send(bytes);
+      }
       long copied = System.nanoTime();
       double[] nanos = cpu.sum(ring);
       if (run >= 0) {
         sends[run] = sent / (reduced - start);
-        copies[run] = (double) bytes / (copied - copying);
+        copies[run] = copiedBytes / (copied - copying);
         ringCpu[run] = nanos[0] / (RANKS * sent);
-        copyCpu[run] = nanos[1] / bytes;
+        copyCpu[run] = nanos[1] / copiedBytes;
       }
     }
     double[] traffic = new double[runs];

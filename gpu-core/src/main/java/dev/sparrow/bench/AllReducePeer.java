@@ -61,15 +61,20 @@ final class AllReducePeer {
   private static void serve(Collective ring, SocketCopy copy, int mebibytes, int runs)
       throws IOException {
     long bytes = (long) mebibytes << 20;
+    int calls = AllReduceBench.calls(mebibytes);
     Tensor values = values(bytes);
     for (int run = -AllReduceBench.warmUp(mebibytes); run < runs; run++) {
       ring.barrier();
       CpuMeter cpu = new CpuMeter();
-      ring.allReduce(values);
+      for (int call = 0; call < calls; call++) {
+        ring.allReduce(values);
+      }
       cpu.ringDone();
       ring.barrier();
       cpu.copyStarts();
-      copy.receive(bytes);
+      for (int call = 0; call < calls; call++) {
+        copy.receive(bytes);
+      }
       cpu.sum(ring);
     }
   }

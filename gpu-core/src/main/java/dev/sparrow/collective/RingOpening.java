@@ -119,7 +119,7 @@ final class RingOpening {
     try {
       return engine.get(settings.openMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException failed) {
-      throw opening(failed.getCause().getMessage(), failed.getCause());
+      throw opening(failed.getCause().getMessage() + stranger(), failed.getCause());
     } catch (TimeoutException late) {
       throw opening(missing(), late);
     } catch (InterruptedException interrupted) {
@@ -138,10 +138,13 @@ final class RingOpening {
       text.append(text.isEmpty() ? "" : "; ");
       text.append(peer(self.left())).append(" did not connect").append(limit);
     }
+    return text + stranger();
+  }
+
+  /** A neighbour with another secret looks like one: what it did may explain the failure. */
+  private String stranger() {
     CollectiveException stranger = lastStranger;
-    return stranger == null
-        ? text.toString()
-        : text + "; last connection turned away: " + stranger.getMessage();
+    return stranger == null ? "" : "; last connection turned away: " + stranger.getMessage();
   }
 
   private String peer(int rank) {
