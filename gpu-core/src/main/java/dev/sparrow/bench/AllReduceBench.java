@@ -21,20 +21,27 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * All-reduce between two processes on loopback against a plain one-way socket copy of the same
- * bytes, alternating in the same run. Two figures, in 10^9 bytes/s, both against the copy:
+ * All-reduce between two processes on one machine against a plain one-way socket copy of the same
+ * bytes over loopback, alternating in the same run. The ring passes elements as {@link
+ * RingSettings} says: through shared memory, or all of them through sockets. Two rates, in 10^9
+ * bytes/s, both against the copy:
  *
  * <ul>
- *   <li>{@code ring_traffic}: all bytes that the ring moves over loopback, 2 (n - 1) S for n ranks
- *       and S bytes, per second. One processor sends and receives for each rank, as one sends and
- *       one receives in the copy, so both have the same processor time per byte moved.
+ *   <li>{@code ring_traffic}: all bytes that the ring moves between processes, 2 (n - 1) S for n
+ *       ranks and S bytes, per second. One processor sends and receives for each rank, as one sends
+ *       and one receives in the copy, so both have the same processor time per byte moved.
  *   <li>{@code per_rank_send}: the bytes that one rank sends, 2 S (n - 1) / n, per second.
  * </ul>
+ *
+ * <p>{@code cpu_per_byte} is the processor time of both processes, kernel included, for each byte
+ * that passes from one to the other: unlike the rates it means the same on a machine that others
+ * use too.
  */
 public final class AllReduceBench {
   private static final String SUITE = "allreduce";
   private static final int RANKS = 2;
-  private static final int WARM_UP = 3;
+  private static final int WARM_UP_MEBIBYTES = 1024;
+  private static final int RUN_MEBIBYTES = 32;
   private static final long MEBIBYTE = 1 << 20;
 
   private final RingSettings settings;
@@ -77,7 +84,8 @@ public final class AllReduceBench {
       Process peer, RingEndpoint endpoint, byte[] secret, int[] mebibytes) throws IOException {
     StringBuilder order = new StringBuilder(HexFormat.of().formatHex(secret));
     order.append(' ').append(endpoint.address()).append(' ').append(settings.chunkBytes());
-    order.append(' ').append(settings.encrypt()).append(' ').append(WARM_UP + runs);
+    order.append(' ').append(settings.encrypt()).append(' ').append(runs);
+    order.append(' ').append(settings.shareMemory());
     for (int size : mebibytes) {
       order.append(' ').append(size);
     }
@@ -109,32 +117,65 @@ public final class AllReduceBench {
     return rows;
   }
 
+  /** Runs that are not counted: enough for the compilers, which a small size also needs. */
+  static int warmUp(int mebibytes) {
+    return Math.max(3, WARM_UP_MEBIBYTES / (mebibytes * calls(mebibytes)));
+  }
+
+  /** Calls in a row that make up a run: small ones would measure the machine's scheduler. */
+  static int calls(int mebibytes) {
+    return Math.max(1, RUN_MEBIBYTES / mebibytes);
+  }
+
   private void measure(Collective ring, SocketCopy copy, int mebibytes, List<BenchRow> rows)
       throws IOException {
     long bytes = mebibytes * MEBIBYTE;
     Tensor values = AllReducePeer.values(bytes);
+    int calls = calls(mebibytes);
+    double copiedBytes = (double) bytes * calls;
+    double sent = 2 * copiedBytes * (RANKS - 1) / RANKS;
     double[] sends = new double[runs];
     double[] copies = new double[runs];
-    for (int run = -WARM_UP; run < runs; run++) {
+    double[] ringCpu = new double[runs];
+    double[] copyCpu = new double[runs];
+    for (int run = -warmUp(mebibytes); run < runs; run++) {
       ring.barrier();
+      CpuMeter cpu = new CpuMeter();
       long start = System.nanoTime();
-      ring.allReduce(values);
+      for (int call = 0; call < calls; call++) {
+        ring.allReduce(values);
+      }
       long reduced = System.nanoTime();
+      cpu.ringDone();
       ring.barrier();
+      cpu.copyStarts();
       long copying = System.nanoTime();
-      copy.send(bytes);
+      for (int call = 0; call < calls; call++) {
+        copy.send(bytes);
+      }
       long copied = System.nanoTime();
+      double[] nanos = cpu.sum(ring);
       if (run >= 0) {
-        double sent = 2.0 * bytes * (RANKS - 1) / RANKS;
         sends[run] = sent / (reduced - start);
-        copies[run] = (double) bytes / (copied - copying);
+        copies[run] = copiedBytes / (copied - copying);
+        ringCpu[run] = nanos[0] / (RANKS * sent);
+        copyCpu[run] = nanos[1] / copiedBytes;
       }
     }
     double[] traffic = new double[runs];
     Arrays.setAll(traffic, run -> RANKS * sends[run]);
-    String name = mebibytes + " MiB" + (settings.encrypt() ? ", encrypted" : "");
+    String name = mebibytes + " MiB" + path();
     double baseline = BenchRow.median(copies);
     rows.add(BenchRow.ofRate(SUITE, name, "ring_traffic", "GB/s", traffic, baseline));
     rows.add(BenchRow.ofRate(SUITE, name, "per_rank_send", "GB/s", sends, baseline));
+    rows.add(
+        BenchRow.ofCost(SUITE, name, "cpu_per_byte", "ns/B", ringCpu, BenchRow.median(copyCpu)));
+  }
+
+  private String path() {
+    if (settings.encrypt()) {
+      return ", encrypted";
+    }
+    return settings.shareMemory() ? "" : ", sockets only";
   }
 }

@@ -27,8 +27,9 @@ final class AllReducePeer {
 
   /**
    * Reads from standard input one line of secret, address of rank 0, chunk bytes, encryption, runs
-   * per size and sizes in MiB; answers with its own address and the port of the plain copy. The
-   * secret does not come as an argument, which other users of the machine could read.
+   * per size, use of shared memory and sizes in MiB; answers with its own address and the port of
+   * the plain copy. The secret does not come as an argument, which other users of the machine could
+   * read.
    */
   public static void main(String[] args) throws IOException {
     BufferedReader input =
@@ -38,7 +39,8 @@ final class AllReducePeer {
     RingSettings settings =
         RingSettings.defaults()
             .withChunkBytes(Integer.parseInt(words[2]))
-            .withEncrypt(Boolean.parseBoolean(words[3]));
+            .withEncrypt(Boolean.parseBoolean(words[3]))
+            .withShareMemory(Boolean.parseBoolean(words[5]));
     try (RingEndpoint endpoint = bind(settings);
         ServerSocketChannel server =
             ServerSocketChannel.open().bind(new InetSocketAddress(LOOPBACK, 0))) {
@@ -49,21 +51,31 @@ final class AllReducePeer {
       try (Collective ring = endpoint.connect(1, peers, secret, "allreduce", 0);
           SocketChannel channel = server.accept()) {
         int runs = Integer.parseInt(words[4]);
-        for (String size : Arrays.copyOfRange(words, 5, words.length)) {
-          serve(ring, new SocketCopy(channel), Long.parseLong(size) << 20, runs);
+        for (String size : Arrays.copyOfRange(words, 6, words.length)) {
+          serve(ring, new SocketCopy(channel), Integer.parseInt(size), runs);
         }
       }
     }
   }
 
-  private static void serve(Collective ring, SocketCopy copy, long bytes, int runs)
+  private static void serve(Collective ring, SocketCopy copy, int mebibytes, int runs)
       throws IOException {
+    long bytes = (long) mebibytes << 20;
+    int calls = AllReduceBench.calls(mebibytes);
     Tensor values = values(bytes);
-    for (int run = 0; run < runs; run++) {
+    for (int run = -AllReduceBench.warmUp(mebibytes); run < runs; run++) {
       ring.barrier();
-      ring.allReduce(values);
+      CpuMeter cpu = new CpuMeter();
+      for (int call = 0; call < calls; call++) {
+        ring.allReduce(values);
+      }
+      cpu.ringDone();
       ring.barrier();
-      copy.receive(bytes);
+      cpu.copyStarts();
+      for (int call = 0; call < calls; call++) {
+        copy.receive(bytes);
+      }
+      cpu.sum(ring);
     }
   }
 

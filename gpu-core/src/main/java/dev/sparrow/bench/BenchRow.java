@@ -46,19 +46,30 @@ public record BenchRow(
   /** A row of a figure of which more is better, such as bytes per second. */
   public static BenchRow ofRate(
       String suite, String caseName, String metric, String unit, double[] values, Double baseline) {
+    Double ratio = baseline == null ? null : (Double) (median(values) / baseline);
+    return of(suite, caseName, metric, unit, values, baseline, ratio);
+  }
+
+  /** A row of a figure of which less is better, such as nanoseconds per byte. */
+  public static BenchRow ofCost(
+      String suite, String caseName, String metric, String unit, double[] values, Double baseline) {
+    Double ratio = baseline == null ? null : (Double) (baseline / median(values));
+    return of(suite, caseName, metric, unit, values, baseline, ratio);
+  }
+
+  private static BenchRow of(
+      String suite,
+      String caseName,
+      String metric,
+      String unit,
+      double[] values,
+      Double baseline,
+      Double ratio) {
     double median = median(values);
+    double min = Arrays.stream(values).min().orElseThrow();
+    double max = Arrays.stream(values).max().orElseThrow();
     return new BenchRow(
-        suite,
-        caseName,
-        metric,
-        median,
-        unit,
-        baseline,
-        baseline == null ? null : median / baseline,
-        values.length,
-        Arrays.stream(values).min().orElseThrow(),
-        Arrays.stream(values).max().orElseThrow(),
-        cpu());
+        suite, caseName, metric, median, unit, baseline, ratio, values.length, min, max, cpu());
   }
 
   /** The middle value, or the mean of the two middle ones. */

@@ -14,17 +14,29 @@ import java.util.function.Consumer;
  */
 final class AcceptHandshake extends Handshake {
   private final Consumer<CollectiveException> strangers;
+  private final Runnable done;
   private byte[] helloBytes;
   private byte[] challenge;
   private Hello hello;
 
+  /**
+   * @param strangers hears why a connection was turned away
+   * @param done runs once, when the handshake has ended either way
+   */
   AcceptHandshake(
       Membership self,
       RingSettings settings,
       CompletableFuture<RingLink> link,
-      Consumer<CollectiveException> strangers) {
+      Consumer<CollectiveException> strangers,
+      Runnable done) {
     super(self, settings, link);
     this.strangers = strangers;
+    this.done = done;
+  }
+
+  @Override
+  protected void handlerRemoved0(ChannelHandlerContext ctx) {
+    done.run();
   }
 
   @Override

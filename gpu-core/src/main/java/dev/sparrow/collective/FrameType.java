@@ -12,7 +12,15 @@ enum FrameType {
   /** UTF-8 text: the ring is broken and this is why. */
   ABORT,
   /** An orderly close: the sender has finished all its calls. */
-  GOODBYE;
+  GOODBYE,
+  /** Token and name of shared memory, {@link SharedOutlet#offer}; to the right only. */
+  OFFER,
+  /** One byte, 1 where the receiver of an offer has opened the memory; to the left only. */
+  ANSWER,
+  /** Elements of the current call, in shared memory: 4 bytes of their length; right only. */
+  SHARED,
+  /** One byte: slots of shared memory are free again; to the left only. */
+  TAKEN;
 
   static final int HEADER_BYTES = 8;
 

@@ -28,7 +28,7 @@ import java.util.concurrent.TimeUnit;
  */
 abstract class Handshake extends ByteToMessageDecoder {
   static final int MAGIC = 0x53505257;
-  static final int VERSION = 1;
+  static final int VERSION = 2;
   static final int NONCE_BYTES = 32;
   private static final int MAX_MESSAGE = 1024;
   private static final String HANG_UP_CAUSES =

@@ -127,7 +127,7 @@ public final class RingEndpoint implements AutoCloseable {
             new ChannelInitializer<Channel>() {
               @Override
               protected void initChannel(Channel channel) {
-                channel.pipeline().addLast(opening.acceptor());
+                channel.pipeline().addLast(opening.acceptor(channel.parent()));
               }
             });
   }

@@ -26,6 +26,7 @@ final class RingEngine {
   private final EventLoop loop;
   private final RingLink left;
   private final RingLink right;
+  private final SharedPath shared;
 
   private volatile CollectiveException failure;
 
@@ -42,6 +43,7 @@ final class RingEngine {
     this.loop = loop;
     this.left = left;
     this.right = right;
+    this.shared = new SharedPath(settings);
   }
 
   /** Begins to listen to the neighbours. On the event loop, once. */
@@ -50,10 +52,14 @@ final class RingEngine {
     loop.scheduleAtFixedRate(this::checkActivity, period, period, TimeUnit.MILLISECONDS);
     left.reader().start(new FromLeft());
     right.reader().start(new FromRight());
+    byte[] offer = failure == null ? shared.offer(right) : null;
+    if (offer != null) {
+      tell(right, FrameType.OFFER, offer.length, to -> to.put(offer));
+    }
   }
 
   long sentBytes() {
-    return left.writer().sentBytes() + right.writer().sentBytes();
+    return left.writer().sentBytes() + right.writer().sentBytes() + shared.sentBytes();
   }
 
   /** Returns once the transfer is through, or throws why it is not. Any thread but the loop's. */
@@ -106,6 +112,7 @@ final class RingEngine {
     try {
       send(right, FrameType.CALL, CallHeader.BYTES, transfer.header()::write);
       pump();
+      right.channel().flush();
       left.reader().drain();
       advance();
     } catch (RuntimeException failed) {
@@ -123,19 +130,34 @@ final class RingEngine {
     }
   }
 
+  /** A flush may end the call: its listeners hear of failures and of room at once. */
   private void pump() {
-    if (current == null) {
-      return;
+    while (current != null && right.channel().isWritable() && sendFrame()) {
+      right.channel().flush();
     }
+  }
+
+  /** False where no element may go out yet or shared memory is full. */
+  private boolean sendFrame() {
+    int count = current.sendable(settings.chunkBytes() / current.unit());
+    return count > 0 && sendFrame(count);
+  }
+
+  private boolean sendFrame(int count) {
     int unit = current.unit();
-    int limit = settings.chunkBytes() / unit;
-    int count = current.sendable(limit);
-    while (count > 0 && right.channel().isWritable()) {
-      int elements = count;
-      send(right, FrameType.DATA, count * unit, to -> current.send(elements, to));
-      count = current.sendable(limit);
+    SharedOutlet outlet = shared.outletFor(count * unit);
+    if (outlet == null) {
+      send(right, FrameType.DATA, count * unit, to -> current.send(count, to));
+      return true;
     }
-    right.channel().flush();
+    int elements = Math.min(count, SharedMemory.SLOT_BYTES / unit);
+    ByteBuffer slot = outlet.next(elements * unit);
+    if (slot == null) {
+      return false;
+    }
+    current.send(elements, slot);
+    send(right, FrameType.SHARED, Integer.BYTES, to -> to.putInt(elements * unit));
+    return true;
   }
 
   private void send(RingLink link, FrameType type, int bytes, Consumer<ByteBuffer> fill) {
@@ -204,6 +226,7 @@ final class RingEngine {
     }
     broken = true;
     failure = new CollectiveException(message, cause);
+    shared.close();
     left.reader().discard();
     right.reader().discard();
     if (current != null) {
@@ -234,6 +257,7 @@ final class RingEngine {
           if (orderly) {
             broken = true;
             failure = new CollectiveException("this rank closed the ring");
+            shared.close();
             left.reader().discard();
             right.reader().discard();
             tell(left, FrameType.GOODBYE, 1, to -> to.put((byte) 0));
@@ -242,15 +266,16 @@ final class RingEngine {
             fail("rank " + self.rank() + " closed the ring during a call", null);
           }
           close(left, orderly);
-          close(right, orderly);
+          close(right, orderly && !shared.awaitsAnswer());
         });
     left.channel().closeFuture().awaitUninterruptibly(2 * LINGER_MILLIS);
     right.channel().closeFuture().awaitUninterruptibly(2 * LINGER_MILLIS);
   }
 
   /**
-   * Closes once all is written. A broken ring's connections first read on until the peer closes:
-   * closing over unread bytes would reset the connection and the peer could lose the reason.
+   * Closes once all is written. Where the peer may still send, as in a broken ring, the connection
+   * is first read until the peer closes: closing over unread bytes would reset it and the peer
+   * could lose what it has not read.
    */
   private void close(RingLink link, boolean orderly) {
     DuplexChannel channel = (DuplexChannel) link.channel();
@@ -274,8 +299,8 @@ final class RingEngine {
     public boolean ready(FrameType type) {
       return switch (type) {
         case CALL -> current != null && !current.headerReceived();
-        case DATA -> current != null && current.headerReceived();
-        case ABORT, GOODBYE -> true;
+        case DATA, SHARED -> current != null && current.headerReceived();
+        case ABORT, GOODBYE, OFFER, ANSWER, TAKEN -> true;
       };
     }
 
@@ -286,11 +311,33 @@ final class RingEngine {
 
     @Override
     public void data(ByteBuffer elements) {
+      receive(elements);
+      advance();
+    }
+
+    private void receive(ByteBuffer elements) {
       progressNanos = System.nanoTime();
       if (!current.receive(elements)) {
         throw new CollectiveException("sent more elements than the call has");
       }
+    }
+
+    private void shared(int bytes) {
+      SharedInlet inlet = shared.inlet();
+      ByteBuffer elements = inlet.next(bytes);
+      if (bytes % current.unit() != 0) {
+        throw new CollectiveException("expected whole elements, got " + bytes + " bytes of them");
+      }
+      receive(elements);
+      if (inlet.release()) {
+        tell(left, FrameType.TAKEN, 1, to -> to.put((byte) 0));
+      }
       advance();
+    }
+
+    private void offered(ByteBuffer offer) {
+      byte accepted = (byte) (shared.offered(offer) ? 1 : 0);
+      tell(left, FrameType.ANSWER, 1, to -> to.put(accepted));
     }
 
     @Override
@@ -299,10 +346,13 @@ final class RingEngine {
       switch (type) {
         case CALL -> called(CallHeader.read(payload));
         case ABORT -> aborted(left, text(payload));
-        default -> {
+        case SHARED -> shared(payload.getInt());
+        case OFFER -> offered(payload);
+        case GOODBYE -> {
           leftGone = true;
           failGone();
         }
+        default -> throw new CollectiveException("sent an answer in the direction of the ring");
       }
     }
 
@@ -359,6 +409,11 @@ final class RingEngine {
         case GOODBYE -> {
           rightGone = true;
           failGone();
+        }
+        case ANSWER -> shared.answered(payload.get() == 1);
+        case TAKEN -> {
+          shared.woken();
+          advance();
         }
         default -> throw new CollectiveException("sent a call against the direction of the ring");
       }

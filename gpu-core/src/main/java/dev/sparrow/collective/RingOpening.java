@@ -2,6 +2,7 @@ package dev.sparrow.collective;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -18,6 +19,12 @@ import org.slf4j.LoggerFactory;
 
 /** The time between the rendezvous and a standing ring: one connection out, one in. */
 final class RingOpening {
+  /**
+   * Connections that may be in handshake at once. More wait in the kernel's queue, the true
+   * neighbour among them, until one is through or its limit has passed.
+   */
+  static final int MAX_CALLERS = 64;
+
   private static final Logger LOG = LoggerFactory.getLogger(RingOpening.class);
 
   private final Membership self;
@@ -29,6 +36,9 @@ final class RingOpening {
   private final CompletableFuture<RingEngine> engine = new CompletableFuture<>();
   private volatile CollectiveException lastStranger;
 
+  /** Connections in handshake; event loop only. */
+  private int callers;
+
   RingOpening(Membership self, List<HostAndPort> peers, RingSettings settings, EventLoop loop) {
     this.self = self;
     this.peers = List.copyOf(peers);
@@ -38,9 +48,24 @@ final class RingOpening {
     right.whenComplete((link, failure) -> oneSideDone(self.right(), failure));
   }
 
-  /** A handler for one incoming connection. */
-  ChannelHandler acceptor() {
-    return new AcceptHandshake(self, settings, left, this::turnedAway);
+  /**
+   * A handler for one incoming connection. On the event loop.
+   *
+   * @param listener stops to accept while too many are in handshake
+   */
+  ChannelHandler acceptor(Channel listener) {
+    callers++;
+    if (callers == MAX_CALLERS) {
+      listener.config().setAutoRead(false);
+    }
+    return new AcceptHandshake(self, settings, left, this::turnedAway, () -> callerDone(listener));
+  }
+
+  private void callerDone(Channel listener) {
+    callers--;
+    if (callers == MAX_CALLERS - 1 && listener.isOpen()) {
+      listener.config().setAutoRead(true);
+    }
   }
 
   private void turnedAway(CollectiveException why) {
@@ -94,7 +119,7 @@ final class RingOpening {
     try {
       return engine.get(settings.openMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException failed) {
-      throw opening(failed.getCause().getMessage(), failed.getCause());
+      throw opening(failed.getCause().getMessage() + stranger(), failed.getCause());
     } catch (TimeoutException late) {
       throw opening(missing(), late);
     } catch (InterruptedException interrupted) {
@@ -113,10 +138,13 @@ final class RingOpening {
       text.append(text.isEmpty() ? "" : "; ");
       text.append(peer(self.left())).append(" did not connect").append(limit);
     }
+    return text + stranger();
+  }
+
+  /** A neighbour with another secret looks like one: what it did may explain the failure. */
+  private String stranger() {
     CollectiveException stranger = lastStranger;
-    return stranger == null
-        ? text.toString()
-        : text + "; last connection turned away: " + stranger.getMessage();
+    return stranger == null ? "" : "; last connection turned away: " + stranger.getMessage();
   }
 
   private String peer(int rank) {

@@ -6,9 +6,11 @@
  * <p>{@link dev.sparrow.collective.RingEndpoint} opens a ring in two steps, {@link
  * dev.sparrow.collective.BucketedAllReduce} hides its time behind backward. Inside, {@code
  * RingPlan} turns a call into a {@code Transfer}, {@code RingEngine} runs it on one event loop over
- * two {@code RingLink}s, {@code FrameReader} and {@code FrameWriter} speak the wire format.
+ * two {@code RingLink}s, {@code FrameReader} and {@code FrameWriter} speak the wire format. Between
+ * neighbours on one machine the frames only say that elements lie in {@code SharedMemory}.
  *
  * <p>The handshake authenticates peers. What follows is protected only under {@code encrypt}; in
- * the clear, whoever can alter packets between two ranks can alter their sums.
+ * the clear, whoever can alter packets between two ranks can alter their sums. Shared memory is
+ * open to processes of the same user alone, and has no name once both neighbours have mapped it.
  */
 package dev.sparrow.collective;

@@ -14,16 +14,18 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class AllReduceBenchTest {
   @Test
-  void twoProcessesGiveTwoRowsForEachSize() {
+  void twoProcessesGiveThreeRowsForEachSize() {
     List<BenchRow> rows = new AllReduceBench(RingSettings.defaults(), 2).run(1, 2);
-    assertEquals(4, rows.size());
+    assertEquals(6, rows.size());
     for (BenchRow row : rows) {
       assertEquals("allreduce", row.suite());
       assertEquals(2, row.runs());
-      assertEquals(row.value() / row.baseline(), row.ratio());
+      boolean isCost = row.metric().equals("cpu_per_byte");
+      assertEquals(
+          isCost ? row.baseline() / row.value() : row.value() / row.baseline(), row.ratio());
       assertTrue(row.min() > 0);
     }
-    assertEquals("2 MiB", rows.get(2).caseName());
+    assertEquals("2 MiB", rows.get(3).caseName());
     assertEquals(rows.get(0).value(), 2 * rows.get(1).value());
   }
 

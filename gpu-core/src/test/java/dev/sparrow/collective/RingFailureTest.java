@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(60)
 class RingFailureTest {
   private static final RingSettings SETTINGS = RingSettings.defaults().withChunkBytes(1024);
+  private static final RingSettings SOCKETS = SETTINGS.withShareMemory(false);
 
   @ParameterizedTest
   @ValueSource(ints = {2, 3, 4})
@@ -127,11 +128,12 @@ class RingFailureTest {
     }
   }
 
-  @Test
-  void aRankThatFinishesFirstMayCloseWhileOthersStillReceive() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aRankThatFinishesFirstMayCloseWhileOthersStillReceive(boolean share) throws Exception {
     int length = 300_000;
     for (int round = 0; round < 20; round++) {
-      try (TestRing ring = new TestRing(3, SETTINGS)) {
+      try (TestRing ring = new TestRing(3, share ? SETTINGS : SOCKETS)) {
         List<Throwable> failures =
             ring.failures(
                 rank -> {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -145,6 +146,36 @@ class RingHandshakeTest {
       assertNull(barrier.get());
       one.close();
       two.close();
+    }
+  }
+
+  @Test
+  void aCrowdOfCallersWaitsItsTurnAndTheNeighbourAmongThem() throws Exception {
+    RingSettings patient = SETTINGS.withOpenMillis(20_000);
+    RingEndpoint a = bind(patient);
+    RingEndpoint b = bind(patient);
+    List<HostAndPort> peers = List.of(a.address(), b.address());
+    List<Socket> silent = new ArrayList<>();
+    try {
+      for (int i = 0; i < RingOpening.MAX_CALLERS; i++) {
+        silent.add(new Socket(TestRing.HOST, a.address().port()));
+      }
+      Socket garbage = new Socket(TestRing.HOST, a.address().port());
+      silent.add(garbage);
+      garbage.getOutputStream().write("GET / HTTP/1.1\r\n\r\n".getBytes());
+      long start = System.nanoTime();
+      Future<Collective> first = threads.submit(() -> a.connect(0, peers, SECRET, "job", 0));
+      Future<Collective> second = threads.submit(() -> b.connect(1, peers, SECRET, "job", 0));
+      assertEquals(-1, readOrReset(garbage));
+      long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
+      assertTrue(millis >= SETTINGS.handshakeMillis(), "answered after " + millis + " ms");
+      Collective one = TestRing.get(first);
+      TestRing.get(second).close();
+      one.close();
+    } finally {
+      for (Socket socket : silent) {
+        socket.close();
+      }
     }
   }
 

@@ -22,10 +22,21 @@ class RingSumsTest {
   private static final RingSettings SMALL_CHUNKS = RingSettings.defaults().withChunkBytes(CHUNK);
 
   @ParameterizedTest
-  @CsvSource({"1,false", "2,false", "3,false", "4,false", "5,false", "2,true", "3,true"})
-  void sumsEqualTheDoubleSumAndAreTheSameBitsOnAllRanksAndRepeats(int size, boolean encrypt)
-      throws Exception {
-    try (TestRing ring = new TestRing(size, SMALL_CHUNKS.withEncrypt(encrypt))) {
+  @CsvSource({
+    "1,false,true",
+    "2,false,true",
+    "3,false,true",
+    "4,false,true",
+    "5,false,true",
+    "2,false,false",
+    "5,false,false",
+    "2,true,true",
+    "3,true,true"
+  })
+  void sumsEqualTheDoubleSumAndAreTheSameBitsOnAllRanksAndRepeats(
+      int size, boolean encrypt, boolean share) throws Exception {
+    RingSettings settings = SMALL_CHUNKS.withEncrypt(encrypt).withShareMemory(share);
+    try (TestRing ring = new TestRing(size, settings)) {
       for (int length : LENGTHS) {
         List<float[]> first = allReduce(ring, length);
         assertSums(size, length, first.get(0));
@@ -36,10 +47,11 @@ class RingSumsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void sumsOfSeveralMegabytesWithTheDefaultChunk(boolean encrypt) throws Exception {
+  @CsvSource({"false,true", "false,false", "true,true"})
+  void sumsOfSeveralMegabytesWithTheDefaultChunk(boolean encrypt, boolean share) throws Exception {
     int length = 1_500_001;
-    try (TestRing ring = new TestRing(3, RingSettings.defaults().withEncrypt(encrypt))) {
+    RingSettings settings = RingSettings.defaults().withEncrypt(encrypt).withShareMemory(share);
+    try (TestRing ring = new TestRing(3, settings)) {
       List<float[]> sums = allReduce(ring, length);
       assertSums(3, length, sums.get(0));
       sums.forEach(other -> assertArrayEquals(sums.get(0), other));

@@ -1,6 +1,7 @@
 package dev.sparrow.collective;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -26,8 +27,16 @@ final class TestRing implements AutoCloseable {
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
   TestRing(int size, RingSettings settings) throws Exception {
-    for (int rank = 0; rank < size; rank++) {
-      endpoints.add(RingEndpoint.bind(HOST, PortRange.ANY, settings));
+    this(Collections.nCopies(size, settings));
+  }
+
+  /**
+   * @param settings of each rank
+   */
+  TestRing(List<RingSettings> settings) throws Exception {
+    int size = settings.size();
+    for (RingSettings own : settings) {
+      endpoints.add(RingEndpoint.bind(HOST, PortRange.ANY, own));
     }
     List<HostAndPort> peers = endpoints.stream().map(RingEndpoint::address).toList();
     List<Callable<Collective>> opening = new ArrayList<>();
