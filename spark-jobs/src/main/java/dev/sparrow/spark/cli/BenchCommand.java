@@ -106,8 +106,18 @@ public final class BenchCommand implements Callable<Integer> {
       case LM -> new LmBench(cores, figures.tokensPerSecond()).run();
       case MOE -> moe(cores, figures);
       case SHARD -> shard();
-      case ALLREDUCE -> new AllReduceBench(RingSettings.defaults(), runs).run(1, 4, 16, 64, 256);
+      case ALLREDUCE -> allReduce();
     };
+  }
+
+  /** As ranks on one host do it, and over sockets, as ranks on two hosts would. */
+  private List<BenchRow> allReduce() {
+    List<BenchRow> rows = new ArrayList<>();
+    for (boolean sharesMemory : new boolean[] {true, false}) {
+      RingSettings settings = RingSettings.defaults().withShareMemory(sharesMemory);
+      rows.addAll(new AllReduceBench(settings, runs).run(1, 4, 16, 64, 256));
+    }
+    return rows;
   }
 
   private List<BenchRow> moe(int cores, PeerFigures figures) {
