@@ -8,14 +8,16 @@ import java.util.Arrays;
 /**
  * Attention in blocks of queries. The scores of one block against the keys that it sees are one
  * product into a thread's scratch tile, sized for the second-level cache; the keys past the block
- * are never touched. Forward tasks are (sequence, head, block), longest blocks first; backward
- * tasks are (sequence, head), since all blocks of a head add to its keys' gradient.
+ * are never touched. A tile is (keys, queries), so that queries are lanes of vectors: see {@link
+ * AttentionTile}. Forward tasks are (sequence, head, block), a head's blocks one after another
+ * while its keys are in the cache; backward tasks are (sequence, head), since all blocks of a head
+ * add to its keys' gradient.
  */
 final class CpuAttentionOps implements AttentionOps {
   /** Queries of a block; more of them waste more products on masked pairs. */
   private static final int MOST_QUERIES = 64;
 
-  private static final int FEWEST_QUERIES = 16;
+  private static final int LANES = Lanes.COUNT;
 
   /** Elements of a scores tile, 256 KB. */
   private static final int TILE = 1 << 16;
@@ -26,7 +28,8 @@ final class CpuAttentionOps implements AttentionOps {
   private final float[][] gradients;
   private final float[][] draws;
   private final int[][] blocks;
-  private final float[][] rowScales;
+  private final float[][] maxima;
+  private final float[][] sums;
   private float[] ones = new float[0];
 
   CpuAttentionOps(CpuPool pool, Blas blas) {
@@ -36,7 +39,8 @@ final class CpuAttentionOps implements AttentionOps {
     this.gradients = new float[pool.threads()][0];
     this.draws = new float[pool.threads()][0];
     this.blocks = new int[pool.threads()][4];
-    this.rowScales = new float[pool.threads()][MOST_QUERIES];
+    this.maxima = new float[pool.threads()][LANES];
+    this.sums = new float[pool.threads()][LANES];
   }
 
   @Override
@@ -107,9 +111,8 @@ final class CpuAttentionOps implements AttentionOps {
       Tensor logSumExp) {
     int length = shape.length();
     int heads = shape.sequences() * shape.heads();
-    int stride = AttentionRows.stride(position + length);
-    int block = reserve(scores, length, stride);
-    Mask mask = mask(dropout, stride);
+    int block = reserve(scores, length, position + length);
+    Mask mask = mask(dropout, position + length);
     int blocks = (length + block - 1) / block;
     float[] lse = logSumExp == null ? null : HeapStorage.floats(logSumExp);
     int lse0 = logSumExp == null ? 0 : HeapStorage.offset(logSumExp);
@@ -118,9 +121,9 @@ final class CpuAttentionOps implements AttentionOps {
     pool.forEach(
         heads * blocks,
         task -> {
-          int from = (blocks - 1 - task / heads) * block;
+          int from = (blocks - 1 - task % blocks) * block;
           int rows = Math.min(block, length - from);
-          int head = task % heads;
+          int head = task / blocks;
           attendBlock(
               shape, queries, keys, values, position, head, from, rows, mask, y, y0, lse, lse0);
         });
@@ -145,45 +148,38 @@ final class CpuAttentionOps implements AttentionOps {
     int width = shape.width();
     int sequence = head / shape.heads();
     int column = head % shape.heads() * d;
-    int seen = position + from + rows;
-    int stride = AttentionRows.stride(seen);
+    int before = position + from;
+    int seen = before + rows;
+    int stride = AttentionTile.stride(rows);
     int slot = pool.slot();
     float[] p = scores[slot];
+    float[] max = maxima[slot];
+    float[] sum = sums[slot];
     blas.sgemm(
         false,
         true,
-        rows,
         seen,
+        rows,
         d,
         scale(shape),
-        queries.array,
-        queries.row(sequence, from) + column,
-        queries.stride,
         keys.array,
         keys.row(sequence, 0) + column,
         keys.stride,
+        queries.array,
+        queries.row(sequence, from) + column,
+        queries.stride,
         0,
         p,
         0,
         stride);
-    int out = y0 + (sequence * shape.length() + from) * width + column;
-    float[] scales = rowScales[slot]; // 1 / Σ exp
-    for (int i = 0; i < rows; i++) {
-      int valid = position + from + i + 1;
-      float max = AttentionRows.max(p, i * stride, valid);
-      float sum = AttentionRows.exp(p, i * stride, valid, stride, max);
-      scales[i] = 1 / sum;
-      long row = (long) head * shape.length() + from + i;
-      if (lse != null) {
-        lse[lse0 + (int) row] = max + (float) Math.log(sum);
-      }
-      if (mask != null) {
-        draw(mask, row * shape.length(), valid, slot);
-        AttentionRows.multiply(p, i * stride, draws[slot], valid);
-      }
+    AttentionTile.run(AttentionTile.SOFTMAX, p, null, rows, before, max, sum);
+    if (mask != null) {
+      long row = (long) head * shape.length() + from;
+      drop(mask, row * shape.length(), shape.length(), p, rows, before, slot);
     }
+    int out = y0 + (sequence * shape.length() + from) * width + column;
     blas.sgemm(
-        false,
+        true,
         false,
         rows,
         d,
@@ -200,7 +196,13 @@ final class CpuAttentionOps implements AttentionOps {
         out,
         width);
     for (int i = 0; i < rows; i++) {
-      AttentionRows.scale(y, out + i * width, d, scales[i]);
+      RowOps.scale(1 / sum[i], y, out + i * width, y, out + i * width, d);
+    }
+    if (lse != null) {
+      int at = lse0 + head * shape.length() + from;
+      for (int i = 0; i < rows; i++) {
+        lse[at + i] = max[i] + (float) Math.log(sum[i]);
+      }
     }
   }
 
@@ -220,10 +222,9 @@ final class CpuAttentionOps implements AttentionOps {
     Matrices.vector("logSumExp", logSumExp, heads * shape.length());
     Matrices.check("dout", dout, shape.tokens(), width);
     Matrices.check("dqkv", dqkv, shape.tokens(), 3 * width);
-    int stride = AttentionRows.stride(shape.length());
-    int block = reserve(scores, shape.length(), stride);
-    reserve(gradients, shape.length(), stride);
-    Mask mask = mask(dropout, stride);
+    int block = reserve(scores, shape.length(), shape.length());
+    reserve(gradients, shape.length(), shape.length());
+    Mask mask = mask(dropout, shape.length());
     Backward arrays =
         new Backward(
             HeapStorage.floats(qkv),
@@ -272,55 +273,43 @@ final class CpuAttentionOps implements AttentionOps {
     int first = head / shape.heads() * shape.length(); // the sequence's first token
     int column = head % shape.heads() * d;
     int seen = from + rows;
-    int stride = AttentionRows.stride(seen);
+    int stride = AttentionTile.stride(rows);
     int slot = pool.slot();
     float[] p = scores[slot];
     float[] ds = gradients[slot];
     float s = scale(shape);
-    int queries = (first + from) * packed + column;
-    int keys = first * packed + width + column;
+    int queries = a.qkv0 + (first + from) * packed + column;
+    int keys = a.qkv0 + first * packed + width + column;
     int values = keys + width;
     int outs = (first + from) * width + column;
-    // S = s·Q·Kᵀ and dP = dO·Vᵀ
+    int dqueries = a.dqkv0 + queries - a.qkv0;
+    int dkeys = a.dqkv0 + keys - a.qkv0;
+    int dvalues = dkeys + width;
+    // Sᵀ = s·K·Qᵀ and dPᵀ = V·dOᵀ
     blas.sgemm(
-        false,
-        true,
-        rows,
-        seen,
-        d,
-        s,
-        a.qkv,
-        a.qkv0 + queries,
-        packed,
-        a.qkv,
-        a.qkv0 + keys,
-        packed,
-        0,
-        p,
-        0,
+        false, true, seen, rows, d, s, a.qkv, keys, packed, a.qkv, queries, packed, 0, p, 0,
         stride);
     blas.sgemm(
         false,
         true,
-        rows,
         seen,
+        rows,
         d,
         1,
+        a.qkv,
+        values,
+        packed,
         a.dout,
         a.dout0 + outs,
         width,
-        a.qkv,
-        a.qkv0 + values,
-        packed,
         0,
         ds,
         0,
         stride);
-    recompute(p, rows, from, stride, a.lse, a.lse0 + head * shape.length() + from);
     scoreGradients(shape, a, mask, head, from, rows, outs, slot);
     // dV = Pᵀ·dO, dQ = s·dS·K, dK = s·dSᵀ·Q
     blas.sgemm(
-        true,
+        false,
         false,
         seen,
         d,
@@ -334,55 +323,20 @@ final class CpuAttentionOps implements AttentionOps {
         width,
         beta,
         a.dqkv,
-        a.dqkv0 + values,
+        dvalues,
         packed);
     blas.sgemm(
-        false,
-        false,
-        rows,
-        d,
-        seen,
-        s,
-        ds,
-        0,
-        stride,
-        a.qkv,
-        a.qkv0 + keys,
-        packed,
-        0,
-        a.dqkv,
-        a.dqkv0 + queries,
+        true, false, rows, d, seen, s, ds, 0, stride, a.qkv, keys, packed, 0, a.dqkv, dqueries,
         packed);
     blas.sgemm(
-        true,
-        false,
-        seen,
-        d,
-        rows,
-        s,
-        ds,
-        0,
-        stride,
-        a.qkv,
-        a.qkv0 + queries,
-        packed,
-        beta,
-        a.dqkv,
-        a.dqkv0 + keys,
+        false, false, seen, d, rows, s, ds, 0, stride, a.qkv, queries, packed, beta, a.dqkv, dkeys,
         packed);
   }
 
-  // The row loops below are methods of their own: inlined into one, they exceed what the compiler
-  // takes at once, and vectors that cross a call are boxed.
-
-  /** {@code P = exp(S - L)}. */
-  private static void recompute(float[] p, int rows, int from, int stride, float[] lse, int lse0) {
-    for (int i = 0; i < rows; i++) {
-      AttentionRows.exp(p, i * stride, from + i + 1, stride, lse[lse0 + i]);
-    }
-  }
-
-  /** {@code dS = P ⊙ (dP - D)} in place of dP, and P as the values saw it, after dropout. */
+  /**
+   * {@code P = exp(S - L)} in place of S and {@code dS = P ⊙ (dP - D)} in place of dP, where {@code
+   * D = Σ dO ⊙ O} of each query; with dropout, P ends as the values saw it.
+   */
   private void scoreGradients(
       AttentionShape shape,
       Backward a,
@@ -392,20 +346,24 @@ final class CpuAttentionOps implements AttentionOps {
       int rows,
       int outs,
       int slot) {
-    int stride = AttentionRows.stride(from + rows);
+    int width = shape.width();
+    float[] p = scores[slot];
+    float[] ds = gradients[slot];
+    float[] lse = maxima[slot];
+    float[] dots = sums[slot];
+    System.arraycopy(a.lse, a.lse0 + head * shape.length() + from, lse, 0, rows);
     for (int i = 0; i < rows; i++) {
-      int valid = from + i + 1;
-      int at = outs + i * shape.width();
-      float dot = AttentionRows.dot(a.dout, a.dout0 + at, a.out, a.out0 + at, shape.headWidth());
-      if (mask != null) {
-        long row = (long) head * shape.length() + from + i;
-        draw(mask, row * shape.length(), valid, slot);
-        AttentionRows.multiply(gradients[slot], i * stride, draws[slot], valid);
-      }
-      AttentionRows.scoreGradient(scores[slot], gradients[slot], i * stride, valid, stride, dot);
-      if (mask != null) {
-        AttentionRows.multiply(scores[slot], i * stride, draws[slot], valid);
-      }
+      int at = outs + i * width;
+      dots[i] = RowOps.dot(a.dout, a.dout0 + at, a.out, a.out0 + at, shape.headWidth());
+    }
+    AttentionTile.run(AttentionTile.EXPONENTIALS, p, ds, rows, from, lse, dots);
+    long row = ((long) head * shape.length() + from) * shape.length();
+    if (mask != null) {
+      drop(mask, row, shape.length(), ds, rows, from, slot);
+    }
+    AttentionTile.run(AttentionTile.SCORE_GRADIENT, p, ds, rows, from, lse, dots);
+    if (mask != null) {
+      drop(mask, row, shape.length(), p, rows, from, slot);
     }
   }
 
@@ -413,13 +371,17 @@ final class CpuAttentionOps implements AttentionOps {
     return (float) (1 / Math.sqrt(shape.headWidth()));
   }
 
-  /** Grows every thread's tile to a block of queries by {@code stride}; returns the block. */
-  private static int reserve(float[][] tiles, int length, int stride) {
-    int block = Math.max(FEWEST_QUERIES, Math.min(MOST_QUERIES, TILE / stride));
-    int size = Math.min(block, length) * stride;
+  /** Grows every thread's tile to a block of queries by {@code keys}; returns the block. */
+  private int reserve(float[][] tiles, int length, int keys) {
+    int block = Math.max(LANES, Math.min(MOST_QUERIES, TILE / keys / LANES * LANES));
+    int stride = AttentionTile.stride(Math.min(block, length));
     for (int slot = 0; slot < tiles.length; slot++) {
-      if (tiles[slot].length < size) {
-        tiles[slot] = new float[size];
+      if (tiles[slot].length < stride * keys) {
+        tiles[slot] = new float[stride * keys];
+      }
+      if (sums[slot].length < stride) {
+        maxima[slot] = new float[stride];
+        sums[slot] = new float[stride];
       }
     }
     return block;
@@ -443,9 +405,18 @@ final class CpuAttentionOps implements AttentionOps {
     return new Mask(new PhiloxDropout(dropout.p(), dropout.key()), dropout.counter());
   }
 
-  /** Factors of a row of P: 1 / (1 - p) where the draw keeps an element, else 0. */
-  private float[] draw(Mask mask, long index, int count, int slot) {
-    mask.draws.apply(ones, 0, mask.counter + index, draws[slot], 0, count, blocks[slot]);
-    return draws[slot];
+  /**
+   * Multiplies a tile by 1 / (1 - p) where the draw keeps an element, else by 0.
+   *
+   * @param index the draw of the first query and key; {@code next} later is that of the next query
+   */
+  private void drop(Mask mask, long index, int next, float[] tile, int rows, int before, int slot) {
+    float[] factors = draws[slot];
+    for (int i = 0; i < rows; i++) {
+      int valid = before + i + 1;
+      long counter = mask.counter + index + (long) i * next;
+      mask.draws.apply(ones, 0, counter, factors, 0, valid, blocks[slot]);
+      AttentionTile.multiplyColumn(tile, i, rows, factors, valid);
+    }
   }
 }

@@ -24,13 +24,6 @@ final class VectorMath {
   /** Adding 1.5·2^23 rounds to an integer, which the low bits of the sum then hold. */
   private static final float ROUND = 0x1.8p23f;
 
-  private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
-
-  /** Above, exp is infinite; below, zero. */
-  private static final float EXP_MAX = 89f;
-
-  private static final float EXP_MIN = -104f;
-
   /** Below, exp is subnormal. */
   private static final float EXP_NORMAL = -87.3f;
 
@@ -56,57 +49,12 @@ final class VectorMath {
 
   private VectorMath() {}
 
-  /** {@code e^x}: within 1 ulp, within 1.5 where the result is subnormal. */
-  static FloatVector exp(FloatVector x) {
-    FloatVector top = FloatVector.broadcast(F, EXP_MAX);
-    FloatVector bottom = FloatVector.broadcast(F, EXP_MIN);
-    x = x.blend(top, x.compare(VectorOperators.GT, top));
-    x = x.blend(bottom, x.compare(VectorOperators.LT, bottom));
-    FloatVector rounded = x.fma(FloatVector.broadcast(F, LOG2_E), FloatVector.broadcast(F, ROUND));
-    FloatVector n = rounded.sub(ROUND);
-    FloatVector r = n.fma(FloatVector.broadcast(F, -LN2_HIGH), x);
-    r = n.fma(FloatVector.broadcast(F, -LN2_LOW), r);
-    FloatVector q = r.fma(FloatVector.broadcast(F, E6), FloatVector.broadcast(F, E5));
-    q = q.fma(r, FloatVector.broadcast(F, E4));
-    q = q.fma(r, FloatVector.broadcast(F, E3));
-    q = q.fma(r, FloatVector.broadcast(F, E2));
-    FloatVector e = q.fma(r.mul(r), r).add(1f);
-    // 2^n in two factors, since n itself can lie past either end of a float's exponents.
-    IntVector exponent = rounded.reinterpretAsInts().sub(ROUND_BITS);
-    IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
-    return e.mul(power(half)).mul(power(exponent.sub(half)));
-  }
-
-  private static FloatVector power(IntVector n) {
-    return n.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-  }
-
-  /** The same bits as a lane of {@link #exp(FloatVector)}. */
-  static float exp(float x) {
-    float y = x > EXP_MAX ? EXP_MAX : x < EXP_MIN ? EXP_MIN : x;
-    float rounded = Math.fma(y, LOG2_E, ROUND);
-    float n = rounded - ROUND;
-    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, y));
-    float q = Math.fma(r, E6, E5);
-    q = Math.fma(q, r, E4);
-    q = Math.fma(q, r, E3);
-    q = Math.fma(q, r, E2);
-    float e = Math.fma(q, r * r, r) + 1f;
-    int exponent = Float.floatToRawIntBits(rounded) - ROUND_BITS;
-    int half = exponent >> 1;
-    return e * power(half) * power(exponent - half);
-  }
-
-  private static float power(int n) {
-    return Float.intBitsToFloat(n + 127 << 23);
-  }
-
   /**
-   * {@code e^x} for x <= 0, within 1 ulp; 0 where the result would be subnormal. Half the work of
-   * {@link #exp(FloatVector)}, and short enough for the compiler to inline beside a polynomial:
-   * past its node budget it boxes every vector.
+   * {@code e^x} for x <= 88, within 1 ulp; 0 where the result would be subnormal, meaningless above
+   * 88: a softmax subtracts its maximum and a sigmoid takes -|x|. Short enough for the compiler to
+   * inline beside other work: past its node budget it boxes every vector.
    */
-  static FloatVector expOfNegative(FloatVector x) {
+  static FloatVector exp(FloatVector x) {
     FloatVector rounded = x.fma(FloatVector.broadcast(F, LOG2_E), FloatVector.broadcast(F, ROUND));
     FloatVector n = rounded.sub(ROUND);
     FloatVector r = n.fma(FloatVector.broadcast(F, -LN2_HIGH), x);
@@ -116,7 +64,7 @@ final class VectorMath {
     q = q.fma(r, FloatVector.broadcast(F, E3));
     q = q.fma(r, FloatVector.broadcast(F, E2));
     FloatVector e = q.fma(r.mul(r), r).add(1f);
-    // The low bits of ROUND_BITS are 0, so the shift leaves n alone, ready for e's exponent.
+    // The low bits of ROUND are 0, so the shift leaves n alone, ready for e's exponent.
     IntVector exponent = rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
     return e.reinterpretAsInts()
         .add(exponent)
@@ -124,16 +72,33 @@ final class VectorMath {
         .blend(0f, x.compare(VectorOperators.LT, EXP_NORMAL));
   }
 
+  /** The same bits as a lane of {@link #exp(FloatVector)}. */
+  static float exp(float x) {
+    if (x < EXP_NORMAL) {
+      return 0;
+    }
+    float rounded = Math.fma(x, LOG2_E, ROUND);
+    float n = rounded - ROUND;
+    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
+    float q = Math.fma(r, E6, E5);
+    q = Math.fma(q, r, E4);
+    q = Math.fma(q, r, E3);
+    q = Math.fma(q, r, E2);
+    float e = Math.fma(q, r * r, r) + 1f;
+    return Float.intBitsToFloat(
+        Float.floatToRawIntBits(e) + (Float.floatToRawIntBits(rounded) << 23));
+  }
+
   /** {@code 1/(1 + e^-x)}, without overflow: within 3 ulp. */
   static FloatVector sigmoid(FloatVector x) {
-    FloatVector e = expOfNegative(x.abs().neg());
+    FloatVector e = exp(x.abs().neg());
     VectorMask<Float> negative = x.compare(VectorOperators.LT, 0f);
     return FloatVector.broadcast(F, 1f).blend(e, negative).div(e.add(1f));
   }
 
   /** {@code e^(-x²/2)}, which {@link #normalCdf} takes; 0 from |x| = 13.2 on. */
   static FloatVector gauss(FloatVector x) {
-    return expOfNegative(x.mul(x).mul(-0.5f));
+    return exp(x.mul(x).mul(-0.5f));
   }
 
   /**
