@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -11,6 +12,10 @@ import java.util.concurrent.locks.LockSupport;
  * <p>Workers spin for a short while before they park: consecutive ops of a training step are
  * microseconds apart and waking a parked thread costs more than a small op. One thread at a time
  * may start a loop; loops do not nest. A loop allocates nothing.
+ *
+ * <p>A loop ends when its tasks are done, whether or not every worker has woken up: one that comes
+ * late finds the next loop, or none. The number of the loop and of its tasks left are one word, so
+ * that taking a task also proves that the loop is still the one whose body was read.
  */
 public final class CpuPool implements AutoCloseable {
   /** One task of a loop. */
@@ -28,11 +33,13 @@ public final class CpuPool implements AutoCloseable {
   private static final long SPIN_NANOS = 100_000;
 
   private final Worker[] workers;
-  private final AtomicInteger next = new AtomicInteger();
-  private final AtomicInteger running = new AtomicInteger();
+
+  /** The loop in the high half, the number of its tasks still to take in the low one. */
+  private final AtomicLong ticket = new AtomicLong();
+
+  private final AtomicInteger done = new AtomicInteger();
   private Task task;
   private int tasks;
-  private volatile int generation;
   private volatile Throwable failure;
   private volatile boolean closed;
 
@@ -77,14 +84,13 @@ public final class CpuPool implements AutoCloseable {
     }
     task = body;
     tasks = count;
-    next.set(0);
-    running.set(workers.length);
-    generation++;
+    done.set(0);
+    ticket.set((long) (loop(ticket.get()) + 1) << Integer.SIZE | count);
     for (Thread worker : workers) {
       LockSupport.unpark(worker);
     }
     drain();
-    while (running.get() > 0) {
+    while (done.get() < count) {
       Thread.onSpinWait();
     }
     task = null;
@@ -110,38 +116,54 @@ public final class CpuPool implements AutoCloseable {
 
   private void work() {
     int seen = 0;
-    while (true) {
-      seen = awaitGeneration(seen);
-      if (closed) {
-        return;
-      }
+    while (!closed) {
+      seen = awaitLoop(seen);
       drain();
-      running.decrementAndGet();
     }
   }
 
-  private int awaitGeneration(int seen) {
+  private int awaitLoop(int seen) {
     long spinUntil = System.nanoTime() + SPIN_NANOS;
-    while (generation == seen && !closed) {
+    while (loop(ticket.get()) == seen && !closed) {
       if (System.nanoTime() < spinUntil) {
         Thread.onSpinWait();
       } else {
         LockSupport.park(this);
       }
     }
-    return generation;
+    return loop(ticket.get());
   }
 
+  private static int loop(long ticket) {
+    return (int) (ticket >>> Integer.SIZE);
+  }
+
+  /** Runs tasks of the current loop until none is left to take. */
   private void drain() {
-    Task body = task;
-    int count = tasks;
-    for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-      try {
-        body.run(i);
-      } catch (Throwable e) {
-        failure = e;
-        next.set(count);
+    while (true) {
+      long taken = ticket.get();
+      int left = (int) taken;
+      if (left == 0) {
+        return;
       }
+      Task body = task;
+      int i = tasks - left;
+      if (ticket.compareAndSet(taken, taken - 1)) {
+        run(body, i);
+      }
+    }
+  }
+
+  /** After a failure the loop's other tasks are taken but not run. */
+  private void run(Task body, int i) {
+    try {
+      if (failure == null) {
+        body.run(i);
+      }
+    } catch (Throwable e) {
+      failure = e;
+    } finally {
+      done.incrementAndGet();
     }
   }
 
