@@ -24,10 +24,10 @@ public record LmCase(
     int warmUp,
     int runs) {
   /** nanoGPT's configuration for a CPU. */
-  public static final LmCase GPT_SMALL = new LmCase("gpt-small", 4, 4, 128, 64, 12, 65, 100, 40);
+  public static final LmCase GPT_SMALL = new LmCase("gpt-small", 4, 4, 128, 64, 12, 65, 400, 60);
 
   /** nanoGPT's character-level configuration, at batch 16. */
-  public static final LmCase GPT_MEDIUM = new LmCase("gpt-medium", 6, 6, 384, 256, 16, 65, 5, 7);
+  public static final LmCase GPT_MEDIUM = new LmCase("gpt-medium", 6, 6, 384, 256, 16, 65, 6, 7);
 
   ModelShape shape() {
     return new ModelShape(

@@ -24,7 +24,7 @@ import java.util.Map;
  */
 public final class MoeBench {
   private static final String SUITE = "moe";
-  private static final int WARM_UP = 5;
+  private static final int WARM_UP = 30;
   private static final long SEED = 1;
 
   private static final List<List<MoeBenchCase>> GROUPS =

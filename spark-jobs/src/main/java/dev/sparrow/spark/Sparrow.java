@@ -43,6 +43,7 @@ public final class Sparrow {
   /** The commands; results go to its out, causes of failure to its err. */
   static CommandLine commandLine() {
     return new CommandLine(new Sparrow())
+        .setCaseInsensitiveEnumValuesAllowed(true)
         .setParameterExceptionHandler(Failures::handle)
         .setExecutionExceptionHandler(Failures::handle);
   }
