@@ -1,0 +1,35 @@
+package dev.sparrow.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+
+class CommandLineTest {
+  @Test
+  void everyCommandIsReachable() {
+    assertEquals(
+        Set.of("shard", "train", "evaluate", "generate", "inspect", "bench"),
+        Sparrow.commandLine().getSubcommands().keySet());
+  }
+
+  @Test
+  void suitesOfBenchAreTakenInLowerCase() {
+    CommandLine.ParseResult parsed =
+        Sparrow.commandLine().parseArgs("bench", "lm", "moe", "shard", "allreduce", "--runs", "3");
+    String suites = parsed.subcommand().matchedPositionalValue(0, null).toString();
+    assertEquals("[LM, MOE, SHARD, ALLREDUCE]", suites);
+  }
+
+  @Test
+  void anUnknownSuiteIsRefusedWithTheValidOnes() {
+    CommandLine.ParameterException e =
+        assertThrows(
+            CommandLine.ParameterException.class,
+            () -> Sparrow.commandLine().parseArgs("bench", "fft"));
+    assertTrue(e.getMessage().contains("fft"), e::getMessage);
+  }
+}
