@@ -6,6 +6,7 @@ import dev.sparrow.collective.RingEndpoint;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.tensor.Tensor;
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
@@ -74,9 +75,16 @@ public final class AllReduceBench {
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx1g",
             "-cp",
-            System.getProperty("java.class.path"),
+            ownLocation() + File.pathSeparator + System.getProperty("java.class.path"),
             AllReducePeer.class.getName());
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+  }
+
+  /** The jar or folder of these classes: spark-submit's class loader has it, the class path not. */
+  private static String ownLocation() {
+    return new File(
+            AllReducePeer.class.getProtectionDomain().getCodeSource().getLocation().getPath())
+        .getPath();
   }
 
   /** The order of words is that of {@link AllReducePeer#main}. */
