@@ -1,5 +1,7 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.UnigramModel;
+import java.util.Arrays;
 import org.apache.spark.util.AccumulatorV2;
 
 /**
@@ -57,21 +59,9 @@ final class TokenCounts extends AccumulatorV2<long[][], long[][]> {
     return counts == null ? new long[Split.values().length][vocabulary] : counts;
   }
 
-  /**
-   * Cross-entropy of the validation tokens under add-one smoothed training frequencies, nats per
-   * token: {@code -Σ v_i ln((t_i + 1) / (T + V)) / Σ v_i}. Null without validation tokens.
-   */
+  /** What a unigram model of the training tokens loses on a validation token; null without any. */
   static Double unigramLoss(long[] train, long[] validation) {
-    double trainTotal = train.length;
-    for (long count : train) {
-      trainTotal += count;
-    }
-    double loss = 0;
-    long tokens = 0;
-    for (int id = 0; id < train.length; id++) {
-      loss -= validation[id] * Math.log((train[id] + 1) / trainTotal);
-      tokens += validation[id];
-    }
-    return tokens == 0 ? null : loss / tokens;
+    boolean none = Arrays.stream(validation).allMatch(count -> count == 0);
+    return none ? null : UnigramModel.loss(train, validation);
   }
 }

@@ -1,4 +1,4 @@
-package dev.sparrow.train;
+package dev.sparrow.data;
 
 /**
  * The model that knows only how often each token comes: what any language model must beat. With
