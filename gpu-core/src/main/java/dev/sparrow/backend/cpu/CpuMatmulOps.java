@@ -15,8 +15,11 @@ final class CpuMatmulOps implements MatmulOps {
   /** Tiles a thread gets of a dense product. They are equal; two of them even out a slow core. */
   private static final int DENSE_TILES = 2;
 
-  /** Tiles a thread gets of a grouped product, whose experts are unequal. */
-  private static final int GROUPED_TILES = 8;
+  /**
+   * Tiles a thread gets of a grouped product, about: OpenBLAS packs both operands anew for every
+   * tile, so an expert of no more than a fair tile's work stays whole.
+   */
+  private static final int GROUPED_TILES = 4;
 
   /** Weight gradients up to this size are summed in parts of the depth: routers, narrow heads. */
   private static final int SMALL_GRADIENT = 1 << 14;
@@ -362,7 +365,7 @@ final class CpuMatmulOps implements MatmulOps {
     int[] ends = HeapStorage.ints(offsets);
     int first = HeapStorage.offset(offsets);
     int total = Matrices.assignments(ends, first, experts, limit);
-    int pieces = tiles.pieces((long) total * out * in, GROUPED_TILES);
+    int pieces = tiles.pieces((long) total * out * in, DENSE_TILES);
     tiles.clear();
     for (int e = 0; e < experts; e++) {
       int rows = ends[first + e + 1] - ends[first + e];
@@ -373,9 +376,9 @@ final class CpuMatmulOps implements MatmulOps {
     return tiles;
   }
 
-  /** Pieces of one expert, so that no tile is much larger than a fair one. */
+  /** Pieces of one expert that make its tiles about fair ones. */
   private static int share(int pieces, int rows, int total) {
-    return (int) Math.max(1, ((long) pieces * rows + total - 1) / Math.max(1, total));
+    return Math.max(1, Math.round((float) pieces * rows / Math.max(1, total)));
   }
 
   private static void setRows(

@@ -36,30 +36,7 @@ final class CpuNormOps implements NormOps {
     if (bias != null) {
       Sizes.require("layerNorm: bias", bias, columns);
     }
-    float[] xs = HeapStorage.floats(x);
-    float[] ws = HeapStorage.floats(weight);
-    float[] ys = HeapStorage.floats(y);
-    float[] means = HeapStorage.floats(mean);
-    float[] rstds = HeapStorage.floats(rstd);
-    int xo = HeapStorage.offset(x);
-    int wo = HeapStorage.offset(weight);
-    int yo = HeapStorage.offset(y);
-    int mo = HeapStorage.offset(mean);
-    int ro = HeapStorage.offset(rstd);
-    pool.ranges(
-        rows,
-        grain(columns),
-        (from, to) -> {
-          for (int r = from; r < to; r++) {
-            int at = xo + r * columns;
-            float m = NormRows.sum(xs, at, columns) / columns;
-            float variance = NormRows.squares(xs, at, m, columns) / columns;
-            float scale = (float) (1 / Math.sqrt(variance + epsilon));
-            means[mo + r] = m;
-            rstds[ro + r] = scale;
-            NormRows.apply(xs, at, m, scale, ws, wo, bs, bo, ys, yo + r * columns, columns);
-          }
-        });
+    forward(NormForward.LAYER_NORM, x, weight, bs, bo, epsilon, y, mean, rstd);
   }
 
   @Override
@@ -82,25 +59,8 @@ final class CpuNormOps implements NormOps {
     if (dbias != null) {
       Sizes.require("layerNormBackward: dbias", dbias, columns);
     }
-    float[] means = HeapStorage.floats(mean);
-    int mo = HeapStorage.offset(mean);
-    NormGradient gradient = new NormGradient(dy, x, weight, rstd, accumulate, dx);
-    float[] sums = groupSums(columns);
-    int group = group(rows);
-    pool.ranges(
-        rows,
-        group,
-        (from, to) -> {
-          int at = clearGroup(sums, from / group, columns);
-          for (int r = from; r < to; r++) {
-            gradient.centredRow(r, means[mo + r], sums, at, at + columns);
-          }
-        });
-    int groups = (rows + group - 1) / group;
-    addGroups(sums, 0, groups, columns, dweight);
-    if (dbias != null) {
-      addGroups(sums, columns, groups, columns, dbias);
-    }
+    NormPass[] passes = accumulate ? NormBackward.LAYER_NORM_ADD : NormBackward.LAYER_NORM;
+    backward(passes, dy, x, weight, mean, rstd, dx, dweight, dbias);
   }
 
   @Override
@@ -108,27 +68,7 @@ final class CpuNormOps implements NormOps {
     int rows = x.rows();
     int columns = requireRows("rmsNorm", "rmsNorm: x, y", x, weight, y);
     Sizes.require("rmsNorm: rstd", rstd, rows);
-    float[] bs = zeros(columns);
-    float[] xs = HeapStorage.floats(x);
-    float[] ws = HeapStorage.floats(weight);
-    float[] ys = HeapStorage.floats(y);
-    float[] rstds = HeapStorage.floats(rstd);
-    int xo = HeapStorage.offset(x);
-    int wo = HeapStorage.offset(weight);
-    int yo = HeapStorage.offset(y);
-    int ro = HeapStorage.offset(rstd);
-    pool.ranges(
-        rows,
-        grain(columns),
-        (from, to) -> {
-          for (int r = from; r < to; r++) {
-            int at = xo + r * columns;
-            float square = NormRows.squares(xs, at, 0, columns) / columns;
-            float scale = (float) (1 / Math.sqrt(square + epsilon));
-            rstds[ro + r] = scale;
-            NormRows.apply(xs, at, 0, scale, ws, wo, bs, 0, ys, yo + r * columns, columns);
-          }
-        });
+    forward(NormForward.RMS_NORM, x, weight, zeros(columns), 0, epsilon, y, null, rstd);
   }
 
   @Override
@@ -144,19 +84,67 @@ final class CpuNormOps implements NormOps {
     int columns = requireRows("rmsNormBackward", "rmsNormBackward: x, dy, dx", x, weight, dy, dx);
     Sizes.require("rmsNormBackward: rstd", rstd, rows);
     Sizes.require("rmsNormBackward: dweight", dweight, columns);
-    NormGradient gradient = new NormGradient(dy, x, weight, rstd, accumulate, dx);
+    NormPass[] passes = accumulate ? NormBackward.RMS_NORM_ADD : NormBackward.RMS_NORM;
+    backward(passes, dy, x, weight, null, rstd, dx, dweight, null);
+  }
+
+  private void forward(
+      NormPass[] passes,
+      Tensor x,
+      Tensor weight,
+      float[] bias,
+      int bo,
+      double epsilon,
+      Tensor y,
+      Tensor mean,
+      Tensor rstd) {
+    pool.ranges(
+        x.rows(),
+        grain(x.columns()),
+        (from, to) -> {
+          NormBlock block = NormBlock.of(x, weight, mean, rstd);
+          block.bias = bias;
+          block.bo = bo;
+          block.epsilon = epsilon;
+          block.y = HeapStorage.floats(y);
+          block.yo = HeapStorage.offset(y);
+          block.run(passes, from, to);
+        });
+  }
+
+  private void backward(
+      NormPass[] passes,
+      Tensor dy,
+      Tensor x,
+      Tensor weight,
+      Tensor mean,
+      Tensor rstd,
+      Tensor dx,
+      Tensor dweight,
+      Tensor dbias) {
+    int rows = x.rows();
+    int columns = x.columns();
     float[] sums = groupSums(columns);
     int group = group(rows);
     pool.ranges(
         rows,
         group,
         (from, to) -> {
-          int at = clearGroup(sums, from / group, columns);
-          for (int r = from; r < to; r++) {
-            gradient.plainRow(r, sums, at, at + columns);
-          }
+          NormBlock block = NormBlock.of(x, weight, mean, rstd);
+          block.dy = HeapStorage.floats(dy);
+          block.dyo = HeapStorage.offset(dy);
+          block.dx = HeapStorage.floats(dx);
+          block.dxo = HeapStorage.offset(dx);
+          block.sums = sums;
+          block.dweights = clearGroup(sums, from / group, columns);
+          block.dbiases = block.dweights + columns;
+          block.run(passes, from, to);
         });
-    addGroups(sums, 0, (rows + group - 1) / group, columns, dweight);
+    int groups = (rows + group - 1) / group;
+    addGroups(sums, 0, groups, columns, dweight);
+    if (dbias != null) {
+      addGroups(sums, columns, groups, columns, dbias);
+    }
   }
 
   private static int requireRows(
