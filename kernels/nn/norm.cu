@@ -17,7 +17,7 @@
 #include "common/reduce.cuh"
 #include "common/types.cuh"
 
-namespace norm {
+namespace rownorm {
 
 // WIDTH neighbouring columns of a row: those of a 16-byte load, or one.
 template <typename T, int WIDTH>
@@ -155,28 +155,28 @@ __device__ __forceinline__ void backward(const T* dy, const T* x, const T* weigh
     backwardRows<T, 1, CENTERED>(dy, x, weight, mean, rstd, accumulate, dx, partials, rows, columns, sums, scratch);
 }
 
-}  // namespace norm
+}  // namespace rownorm
 
 #define SPARROW_NORM_ENTRIES(suffix, T)                                                                              \
   /* bias may be null. */                                                                                            \
   extern "C" __global__ void layer_norm_##suffix(const T* x, const T* weight, const T* bias, T* y, float* mean,      \
                                                  float* rstd, long long rows, int columns, float epsilon) {          \
-    norm::forward<T, true>(x, weight, bias, y, mean, rstd, rows, columns, epsilon);                                  \
+    rownorm::forward<T, true>(x, weight, bias, y, mean, rstd, rows, columns, epsilon);                                  \
   }                                                                                                                  \
   extern "C" __global__ void rms_norm_##suffix(const T* x, const T* weight, T* y, float* rstd, long long rows,       \
                                                int columns, float epsilon) {                                         \
-    norm::forward<T, false>(x, weight, nullptr, y, nullptr, rstd, rows, columns, epsilon);                           \
+    rownorm::forward<T, false>(x, weight, nullptr, y, nullptr, rstd, rows, columns, epsilon);                           \
   }                                                                                                                  \
   /* dx += where accumulate is not 0, else dx =. */                                                                  \
   extern "C" __global__ void layer_norm_backward_##suffix(const T* dy, const T* x, const T* weight,                  \
                                                           const float* mean, const float* rstd, int accumulate,      \
                                                           T* dx, float* partials, long long rows, int columns) {     \
-    norm::backward<T, true>(dy, x, weight, mean, rstd, accumulate, dx, partials, rows, columns);                     \
+    rownorm::backward<T, true>(dy, x, weight, mean, rstd, accumulate, dx, partials, rows, columns);                     \
   }                                                                                                                  \
   extern "C" __global__ void rms_norm_backward_##suffix(const T* dy, const T* x, const T* weight, const float* rstd, \
                                                         int accumulate, T* dx, float* partials, long long rows,      \
                                                         int columns) {                                               \
-    norm::backward<T, false>(dy, x, weight, nullptr, rstd, accumulate, dx, partials, rows, columns);                 \
+    rownorm::backward<T, false>(dy, x, weight, nullptr, rstd, accumulate, dx, partials, rows, columns);                 \
   }
 
 SPARROW_NORM_ENTRIES(f32, float)
