@@ -1,0 +1,82 @@
+// Host emulation of the warp-wide instructions behind ptx/: fragments laid out as in the PTX ISA,
+// "Warp Level Matrix Instructions". Included by the wrappers only.
+#pragma once
+
+#include "emulate/simt.h"
+
+namespace emulate {
+
+inline float bf16At(const unsigned* registers, int element) {
+  return __uint_as_float((registers[element / 2] >> (element % 2 * 16) & 0xffffu) << 16);
+}
+
+struct Mma { float* d; const unsigned* a; const unsigned* b; const float* c; };
+
+// mma.m16n8k16: lane = 4 g + t holds A (rows g, g+8; columns 2t, 2t+1, 2t+8, 2t+9), B (the same rows k, column g),
+// C (rows g, g+8; columns 2t, 2t+1). Products are summed in double and rounded once.
+inline void mma16816(float* d, const unsigned* a, const unsigned* b, const float* c) {
+  Mma record{d, a, b, c};
+  collective("mma.m16n8k16", 0xffffffffu, [](void* const* records, unsigned) {
+    static double A[16][16], B[16][8];
+    static float D[16][8];
+    for (int lane = 0; lane < WARP; lane++) {
+      auto* r = static_cast<Mma*>(records[lane]);
+      int g = lane / 4, t = lane % 4;
+      for (int e = 0; e < 8; e++) A[g + e / 2 % 2 * 8][2 * t + e % 2 + e / 4 * 8] = bf16At(r->a, e);
+      for (int e = 0; e < 4; e++) B[2 * t + e % 2 + e / 2 * 8][g] = bf16At(r->b, e);
+      for (int e = 0; e < 4; e++) D[g + e / 2 * 8][2 * t + e % 2] = r->c[e];
+    }
+    for (int m = 0; m < 16; m++)
+      for (int n = 0; n < 8; n++) {
+        double sum = D[m][n];
+        for (int k = 0; k < 16; k++) sum += A[m][k] * B[k][n];
+        D[m][n] = float(sum);
+      }
+    for (int lane = 0; lane < WARP; lane++) {
+      auto* r = static_cast<Mma*>(records[lane]);
+      for (int e = 0; e < 4; e++) r->d[e] = D[lane / 4 + e / 2 * 8][2 * (lane % 4) + e % 2];
+    }
+  }, &record);
+}
+
+struct LoadMatrix { unsigned* registers; const void* row; };
+
+// ldmatrix: lane 8 m + r passes the address of row r of matrix m; register m of a lane gets two elements of it.
+template <int MATRICES, bool TRANSPOSED>
+void loadMatrices(unsigned* registers, const void* row) {
+  if (emulate::lane() < 8 * MATRICES && reinterpret_cast<uintptr_t>(row) % 16 != 0)
+    fail("ldmatrix: the address of a row is not a multiple of 16 bytes");
+  LoadMatrix record{registers, row};
+  collective("ldmatrix", 0xffffffffu, [](void* const* records, unsigned) {
+    for (int m = 0; m < MATRICES; m++) {
+      unsigned short tile[8][8];
+      for (int r = 0; r < 8; r++) std::memcpy(tile[r], static_cast<LoadMatrix*>(records[8 * m + r])->row, 16);
+      for (int lane = 0; lane < WARP; lane++) {
+        int i = lane / 4, j = 2 * (lane % 4);
+        unsigned low = TRANSPOSED ? tile[j][i] : tile[i][j], high = TRANSPOSED ? tile[j + 1][i] : tile[i][j + 1];
+        static_cast<LoadMatrix*>(records[lane])->registers[m] = low | high << 16;
+      }
+    }
+  }, &record);
+}
+
+inline void startCopy(void* to, const void* from, bool valid) {
+  if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || (valid && reinterpret_cast<uintptr_t>(from) % 16 != 0))
+    fail("cp.async: an address is not a multiple of 16 bytes");
+  self->openCopies.push_back({to, valid ? from : nullptr, 16});
+}
+
+inline void commitCopies() {
+  self->copyGroups.push_back(std::move(self->openCopies));
+  self->openCopies.clear();
+}
+
+// Waits until at most `pending` of the newest groups are unfinished.
+inline void waitCopies(size_t pending) {
+  while (self->copyGroups.size() > pending) {
+    performCopies(self->copyGroups.front());
+    self->copyGroups.erase(self->copyGroups.begin());
+  }
+}
+
+}  // namespace emulate
