@@ -5,7 +5,13 @@ package dev.sparrow.config;
  * one's meaning, unit and range.
  */
 public record Cluster(
-    int ranks, int attempts, String ports, int timeoutSeconds, Encrypt encrypt, int bucketMib) {
+    int ranks,
+    int attempts,
+    String ports,
+    int timeoutSeconds,
+    Encrypt encrypt,
+    boolean shareMemory,
+    int bucketMib) {
   public enum Encrypt {
     AUTO,
     ON,

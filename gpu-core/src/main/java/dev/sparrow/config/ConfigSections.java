@@ -129,6 +129,7 @@ final class ConfigSections {
         s.string("ports"),
         s.atLeast("timeout-seconds", 1),
         s.choice("encrypt", Cluster.Encrypt.class),
+        s.flag("share-memory"),
         s.atLeast("bucket-mib", 1));
   }
 

@@ -38,7 +38,8 @@ public final class Rendezvous {
     RingSettings settings =
         RingSettings.defaults()
             .withInactivityMillis(cluster.timeoutSeconds() * 1000L)
-            .withEncrypt(encrypts(cluster, conf));
+            .withEncrypt(encrypts(cluster, conf))
+            .withShareMemory(cluster.shareMemory());
     int rank = context.partitionId();
     if (rank == 0 && isOpen(conf)) {
       LOG.warn(

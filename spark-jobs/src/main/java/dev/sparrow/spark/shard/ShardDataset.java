@@ -151,12 +151,19 @@ public final class ShardDataset {
     spark.sparkContext().setJobDescription("shard " + source.where());
     try {
       // Internal rows: converting to external ones would take longer than packing them.
-      return ((org.apache.spark.sql.classic.Dataset<Row>) selected(rows, source))
-          .queryExecution()
-          .toRdd()
-          .toJavaRDD()
-          .mapPartitionsWithIndex(new ShardTask(plan, counts), true)
-          .collect();
+      List<PartitionResult> results =
+          ((org.apache.spark.sql.classic.Dataset<Row>) selected(rows, source))
+              .queryExecution()
+              .toRdd()
+              .toJavaRDD()
+              .mapPartitionsWithIndex(new ShardTask(plan, counts), true)
+              .collect();
+      for (PartitionResult result : results) {
+        if (result.refusal() != null) {
+          throw new DataException(result.refusal());
+        }
+      }
+      return results;
     } finally {
       spark.sparkContext().setJobDescription(null);
       plan.destroy();

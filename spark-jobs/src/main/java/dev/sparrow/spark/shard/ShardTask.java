@@ -66,6 +66,8 @@ final class ShardTask
       }
       counts.add(loop.tokenCounts);
       return List.of(loop.result(train.finish(), validation.finish())).iterator();
+    } catch (DataException e) {
+      return List.of(PartitionResult.refused(e.getMessage())).iterator();
     }
   }
 
@@ -140,7 +142,7 @@ final class ShardTask
     }
 
     PartitionResult result(PartitionResult.Part train, PartitionResult.Part validation) {
-      return new PartitionResult(train, validation, rows, nulls, empty, other);
+      return new PartitionResult(null, train, validation, rows, nulls, empty, other);
     }
   }
 }

@@ -13,7 +13,10 @@ import dev.sparrow.spark.text.TokenizerSpec;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -98,6 +101,35 @@ class ShardErrorsTest {
         error.getMessage().contains("token 1: expected an id from 0 to 9, got 99"),
         error.getMessage());
     assertNothingWhole();
+  }
+
+  @Test
+  void badIdsAreNotTriedAgain() throws Exception {
+    Path json = json("{\"ids\": [4, 99, 5]}");
+    ShardSettings settings =
+        ShardSettings.of(directory + "/out", 2, TokenizerSpec.ids(10, 0), SplitRule.byHash(0, 0));
+    List<String> failures = new CopyOnWriteArrayList<>();
+    SparkListener listener =
+        new SparkListener() {
+          @Override
+          public void onTaskEnd(SparkListenerTaskEnd end) {
+            if (!end.taskInfo().successful()) {
+              failures.add(end.reason().toString());
+            }
+          }
+        };
+    spark.sparkContext().addSparkListener(listener);
+    try {
+      assertThrows(
+          DataException.class,
+          () ->
+              new ShardDataset(spark, settings)
+                  .run(SourceSpec.files("json", "ids", "" + json).withTokens("ids")));
+      spark.sparkContext().listenerBus().waitUntilEmpty();
+    } finally {
+      spark.sparkContext().removeSparkListener(listener);
+    }
+    assertEquals(List.of(), failures, "Spark tries a failed task again");
   }
 
   @Test
