@@ -1,0 +1,165 @@
+// What all matrix products share: their arguments, the tiles of grouped ones, and what is done to a result on its way out.
+#pragma once
+
+#include "common/types.cuh"
+
+enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1 };
+
+// C = epilogue(A·B), sizes and pointers of one launch; passed by value, laid out without padding between the fields.
+//
+// A is (m, k) and B is (k, n); how they are stored is the kernel's name: n as written, t transposed. Strides count
+// elements from one stored row to the next and are multiples of 8; a, b, c, residual and preactivation are 16-byte
+// aligned; where an operand's depth is contiguous (a of n?, b of ?t), k is a multiple of 8 as well.
+//
+// Grouped forms (Gale et al. 2022, §5.1): offsets holds groups + 1 row numbers, non-decreasing from 0, read on the device.
+//   rows   group e multiplies rows [offsets[e], offsets[e+1]) of A with its own B, at b + e·groupStrideB. m is the most
+//          rows that there can be; rows of C past offsets[groups] are left alone.
+//   depth  group e sums over rows [offsets[e], offsets[e+1]) of both operands into its own C, at c + e·groupStrideC; a
+//          group without rows gets zeros (or, accumulating, nothing).
+struct GemmArguments {
+  const bf16* a;
+  const bf16* b;
+  void* c;                 // bf16 or float: the kernel's name says
+  const bf16* bias;        // (n) or null
+  const bf16* residual;    // (m, n) like C, added last, or null
+  bf16* preactivation;     // (m, n) like C: the sum with the bias, before the activation; or null
+  const int* offsets;      // (groups + 1); null in dense products
+  long long groupStrideB;
+  long long groupStrideC;
+  long long strideA;
+  long long strideB;
+  long long strideC;       // of residual and preactivation too
+  int m, n, k;
+  int groups;
+  int activation;          // GemmActivation
+  int accumulate;          // C += ...; 0 or 1
+};
+
+// GELU, exact: x·Φ(x).
+__device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
+
+// Takes eight sums of one row to C. columns of them exist; wide says that they may be moved 16 bytes at a time.
+template <class Out>
+__device__ __forceinline__ void writeOut(const GemmArguments& g, Out* c, const float (&sums)[8], long long row, int column,
+                                         int columns, bool wide) {
+  long long at = row * g.strideC + column;
+  float values[8];
+  for (int i = 0; i < 8; i++) {
+    bool exists = i < columns;
+    values[i] = sums[i] + (g.bias != nullptr && exists ? toFloat(g.bias[column + i]) : 0.0f);
+  }
+  if (g.preactivation != nullptr) {
+    if (wide) {
+      Pack<bf16> pack;
+      for (int i = 0; i < 8; i++) pack.at[i] = fromFloat<bf16>(values[i]);
+      storePack(g.preactivation + at, pack);
+    } else {
+      for (int i = 0; i < columns; i++) g.preactivation[at + i] = fromFloat<bf16>(values[i]);
+    }
+  }
+  if (g.activation == GEMM_GELU)
+    for (int i = 0; i < 8; i++) values[i] = gelu(values[i]);
+  if (g.residual != nullptr) {
+    if (wide) {
+      Pack<bf16> pack = loadPack(g.residual + at);
+      for (int i = 0; i < 8; i++) values[i] += toFloat(pack.at[i]);
+    } else {
+      for (int i = 0; i < columns; i++) values[i] += toFloat(g.residual[at + i]);
+    }
+  }
+  constexpr int SIZE = Pack<Out>::SIZE;
+  if (wide) {
+    for (int first = 0; first < 8; first += SIZE) {
+      Pack<Out> pack;
+      if (g.accumulate) pack = loadPack(c + at + first);
+      for (int i = 0; i < SIZE; i++) {
+        float old = g.accumulate ? toFloat(pack.at[i]) : 0.0f;
+        pack.at[i] = fromFloat<Out>(old + values[first + i]);
+      }
+      storePack(c + at + first, pack);
+    }
+  } else {
+    for (int i = 0; i < columns; i++) {
+      float old = g.accumulate ? toFloat(c[at + i]) : 0.0f;
+      c[at + i] = fromFloat<Out>(old + values[i]);
+    }
+  }
+}
+
+// What one output tile multiplies.
+struct GemmTask {
+  int group;
+  long long row;    // first row of the tile in A and C
+  int column;       // first column of the tile in B and C
+  long long rows;   // rows of the tile's group from row on
+  long long first;  // first step of the depth
+  long long depth;  // steps
+};
+
+enum GemmForm { GEMM_DENSE, GEMM_RAGGED_ROWS, GEMM_RAGGED_DEPTH };
+
+// Numbers the output tiles of a launch and finds the tile of a number. Numbers asked for must not decrease: the search
+// through the groups goes on where the last one ended. All lanes of a warp ask together.
+template <GemmForm FORM, int TILE_ROWS, int TILE_COLUMNS>
+struct GemmTasks {
+  const GemmArguments& g;
+  int tilesAcross;
+  int firstGroup = 0;         // first of the 32 groups that the lanes hold
+  long long tilesBefore = 0;  // of the groups before it
+
+  __device__ explicit GemmTasks(const GemmArguments& g) : g(g), tilesAcross((g.n + TILE_COLUMNS - 1) / TILE_COLUMNS) {}
+
+  // False when there are no more tiles.
+  __device__ bool find(long long number, GemmTask& task) {
+    if (FORM == GEMM_RAGGED_ROWS) return findRagged(number, task);
+    long long tilesDown = (g.m + TILE_ROWS - 1) / TILE_ROWS;
+    long long perGroup = tilesDown * tilesAcross;
+    int groups = FORM == GEMM_DENSE ? 1 : g.groups;
+    if (number >= perGroup * groups) return false;
+    task.group = int(number / perGroup);
+    place(number % perGroup, 0, g.m, task);
+    task.first = FORM == GEMM_DENSE ? 0 : g.offsets[task.group];
+    task.depth = FORM == GEMM_DENSE ? g.k : g.offsets[task.group + 1] - task.first;
+    return true;
+  }
+
+  // Tiles that share columns of B follow each other, so that B comes from the second-level cache.
+  __device__ void place(long long number, long long firstRow, long long rows, GemmTask& task) {
+    long long tilesDown = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    long long down = number % tilesDown * TILE_ROWS;
+    task.row = firstRow + down;
+    task.rows = rows - down;
+    task.column = int(number / tilesDown) * TILE_COLUMNS;
+  }
+
+  // Each lane counts the tiles of one of 32 groups; a scan over the lanes tells in which group the number falls.
+  __device__ bool findRagged(long long number, GemmTask& task) {
+    int lane = threadIdx.x % 32;
+    for (; firstGroup < g.groups; firstGroup += 32) {
+      int e = firstGroup + lane;
+      int start = e < g.groups ? g.offsets[e] : 0;
+      int rows = e < g.groups ? g.offsets[e + 1] - start : 0;
+      int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS * tilesAcross;
+      int end = tiles;
+      for (int distance = 1; distance < 32; distance *= 2) {
+        int other = __shfl_up_sync(0xffffffffu, end, distance);
+        if (lane >= distance) end += other;
+      }
+      int total = __shfl_sync(0xffffffffu, end, 31);
+      long long within = number - tilesBefore;
+      if (within < total) {
+        int owner = __ffs(__ballot_sync(0xffffffffu, end > within)) - 1;
+        int before = __shfl_sync(0xffffffffu, end - tiles, owner);
+        int firstRow = __shfl_sync(0xffffffffu, start, owner);
+        int groupRows = __shfl_sync(0xffffffffu, rows, owner);
+        task.group = firstGroup + owner;
+        task.first = 0;
+        task.depth = g.k;
+        place(within - before, firstRow, groupRows, task);
+        return true;
+      }
+      tilesBefore += total;
+    }
+    return false;
+  }
+};

@@ -1,0 +1,272 @@
+// Checks of gemm/mma_gemm.cu against double arithmetic.
+#include "gemm/mma_gemm.cu"
+
+#include "common/launch.cuh"
+#include "test/check.h"
+
+namespace {
+
+using Kernel = void (*)(GemmArguments);
+
+// A kernel, its launch, and how it reads its operands.
+struct Entry {
+  const char* name;
+  Kernel kernel;
+  int threads;
+  size_t sharedBytes;
+};
+
+template <class Config>
+Entry entry(const char* name, Kernel kernel) {
+  return {name, kernel, Config::THREADS, Config::SHARED_BYTES};
+}
+
+const Entry NT[] = {entry<Small>("nt 64x64x32", gemm_nt_bf16_64x64x32), entry<Large>("nt 128x128x32", gemm_nt_bf16_128x128x32)};
+const Entry NN[] = {entry<Small>("nn 64x64x32", gemm_nn_bf16_64x64x32), entry<Large>("nn 128x128x32", gemm_nn_bf16_128x128x32)};
+const Entry TN[] = {entry<Small>("tn 64x64x32", gemm_tn_f32_64x64x32), entry<Large>("tn 128x128x32", gemm_tn_f32_128x128x32)};
+const Entry GROUPED_NT[] = {entry<Small>("grouped nt 64x64x32", grouped_gemm_nt_bf16_64x64x32),
+                            entry<Large>("grouped nt 128x128x32", grouped_gemm_nt_bf16_128x128x32)};
+const Entry GROUPED_NN[] = {entry<Small>("grouped nn 64x64x32", grouped_gemm_nn_bf16_64x64x32),
+                            entry<Large>("grouped nn 128x128x32", grouped_gemm_nn_bf16_128x128x32)};
+const Entry GROUPED_TN[] = {entry<Small>("grouped tn 64x64x32", grouped_gemm_tn_f32_64x64x32),
+                            entry<Large>("grouped tn 128x128x32", grouped_gemm_tn_f32_128x128x32)};
+
+struct Shape { int m, n, k; };
+
+// One element (k is at least a chunk), odd, tile - 1, tile, tile + 1, several stages deep, several tiles either way.
+const Shape SHAPES[] = {{1, 1, 8}, {3, 7, 24}, {63, 64, 32}, {64, 65, 40}, {65, 63, 200}, {129, 136, 72}, {200, 24, 160}};
+
+int padded(int n) { return (n + 7) / 8 * 8; }
+
+// A matrix as it is stored: rows of stride elements, of which the first columns count and the others are NaN.
+struct Stored {
+  int rows, columns, stride;
+  std::vector<bf16> values;
+
+  Stored(test::Check& check, int rows, int columns, int extra)
+      : rows(rows), columns(columns), stride(padded(columns) + extra), values(size_t(rows) * stride, fromFloat<bf16>(NAN)) {
+    auto random = check.normal<bf16>(size_t(rows) * columns);
+    for (int r = 0; r < rows; r++)
+      for (int c = 0; c < columns; c++) values[size_t(r) * stride + c] = random[size_t(r) * columns + c];
+  }
+  double at(int r, int c) const { return toFloat(values[size_t(r) * stride + c]); }
+};
+
+// Sums of k products of unit normals have a deviation of sqrt(k); fp32 adds them with an error far below bf16's half unit
+// of the last place, 2^-9, which the result's rounding may add.
+double absoluteTolerance(int k) { return 2e-6 * std::sqrt(double(k)) + 1e-6; }
+template <class Out> double relativeTolerance() { return sizeof(Out) == 2 ? 0.0040 : 2e-6; }
+
+GemmArguments arguments(const bf16* a, const bf16* b, void* c, const Stored& storedA, const Stored& storedB, Shape s) {
+  GemmArguments g = {};
+  g.a = a;
+  g.b = b;
+  g.c = c;
+  g.strideA = storedA.stride;
+  g.strideB = storedB.stride;
+  g.strideC = padded(s.n);
+  g.m = s.m;
+  g.n = s.n;
+  g.k = s.k;
+  g.groups = 1;
+  return g;
+}
+
+// (m, n) of a result whose rows are stride apart; what lies between must still be poison.
+template <class Out>
+std::vector<Out> dense(test::Check& check, const std::string& what, const std::vector<Out>& stored, int m, int n, int stride) {
+  std::vector<Out> result(size_t(m) * n);
+  for (int r = 0; r < m; r++)
+    for (int c = 0; c < stride; c++) {
+      Out v = stored[size_t(r) * stride + c];
+      if (c < n) result[size_t(r) * n + c] = v;
+      else if (!std::isnan(toFloat(v))) return check.fail(what + ": wrote past the last column"), result;
+    }
+  return result;
+}
+
+std::string describe(const Entry& e, Shape s) {
+  return std::string(e.name) + " (" + std::to_string(s.m) + ", " + std::to_string(s.n) + ", " + std::to_string(s.k) + ")";
+}
+
+// The plain product; transposed says how each operand is stored.
+std::vector<double> product(const Stored& a, const Stored& b, bool transposedA, bool transposedB, Shape s) {
+  std::vector<double> c(size_t(s.m) * s.n);
+  for (int i = 0; i < s.m; i++)
+    for (int j = 0; j < s.n; j++)
+      for (int p = 0; p < s.k; p++)
+        c[size_t(i) * s.n + j] += (transposedA ? a.at(p, i) : a.at(i, p)) * (transposedB ? b.at(j, p) : b.at(p, j));
+  return c;
+}
+
+template <class Out>
+void checkDense(test::Check& check, const Entry& e, bool transposedA, bool transposedB, Shape s, int blocks) {
+  // Depth that is stored across rows may be any; here it ends within a stage and within a chunk.
+  if (transposedA && !transposedB) s.k += 3;
+  Stored a(check, transposedA ? s.k : s.m, transposedA ? s.m : s.k, 8), b(check, transposedB ? s.n : s.k, transposedB ? s.k : s.n, 0);
+  int stride = padded(s.n);
+  device::Buffer<bf16> A(a.values), B(b.values);
+  device::Buffer<Out> C(size_t(s.m) * stride);
+  device::launch(e.kernel, blocks, e.threads, e.sharedBytes, arguments(A, B, C.data(), a, b, s));
+  auto actual = dense(check, describe(e, s), C.toHost(), s.m, s.n, stride);
+  check.near(describe(e, s), actual, product(a, b, transposedA, transposedB, s), absoluteTolerance(s.k), relativeTolerance<Out>());
+}
+
+double referenceGelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
+
+}  // namespace
+
+SPARROW_CHECK(gemm, nt_equals_the_plain_product) {
+  for (const Entry& e : NT)
+    for (const Shape& s : SHAPES) checkDense<bf16>(check, e, false, true, s, 3);
+}
+
+SPARROW_CHECK(gemm, nn_equals_the_plain_product) {
+  for (const Entry& e : NN)
+    for (const Shape& s : SHAPES) checkDense<bf16>(check, e, false, false, s, 2);
+}
+
+SPARROW_CHECK(gemm, tn_equals_the_plain_product_for_any_depth) {
+  for (const Entry& e : TN)
+    for (const Shape& s : SHAPES) checkDense<float>(check, e, true, false, s, 1);
+}
+
+SPARROW_CHECK(gemm, epilogue_adds_bias_then_gelu_then_residual) {
+  for (Shape s : {Shape{70, 72, 40}, Shape{5, 13, 16}}) {
+    Stored a(check, s.m, s.k, 0), b(check, s.n, s.k, 0);
+    int stride = padded(s.n);
+    auto bias = check.normal<bf16>(s.n), residual = check.normal<bf16>(size_t(s.m) * stride);
+    device::Buffer<bf16> A(a.values), B(b.values), C(size_t(s.m) * stride), Bias(bias), Residual(residual), H(size_t(s.m) * stride);
+    GemmArguments g = arguments(A, B, C.data(), a, b, s);
+    g.bias = Bias;
+    g.residual = Residual;
+    g.preactivation = H;
+    g.activation = GEMM_GELU;
+    device::launch(NT[0].kernel, 4, NT[0].threads, NT[0].sharedBytes, g);
+    std::vector<double> h = product(a, b, false, true, s), y(h.size());
+    for (int i = 0; i < s.m; i++)
+      for (int j = 0; j < s.n; j++) {
+        size_t at = size_t(i) * s.n + j;
+        h[at] += toFloat(bias[j]);
+        y[at] = referenceGelu(h[at]) + toFloat(residual[size_t(i) * stride + j]);
+      }
+    check.near("preactivation", dense(check, "preactivation", H.toHost(), s.m, s.n, stride), h, 1e-4, 0.0040);
+    // The sum of GELU and residual may cancel: fp32's error in either stays.
+    check.near("output", dense(check, "output", C.toHost(), s.m, s.n, stride), y, 1e-4, 0.0040);
+  }
+}
+
+SPARROW_CHECK(gemm, accumulating_adds_to_what_is_there) {
+  Shape s{70, 66, 35};
+  Stored a(check, s.k, s.m, 0), b(check, s.k, s.n, 0);
+  int stride = padded(s.n);
+  auto before = check.normal<float>(size_t(s.m) * stride);
+  device::Buffer<bf16> A(a.values), B(b.values);
+  device::Buffer<float> C(before);
+  GemmArguments g = arguments(A, B, C.data(), a, b, s);
+  g.accumulate = 1;
+  device::launch(TN[0].kernel, 4, TN[0].threads, TN[0].sharedBytes, g);
+  auto expected = product(a, b, true, false, s);
+  std::vector<float> stored = C.toHost(), actual(expected.size());
+  for (int i = 0; i < s.m; i++)
+    for (int j = 0; j < s.n; j++) {
+      actual[size_t(i) * s.n + j] = stored[size_t(i) * stride + j];
+      expected[size_t(i) * s.n + j] += before[size_t(i) * stride + j];
+    }
+  check.near("sum", actual, expected, absoluteTolerance(s.k), 2e-6);
+}
+
+namespace {
+
+// Rows of each group: empty ones first, between and last; one row; around a tile; more groups than lanes.
+std::vector<int> offsetsOf(const std::vector<int>& rows) {
+  std::vector<int> offsets(1, 0);
+  for (int r : rows) offsets.push_back(offsets.back() + r);
+  return offsets;
+}
+const std::vector<int> LOADS[] = {{0, 1, 63, 0, 64, 65, 0}, {130}, {0, 0, 0}};
+std::vector<int> manyGroups() {
+  std::vector<int> rows(70, 0);
+  rows[0] = 3, rows[31] = 2, rows[32] = 66, rows[69] = 5;
+  return rows;
+}
+
+void checkRaggedRows(test::Check& check, const Entry& e, bool transposedB, const std::vector<int>& rows, int blocks) {
+  std::vector<int> offsets = offsetsOf(rows);
+  int groups = int(rows.size()), used = offsets.back(), n = 72, k = 40;
+  Shape s{used + 5, n, k};  // room for more rows than there are
+  Stored a(check, s.m, k, 0), b(check, groups * (transposedB ? n : k), transposedB ? k : n, 0);
+  device::Buffer<bf16> A(a.values), B(b.values), C(size_t(s.m) * n);
+  device::Buffer<int> Offsets(offsets);
+  GemmArguments g = arguments(A, B, C.data(), a, b, s);
+  g.offsets = Offsets;
+  g.groups = groups;
+  g.groupStrideB = (long long)b.stride * (transposedB ? n : k);
+  device::launch(e.kernel, blocks, e.threads, e.sharedBytes, g);
+  std::vector<double> expected(size_t(s.m) * n, NAN);  // rows past the last group stay as they were
+  for (int group = 0; group < groups; group++)
+    for (int r = offsets[group]; r < offsets[group + 1]; r++)
+      for (int c = 0; c < n; c++) {
+        double sum = 0;
+        for (int p = 0; p < k; p++) sum += a.at(r, p) * (transposedB ? b.at(group * n + c, p) : b.at(group * k + p, c));
+        expected[size_t(r) * n + c] = sum;
+      }
+  check.near(std::string(e.name) + ", " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(k), 0.0040);
+}
+
+void checkRaggedDepth(test::Check& check, const Entry& e, const std::vector<int>& rows, bool accumulate, int blocks) {
+  std::vector<int> offsets = offsetsOf(rows);
+  int groups = int(rows.size()), used = offsets.back(), m = 24, n = 72;
+  Shape s{m, n, 0};
+  Stored a(check, used + 5, m, 0), b(check, used + 5, n, 0);
+  auto before = check.normal<float>(size_t(groups) * m * n);
+  device::Buffer<bf16> A(a.values), B(b.values);
+  device::Buffer<float> C(before.size());
+  if (accumulate) device::copy(C.data(), before.data(), before.size() * sizeof(float));
+  device::Buffer<int> Offsets(offsets);
+  GemmArguments g = arguments(A, B, C.data(), a, b, s);
+  g.offsets = Offsets;
+  g.groups = groups;
+  g.groupStrideC = (long long)m * n;
+  g.accumulate = accumulate;
+  device::launch(e.kernel, blocks, e.threads, e.sharedBytes, g);
+  std::vector<double> expected(before.size(), 0.0);
+  for (int group = 0; group < groups; group++)
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < n; j++) {
+        double sum = accumulate ? before[(size_t(group) * m + i) * n + j] : 0;
+        for (int r = offsets[group]; r < offsets[group + 1]; r++) sum += a.at(r, i) * b.at(r, j);
+        expected[(size_t(group) * m + i) * n + j] = sum;
+      }
+  check.near(std::string(e.name) + ", " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(used), 2e-6);
+}
+
+}  // namespace
+
+SPARROW_CHECK(gemm, ragged_rows_meet_their_own_weight) {
+  for (bool transposedB : {true, false})
+    for (const Entry& e : transposedB ? GROUPED_NT : GROUPED_NN)
+      for (const auto& rows : LOADS) checkRaggedRows(check, e, transposedB, rows, 3);
+  checkRaggedRows(check, GROUPED_NT[0], true, manyGroups(), 2);
+}
+
+SPARROW_CHECK(gemm, ragged_depth_sums_over_each_groups_rows_and_writes_zeros_for_none) {
+  for (const Entry& e : GROUPED_TN)
+    for (const auto& rows : LOADS)
+      for (bool accumulate : {false, true}) checkRaggedDepth(check, e, rows, accumulate, 3);
+  checkRaggedDepth(check, GROUPED_TN[0], manyGroups(), false, 4);
+}
+
+SPARROW_CHECK(gemm, the_number_of_blocks_changes_no_bit) {
+  Shape s{150, 200, 100};
+  Stored a(check, s.m, s.k, 0), b(check, s.n, s.k, 0);
+  a.stride = padded(s.k);
+  std::vector<bf16> first;
+  for (int blocks : {1, 5, 12}) {
+    device::Buffer<bf16> A(a.values), B(b.values), C(size_t(s.m) * s.n);
+    s.k = 96;  // whole chunks
+    device::launch(NT[0].kernel, blocks, NT[0].threads, NT[0].sharedBytes, arguments(A, B, C.data(), a, b, s));
+    if (first.empty()) first = C.toHost();
+    else check.identical("blocks " + std::to_string(blocks), C.toHost(), first);
+  }
+}
