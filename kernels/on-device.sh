@@ -10,7 +10,10 @@ cd "$(dirname "$0")"
 results="$(mkdir -p "${1:-results}" && cd "${1:-results}" && pwd)"
 device="$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1 | tr ' ' '-')"
 capability="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)"
-case "$capability" in 90) arch=sm_90a ;; *) arch="sm_$capability" ;; esac
+case "$capability" in
+  90) arch=sm_90a target=(-gencode arch=compute_90a,code=sm_90a -DSPARROW_HOPPER) ;;
+  *) arch="sm_$capability" target=(-arch="$arch") ;;
+esac
 log="$results/$(date -u +%Y-%m-%d-%H%M)-$device.txt"
 nvcc="${NVCC:-$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")}"
 work=target/device
@@ -32,7 +35,7 @@ mkdir -p "$work"
   fi
   for source in bench/*_bench.cu; do
     program="$work/$(basename "$source" .cu)"
-    "$nvcc" -x cu -std=c++17 -O3 -arch="$arch" --expt-relaxed-constexpr -I. "$source" -o "$program" -ldl
+    "$nvcc" -x cu -std=c++17 -O3 "${target[@]}" --expt-relaxed-constexpr -I. "$source" -o "$program" -ldl
     echo "== $source"
     "$program"
   done

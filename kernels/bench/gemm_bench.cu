@@ -1,6 +1,10 @@
-// Times gemm/mma_gemm.cu: dense products against cuBLAS on the same operands, grouped ones against cuBLAS on one dense
+// Times gemm/mma_gemm.cu and on Hopper gemm/hopper_gemm.cu: dense products against cuBLAS on the same operands, grouped ones against cuBLAS on one dense
 // product of the same floating-point operations. Prints a line each: case, kernel, ms, TFLOP/s, baseline's, ratio.
 #include "gemm/mma_gemm.cu"
+#ifdef SPARROW_HOPPER
+#include "gemm/hopper_gemm.cu"
+#include "test/tensor_map.h"
+#endif
 
 #include <random>
 
@@ -66,6 +70,45 @@ void dense(const char* kernelName, Kernel kernel, bool transposeA, bool transpos
   report(name, kernelName, 2.0 * m * n * k, ours, theirs);
 }
 
+#ifdef SPARROW_HOPPER
+using HopperKernel = void (*)(TensorMap, TensorMap, GemmArguments);
+using Sizes = HopperGemm<true, true>;
+
+// One rotation's maps; offsets is null for dense products.
+void hopper(const char* name, const char* kernelName, HopperKernel kernel, bool transposeA, bool transposeB, bool floatOut, int m,
+            int n, int k, int groups, const int* offsets) {
+  Operands o(size_t(m) * k, size_t(k) * n * groups, size_t(m) * n);
+  GemmArguments g = {};
+  g.c = o.c;
+  g.offsets = offsets;
+  g.strideC = n;
+  g.m = m, g.n = n, g.k = k, g.groups = groups;
+  std::vector<TensorMap> a, b;
+  for (int run = 0; run < o.copies; run++) {
+    a.push_back(device::operandMap(o.aOf(run), !transposeA, m, k, 1, transposeA ? m : k, (long long)m * k, Sizes::ROWS));
+    b.push_back(device::operandMap(o.bOf(run), transposeB, n, k, groups, transposeB ? k : n, (long long)n * k, Sizes::COLUMNS));
+  }
+  int blocks = bench::residentBlocks(kernel, Sizes::THREADS, Sizes::SHARED_BYTES);
+  double ours = bench::milliseconds([&](int run) {
+    kernel<<<blocks, Sizes::THREADS, Sizes::SHARED_BYTES>>>(a[run % o.copies], b[run % o.copies], g);
+  });
+  bench::CuBlas* cublas = bench::CuBlas::open();
+  double theirs = cublas == nullptr ? 0 : bench::milliseconds([&](int run) {
+    cublas->multiply(transposeA, transposeB, m, n, k, o.aOf(run), transposeA ? m : k, o.bOf(run), transposeB ? k : n,
+                     o.c.data(), floatOut);
+  });
+  report(name, kernelName, 2.0 * m * n * k, ours, theirs);
+}
+
+void hopperDense(int size) {
+  char name[64];
+  std::snprintf(name, sizeof name, "dense %dx%dx%d", size, size, size);
+  hopper(name, "hopper_gemm_nt", hopper_gemm_nt_bf16_128x256x64, false, true, false, size, size, size, 1, nullptr);
+  hopper(name, "hopper_gemm_nn", hopper_gemm_nn_bf16_128x256x64, false, false, false, size, size, size, 1, nullptr);
+  hopper(name, "hopper_gemm_tn", hopper_gemm_tn_f32_128x256x64, true, false, true, size, size, size, 1, nullptr);
+}
+#endif
+
 // Rows of each group: all alike, by Zipf's law, or all to the first.
 std::vector<int> offsetsOf(const char* load, int rows, int groups) {
   std::vector<double> share(groups);
@@ -108,6 +151,10 @@ void grouped(const char* load, int rows, int groups, int width, int hidden) {
   char name[64];
   std::snprintf(name, sizeof name, "grouped E%d %dx%dx%d %s", groups, rows, hidden, width, load);
   report(name, "grouped_gemm_nt_bf16_128x128x32", 2.0 * rows * hidden * width, ours, theirs);
+#ifdef SPARROW_HOPPER
+  hopper(name, "hopper_grouped_gemm_nt", hopper_grouped_gemm_nt_bf16_128x256x64, false, true, false, rows, hidden, width, groups,
+         Offsets);
+#endif
 }
 
 }  // namespace
@@ -118,6 +165,9 @@ int main() {
     dense("gemm_nt_bf16_128x128x32", gemm_nt_bf16_128x128x32, false, true, false, size, size, size);
     dense("gemm_nn_bf16_128x128x32", gemm_nn_bf16_128x128x32, false, false, false, size, size, size);
     dense("gemm_tn_f32_128x128x32", gemm_tn_f32_128x128x32, true, false, true, size, size, size);
+#ifdef SPARROW_HOPPER
+    hopperDense(size);
+#endif
   }
   for (const char* load : {"uniform", "zipf", "one"})
     for (int groups : {8, 64, 128}) grouped(load, 32768, groups, 2048, 2048);

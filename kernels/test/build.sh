@@ -10,7 +10,11 @@ kind="${1:-}"
 case "$kind" in
   host) compile=("${CXX:-g++}" -x c++ -std=c++17 -O2 -g1 -U_FORTIFY_SOURCE -ffp-contract=off -fno-strict-aliasing
                  -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-unused-function -Wno-clobbered) ;;
-  device) compile=("${NVCC:-nvcc}" -x cu -std=c++17 -O3 -lineinfo -arch="${ARCH:-native}" --expt-relaxed-constexpr) ;;
+  device)
+    # nvcc's -arch=sm_90a also assembles for plain sm_90, which lacks Hopper's own instructions.
+    target=(-arch="${ARCH:-native}")
+    if [[ "${ARCH:-}" == sm_90a ]]; then target=(-gencode arch=compute_90a,code=sm_90a -DSPARROW_HOPPER); fi
+    compile=("${NVCC:-nvcc}" -x cu -std=c++17 -O3 -lineinfo "${target[@]}" --expt-relaxed-constexpr) ;;
   *) echo "usage: test/build.sh host|device [output folder]" >&2; exit 2 ;;
 esac
 out="$(mkdir -p "${2:-$kernels/target/checks}" && cd "${2:-$kernels/target/checks}" && pwd)"
@@ -54,5 +58,5 @@ program="$out/kernel-checks-$kind"
 files=()
 for source in test/*.cu; do files+=("$objects/$(basename "$source" .cu).o"); done
 if [[ "$kind" == host ]]; then "${CXX:-g++}" "${files[@]}" -o "$program"
-else "${NVCC:-nvcc}" -arch="${ARCH:-native}" "${files[@]}" -o "$program" -ldl; fi
+else "${NVCC:-nvcc}" "${target[@]}" "${files[@]}" -o "$program" -ldl; fi
 echo "$program"

@@ -2,7 +2,9 @@
 #include "gemm/mma_gemm.cu"
 
 #include "common/launch.cuh"
-#include "test/check.h"
+#include "test/gemm_check.h"
+
+using namespace gemm_check;
 
 namespace {
 
@@ -31,32 +33,6 @@ const Entry GROUPED_NN[] = {entry<Small>("grouped nn 64x64x32", grouped_gemm_nn_
 const Entry GROUPED_TN[] = {entry<Small>("grouped tn 64x64x32", grouped_gemm_tn_f32_64x64x32),
                             entry<Large>("grouped tn 128x128x32", grouped_gemm_tn_f32_128x128x32)};
 
-struct Shape { int m, n, k; };
-
-// One element (k is at least a chunk), odd, tile - 1, tile, tile + 1, several stages deep, several tiles either way.
-const Shape SHAPES[] = {{1, 1, 8}, {3, 7, 24}, {63, 64, 32}, {64, 65, 40}, {65, 63, 200}, {129, 136, 72}, {200, 24, 160}};
-
-int padded(int n) { return (n + 7) / 8 * 8; }
-
-// A matrix as it is stored: rows of stride elements, of which the first columns count and the others are NaN.
-struct Stored {
-  int rows, columns, stride;
-  std::vector<bf16> values;
-
-  Stored(test::Check& check, int rows, int columns, int extra)
-      : rows(rows), columns(columns), stride(padded(columns) + extra), values(size_t(rows) * stride, fromFloat<bf16>(NAN)) {
-    auto random = check.normal<bf16>(size_t(rows) * columns);
-    for (int r = 0; r < rows; r++)
-      for (int c = 0; c < columns; c++) values[size_t(r) * stride + c] = random[size_t(r) * columns + c];
-  }
-  double at(int r, int c) const { return toFloat(values[size_t(r) * stride + c]); }
-};
-
-// Sums of k products of unit normals have a deviation of sqrt(k); fp32 adds them with an error far below bf16's half unit
-// of the last place, 2^-9, which the result's rounding may add.
-double absoluteTolerance(int k) { return 2e-6 * std::sqrt(double(k)) + 1e-6; }
-template <class Out> double relativeTolerance() { return sizeof(Out) == 2 ? 0.0040 : 2e-6; }
-
 GemmArguments arguments(const bf16* a, const bf16* b, void* c, const Stored& storedA, const Stored& storedB, Shape s) {
   GemmArguments g = {};
   g.a = a;
@@ -72,31 +48,8 @@ GemmArguments arguments(const bf16* a, const bf16* b, void* c, const Stored& sto
   return g;
 }
 
-// (m, n) of a result whose rows are stride apart; what lies between must still be poison.
-template <class Out>
-std::vector<Out> dense(test::Check& check, const std::string& what, const std::vector<Out>& stored, int m, int n, int stride) {
-  std::vector<Out> result(size_t(m) * n);
-  for (int r = 0; r < m; r++)
-    for (int c = 0; c < stride; c++) {
-      Out v = stored[size_t(r) * stride + c];
-      if (c < n) result[size_t(r) * n + c] = v;
-      else if (!std::isnan(toFloat(v))) return check.fail(what + ": wrote past the last column"), result;
-    }
-  return result;
-}
-
 std::string describe(const Entry& e, Shape s) {
   return std::string(e.name) + " (" + std::to_string(s.m) + ", " + std::to_string(s.n) + ", " + std::to_string(s.k) + ")";
-}
-
-// The plain product; transposed says how each operand is stored.
-std::vector<double> product(const Stored& a, const Stored& b, bool transposedA, bool transposedB, Shape s) {
-  std::vector<double> c(size_t(s.m) * s.n);
-  for (int i = 0; i < s.m; i++)
-    for (int j = 0; j < s.n; j++)
-      for (int p = 0; p < s.k; p++)
-        c[size_t(i) * s.n + j] += (transposedA ? a.at(p, i) : a.at(i, p)) * (transposedB ? b.at(j, p) : b.at(p, j));
-  return c;
 }
 
 template <class Out>
@@ -178,19 +131,6 @@ SPARROW_CHECK(gemm, accumulating_adds_to_what_is_there) {
 
 namespace {
 
-// Rows of each group: empty ones first, between and last; one row; around a tile; more groups than lanes.
-std::vector<int> offsetsOf(const std::vector<int>& rows) {
-  std::vector<int> offsets(1, 0);
-  for (int r : rows) offsets.push_back(offsets.back() + r);
-  return offsets;
-}
-const std::vector<int> LOADS[] = {{0, 1, 63, 0, 64, 65, 0}, {130}, {0, 0, 0}};
-std::vector<int> manyGroups() {
-  std::vector<int> rows(70, 0);
-  rows[0] = 3, rows[31] = 2, rows[32] = 66, rows[69] = 5;
-  return rows;
-}
-
 void checkRaggedRows(test::Check& check, const Entry& e, bool transposedB, const std::vector<int>& rows, int blocks) {
   std::vector<int> offsets = offsetsOf(rows);
   int groups = int(rows.size()), used = offsets.back(), n = 72, k = 40;
@@ -219,6 +159,9 @@ void checkRaggedDepth(test::Check& check, const Entry& e, const std::vector<int>
   int groups = int(rows.size()), used = offsets.back(), m = 24, n = 72;
   Shape s{m, n, 0};
   Stored a(check, used + 5, m, 0), b(check, used + 5, n, 0);
+  // What follows the last group's rows must not be seen, not even multiplied by 0.
+  a.poisonFrom(used);
+  b.poisonFrom(used);
   auto before = check.normal<float>(size_t(groups) * m * n);
   device::Buffer<bf16> A(a.values), B(b.values);
   device::Buffer<float> C(before.size());

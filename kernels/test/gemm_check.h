@@ -1,0 +1,80 @@
+// What the checks of all matrix products share: shapes, stored operands, tolerances, plain products.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "common/types.cuh"
+#include "test/check.h"
+
+namespace gemm_check {
+
+struct Shape { int m, n, k; };
+
+// One element (k is at least a chunk), odd, tile - 1, tile, tile + 1, several stages deep, several tiles either way.
+const Shape SHAPES[] = {{1, 1, 8}, {3, 7, 24}, {63, 64, 32}, {64, 65, 40}, {65, 63, 200}, {129, 136, 72}, {200, 24, 160}};
+
+inline int padded(int n) { return (n + 7) / 8 * 8; }
+
+// A matrix as it is stored: rows of stride elements, of which the first columns count and the others are NaN.
+struct Stored {
+  int rows, columns, stride;
+  std::vector<bf16> values;
+
+  Stored(test::Check& check, int rows, int columns, int extra)
+      : rows(rows), columns(columns), stride(padded(columns) + extra), values(size_t(rows) * stride, fromFloat<bf16>(NAN)) {
+    auto random = check.normal<bf16>(size_t(rows) * columns);
+    for (int r = 0; r < rows; r++)
+      for (int c = 0; c < columns; c++) values[size_t(r) * stride + c] = random[size_t(r) * columns + c];
+  }
+  // Makes the rows from first on NaN.
+  void poisonFrom(int first) {
+    std::fill(values.begin() + size_t(first) * stride, values.end(), fromFloat<bf16>(NAN));
+  }
+  double at(int r, int c) const { return toFloat(values[size_t(r) * stride + c]); }
+};
+
+// Sums of k products of unit normals have a deviation of sqrt(k); fp32 adds them with an error far below bf16's half unit
+// of the last place, 2^-9, which the result's rounding may add.
+inline double absoluteTolerance(int k) { return 2e-6 * std::sqrt(double(k)) + 1e-6; }
+template <class Out> double relativeTolerance() { return sizeof(Out) == 2 ? 0.0040 : 2e-6; }
+
+// (m, n) of a result whose rows are stride apart; what lies between must still be poison.
+template <class Out>
+std::vector<Out> dense(test::Check& check, const std::string& what, const std::vector<Out>& stored, int m, int n, int stride) {
+  std::vector<Out> result(size_t(m) * n);
+  for (int r = 0; r < m; r++)
+    for (int c = 0; c < stride; c++) {
+      Out v = stored[size_t(r) * stride + c];
+      if (c < n) result[size_t(r) * n + c] = v;
+      else if (!std::isnan(toFloat(v))) return check.fail(what + ": wrote past the last column"), result;
+    }
+  return result;
+}
+
+// The plain product; transposed says how each operand is stored.
+inline std::vector<double> product(const Stored& a, const Stored& b, bool transposedA, bool transposedB, Shape s) {
+  std::vector<double> c(size_t(s.m) * s.n);
+  for (int i = 0; i < s.m; i++)
+    for (int j = 0; j < s.n; j++)
+      for (int p = 0; p < s.k; p++)
+        c[size_t(i) * s.n + j] += (transposedA ? a.at(p, i) : a.at(i, p)) * (transposedB ? b.at(j, p) : b.at(p, j));
+  return c;
+}
+
+// Rows of each group: empty ones first, between and last; one row; around a tile; more groups than lanes.
+inline std::vector<int> offsetsOf(const std::vector<int>& rows) {
+  std::vector<int> offsets(1, 0);
+  for (int r : rows) offsets.push_back(offsets.back() + r);
+  return offsets;
+}
+const std::vector<int> LOADS[] = {{0, 1, 63, 0, 64, 65, 0}, {130}, {0, 0, 0}};
+inline std::vector<int> manyGroups() {
+  std::vector<int> rows(70, 0);
+  rows[0] = 3, rows[31] = 2, rows[32] = 66, rows[69] = 5;
+  return rows;
+}
+
+}  // namespace gemm_check
