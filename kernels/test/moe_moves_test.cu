@@ -258,11 +258,12 @@ void checkScatterBackward(test::Check& check) {
 // Zeros of both signs, infinities and numbers below the normal ones among them.
 template <typename T>
 void checkIdentity(test::Check& check) {
+  const float special[] = {-0.0f, 0.0f, INFINITY, 1e-39f};
   for (int width : {1, 24, 33}) {
     Case c{67, 5, 1, 0, width, 64, 2};
     Sorted s = sortOnDevice(randomExperts(check, c.tokens, 0, c.experts), c.experts, LAUNCHES[1]);
     auto x = check.normal<T>(size_t(c.tokens) * width);
-    for (size_t i = 0; i < x.size(); i += 5) x[i] = fromFloat<T>((const float[]){-0.0f, 0.0f, INFINITY, 1e-39f}[i / 5 % 4]);
+    for (size_t i = 0; i < x.size(); i += 5) x[i] = fromFloat<T>(special[i / 5 % 4]);
     auto y = gatherOnDevice<T>(c, s, x, check.normal<T>(x.size()));
     std::vector<float> ones(c.tokens, 1.0f);
     check.identical("scatter(gather(x))", combineOnDevice<T>(c, s, y, &ones, nullptr), x);
@@ -289,6 +290,34 @@ SPARROW_CHECK(moe_permute, scatter_backward_f32) { checkScatterBackward<float>(c
 SPARROW_CHECK(moe_permute, scatter_backward_bf16) { checkScatterBackward<bf16>(check); }
 SPARROW_CHECK(moe_permute, scatter_of_gather_with_one_expert_a_token_is_the_identity_f32) { checkIdentity<float>(check); }
 SPARROW_CHECK(moe_permute, scatter_of_gather_with_one_expert_a_token_is_the_identity_bf16) { checkIdentity<bf16>(check); }
+// Rows as wide as some 16-byte loads, but not aligned to them.
+template <typename T>
+void checkUnaligned(test::Check& check) {
+  Case c{9, 4, 2, -1, 32, 32, 2};
+  Sorted s = referenceSort(randomExperts(check, c.tokens * c.k, c.lowest, c.experts), c.experts);
+  size_t in = size_t(c.tokens) * c.width, out = s.sorted.size() * c.width;
+  auto x = check.normal<T>(in + 1), y = check.normal<T>(out + 1);
+  auto tail = [](const std::vector<T>& v) { return std::vector<T>(v.begin() + 1, v.end()); };
+  device::Buffer<T> X(x), Y(y), shiftedX(in + 1);
+  device::Buffer<int> sorted(s.sorted), offsets(s.offsets), rows(s.rows());
+  auto weights = check.normal<float>(s.sorted.size());
+  device::Buffer<float> W(weights), DW(s.sorted.size());
+  device::launch(Moves<T>::scatter, 2, 32, 0, Y.data() + 1, rows, W, 0, shiftedX.data() + 1, c.tokens, c.k, c.width);
+  check.identical("out", tail(shiftedX.toHost()), combineOnDevice<T>(c, s, tail(y), &weights, nullptr));
+  device::launch(Moves<T>::gather, 2, 32, 0, X.data() + 1, sorted, offsets, c.experts, c.k, Y.data() + 1, c.width);
+  check.identical("y", tail(Y.toHost()), gatherOnDevice<T>(c, s, tail(x), tail(y)));
+  device::launch(Moves<T>::scatterBackward, 2, 32, 0, X.data() + 1, Y.data() + 1, sorted, offsets, c.experts, c.k, W,
+                 Y.data() + 1, DW, s.sorted.size(), c.width);  // dy over y
+  auto expected = tail(y);
+  for (int p = 0; p < s.kept(); p++)
+    for (int i = 0; i < c.width; i++)
+      expected[size_t(p) * c.width + i] =
+          fromFloat<T>(weights[s.sorted[p]] * toFloat(x[1 + size_t(s.sorted[p] / c.k) * c.width + i]));
+  check.identical("dy", tail(Y.toHost()), expected);
+}
+
+SPARROW_CHECK(moe_permute, unaligned_rows_move_as_aligned_ones_f32) { checkUnaligned<float>(check); }
+SPARROW_CHECK(moe_permute, unaligned_rows_move_as_aligned_ones_bf16) { checkUnaligned<bf16>(check); }
 SPARROW_CHECK(moe_permute, permuted_tokens_give_permuted_outputs) {
   Case c{50, 7, 3, -1, 40, 64, 2};
   Ints experts = randomExperts(check, c.tokens * c.k, c.lowest, c.experts), order(c.tokens);
