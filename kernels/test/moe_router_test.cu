@@ -178,6 +178,10 @@ SPARROW_CHECK(moe_router, nan_still_chooses_different_experts) {
   Routed actual = route(c, logits, nullptr);
   check.equal("experts", actual.experts, choiceOf(actual, nullptr, c));
   check.that(std::isnan(actual.weights[0]) && std::isnan(actual.probabilities[0]), "token 0 is not NaN");
+  Floats bias(c.experts);
+  bias[0] = bias[99] = NAN;  // the smallest scores, chosen last
+  check.equal("experts past a NaN bias", route(c, Floats(200), &bias).experts,
+              {1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8});
   check.that(!std::isnan(actual.weights[8]) && !std::isnan(actual.probabilities[100]), "token 1 is NaN");
 }
 SPARROW_CHECK(moe_router, relabelled_experts_are_chosen_by_their_new_names) {
