@@ -33,10 +33,10 @@ final class Cuda {
     }
   }
 
-  /** Throws unless {@code code} is success, naming the last launch on the stream. */
-  static void check(String call, int code, String stream, LastLaunch last) {
+  /** Throws unless {@code code} is success, naming the last launch in the context. */
+  static void check(String call, int code, LastLaunch last) {
     if (code != CUresult.CUDA_SUCCESS) {
-      throw new CudaException(call, code, last.describe(stream));
+      throw new CudaException(call, code, last.describe());
     }
   }
 

@@ -10,6 +10,7 @@ import jcuda.driver.CUcontext;
 final class CudaContext implements AutoCloseable {
   private final CudaDevice device;
   private final Thread owner = Thread.currentThread();
+  private final LastLaunch lastLaunch = new LastLaunch();
   private boolean closed;
 
   private CudaContext(CudaDevice device) {
@@ -30,6 +31,11 @@ final class CudaContext implements AutoCloseable {
 
   CudaDevice device() {
     return device;
+  }
+
+  /** What was queued last, on any of the context's streams. */
+  LastLaunch lastLaunch() {
+    return lastLaunch;
   }
 
   /** Throws on any thread but the one that opened the context, and after closing. */

@@ -33,8 +33,12 @@ final class KernelLibrary implements AutoCloseable {
    * @throws CudaUnavailableException where the build made no kernels
    */
   static KernelLibrary open(CudaContext context) {
+    return open(context, KernelLibrary.class.getClassLoader());
+  }
+
+  /** The library on a class path. */
+  static KernelLibrary open(CudaContext context, ClassLoader loader) {
     context.requireCurrent();
-    ClassLoader loader = KernelLibrary.class.getClassLoader();
     return new KernelLibrary(context, loader, index(loader));
   }
 

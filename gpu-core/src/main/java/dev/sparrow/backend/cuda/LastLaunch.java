@@ -1,10 +1,12 @@
 package dev.sparrow.backend.cuda;
 
 /**
- * What was queued last on a stream, kept so that an asynchronous error, which the driver reports at
- * some later call, can be told with a kernel's name. Rewritten in place: a launch makes no garbage.
+ * What was queued last in a context, kept so that an asynchronous error, which the driver reports
+ * at some later call on any stream, can be told with a kernel's name. Rewritten in place: a launch
+ * makes no garbage.
  */
 final class LastLaunch {
+  private String stream = "";
   private String kernel = "";
   private int gridX;
   private int gridY;
@@ -14,7 +16,8 @@ final class LastLaunch {
   private int blockZ;
   private int sharedBytes;
 
-  void set(Launch launch) {
+  void set(String stream, Launch launch) {
+    this.stream = stream;
     kernel = launch.name();
     gridX = launch.gridX();
     gridY = launch.gridY();
@@ -26,15 +29,16 @@ final class LastLaunch {
   }
 
   /** Notes a graph, which has no grid of its own. */
-  void setGraph(String name) {
+  void setGraph(String stream, String name) {
+    this.stream = stream;
     kernel = name;
     gridX = 0;
   }
 
   /** Such as {@code last launch on compute: adamw_f32 grid (64, 1, 1) ...}. */
-  String describe(String stream) {
+  String describe() {
     if (kernel.isEmpty()) {
-      return "nothing launched on " + stream + " yet";
+      return "nothing launched yet";
     }
     String last = "last launch on " + stream + ": " + kernel;
     return gridX == 0

@@ -9,28 +9,32 @@ import jcuda.driver.JCudaDriver;
  * calls, unless its name ends in Sync; two streams are ordered by events alone. A copy's host
  * memory stays untouched until the copy is done. Used and closed by the context's thread.
  *
- * <p>Failures of the device surface at some later call; those of this class name the last launch.
+ * <p>Failures of the device surface at some later call; those of this class name the last launch of
+ * the context, whichever stream it was on.
  */
 final class Stream implements AutoCloseable {
   private static final int NON_BLOCKING = 1; // CU_STREAM_NON_BLOCKING: no order with stream 0
 
   private final String name;
-  private final CUstream handle = Cuda.createStream(NON_BLOCKING);
-  private final LastLaunch last = new LastLaunch();
+  private final CUstream handle;
+  private final LastLaunch last;
   private boolean closed;
 
-  private Stream(String name) {
+  private Stream(CudaContext context, String name) {
+    context.requireCurrent();
     this.name = name;
+    this.last = context.lastLaunch();
+    this.handle = Cuda.createStream(NON_BLOCKING);
   }
 
   /** The stream of all kernels. */
-  static Stream compute() {
-    return new Stream("compute");
+  static Stream compute(CudaContext context) {
+    return new Stream(context, "compute");
   }
 
   /** The stream of batches from the host and of what goes back. */
-  static Stream copy() {
-    return new Stream("copy");
+  static Stream copy(CudaContext context) {
+    return new Stream(context, "copy");
   }
 
   CUstream handle() {
@@ -40,7 +44,7 @@ final class Stream implements AutoCloseable {
   /** Queues a kernel with the arguments as they are packed now; they may be rewritten at once. */
   void launch(Launch launch) {
     launch.prepare();
-    last.set(launch);
+    last.set(name, launch);
     Cuda.check(
         "cuLaunchKernel",
         JCudaDriver.cuLaunchKernel(
@@ -60,7 +64,7 @@ final class Stream implements AutoCloseable {
 
   /** Queues a captured graph. */
   void launch(CudaGraph graph) {
-    last.setGraph(graph.name());
+    last.setGraph(name, graph.name());
     check("cuGraphLaunch", JCudaDriver.cuGraphLaunch(graph.handle(), handle));
   }
 
@@ -128,9 +132,9 @@ final class Stream implements AutoCloseable {
     check("cuStreamSynchronize", JCudaDriver.cuStreamSynchronize(handle));
   }
 
-  /** Throws unless {@code code} is success, naming the last launch on this stream. */
+  /** Throws unless {@code code} is success, naming the context's last launch. */
   void check(String call, int code) {
-    Cuda.check(call, code, name, last);
+    Cuda.check(call, code, last);
   }
 
   @Override

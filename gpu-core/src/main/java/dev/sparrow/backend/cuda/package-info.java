@@ -20,9 +20,9 @@
  * <p>What has never run on a GPU: every call to the driver, so the bodies of {@code Cuda}, {@code
  * DriverMemory}, {@code Stream}, {@code Event}, {@code PinnedBuffer}, {@code CudaContext}, {@code
  * CudaDevice} past the loading of the driver, {@code GraphCapture}, {@code CudaGraph}, {@code
- * KernelLibrary}'s loading of fatbins and {@code TensorMaps.encode}. Tested without one: the
- * allocator over a fake heap, GPU addresses, the errors without a driver, the packing of launch
- * arguments in native memory, the checks of launches and tensor maps, the kernel index, and the
- * texts of errors.
+ * KernelLibrary}'s loading of fatbins and {@code TensorMaps.encode}. {@code DeviceLayerGpuTest}
+ * runs them where there is a GPU. Tested without one: the allocator over a fake heap, GPU
+ * addresses, the errors without a driver, the packing of launch arguments in native memory, the
+ * checks of launches and tensor maps, the kernel index, and the texts of errors.
  */
 package dev.sparrow.backend.cuda;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.jna.Pointer;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
+import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
 import java.nio.ByteBuffer;
 import org.junit.jupiter.api.Test;
@@ -93,8 +94,8 @@ class ArgumentBlockTest {
 
   @Test
   void onlyDeviceTensorsHaveAddresses() {
-    dev.sparrow.tensor.Storage host =
-        new dev.sparrow.tensor.Storage() {
+    Storage host =
+        new Storage() {
           @Override
           public DType dtype() {
             return DType.F32;

@@ -1,16 +1,25 @@
 package dev.sparrow.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.sun.management.ThreadMXBean;
+import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import jcuda.driver.CUmodule;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The device layer on GPU 0, where there is one. */
 class DeviceLayerGpuTest {
@@ -30,10 +39,10 @@ class DeviceLayerGpuTest {
 
   @BeforeEach
   void open() {
-    assumeTrue(GpuPresence.driver(), "no NVIDIA driver here, so nothing of this can run");
+    assumeTrue(GpuPresence.gpu(), "no GPU here, so nothing of this can run");
     context = CudaContext.open(CudaDevice.open("0"));
     allocator = new CachingAllocator(new DriverMemory(context));
-    stream = Stream.compute();
+    stream = Stream.compute(context);
   }
 
   @AfterEach
@@ -67,7 +76,7 @@ class DeviceLayerGpuTest {
 
   @Test
   void eventsOrderAndTimeStreams() {
-    try (Stream copy = Stream.copy();
+    try (Stream copy = Stream.copy(context);
         Event start = Event.timing();
         Event end = Event.timing()) {
       stream.record(start);
@@ -80,32 +89,68 @@ class DeviceLayerGpuTest {
   }
 
   @Test
-  void aKernelGetsItsArgumentsAlsoFromAGraph() {
-    CUmodule module = Cuda.loadModule(FILL.getBytes(StandardCharsets.US_ASCII));
-    Kernel kernel =
-        new Kernel(
-            new KernelEntry("fill", "fill.fatbin", "sm_80", 8, 0, 0, 0, 0),
-            Cuda.function(module, "fill"),
-            context.device().sharedBytesPerBlock());
+  void aKernelGetsItsArgumentsAlsoFromAGraph(@TempDir Path folder) throws IOException {
     long address = allocator.allocate(512, "filled", Shape.of(128));
-    Launch launch = kernel.launch().grid(1).block(128);
-    launch.arguments().address(address).int32(1000);
-    stream.launch(launch);
-    requireFilled(address, 1000);
+    try (URLClassLoader loader = classPathWithFill(folder);
+        KernelLibrary library = KernelLibrary.open(context, loader)) {
+      assertSame(library.kernel("fill"), library.kernel("fill"));
+      Launch launch = library.kernel("fill").launch().grid(1).block(128);
+      launch.arguments().address(address).int32(1000);
+      stream.launch(launch);
+      requireFilled(address, 1000);
 
-    CudaGraph graph;
+      try (CudaGraph graph = capture(launch, address)) {
+        stream.zero(address, 512);
+        launch.arguments().address(0).int32(0);
+        stream.launch(graph);
+        requireFilled(address, 7);
+      }
+    }
+    allocator.free(address);
+  }
+
+  @Test
+  void launchesMakeNoGarbage(@TempDir Path folder) throws IOException {
+    long address = allocator.allocate(512, "filled", Shape.of(128));
+    try (URLClassLoader loader = classPathWithFill(folder);
+        KernelLibrary library = KernelLibrary.open(context, loader)) {
+      Launch launch = library.kernel("fill").launch();
+      launchOften(launch, address, 1000);
+      ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      long before = threads.getCurrentThreadAllocatedBytes();
+      launchOften(launch, address, 1000);
+      long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      assertTrue(bytes < 1000, "1000 launches allocated " + bytes + " bytes on the heap");
+      stream.synchronizeSync();
+    }
+    allocator.free(address);
+  }
+
+  private void launchOften(Launch launch, long address, int times) {
+    for (int i = 0; i < times; i++) {
+      launch.grid(1).block(128).arguments().address(address).int32(i);
+      stream.launch(launch);
+    }
+  }
+
+  private CudaGraph capture(Launch launch, long address) {
     try (GraphCapture capture = GraphCapture.begin(stream, "fill again")) {
       launch.arguments().address(address).int32(7);
       stream.launch(launch);
-      graph = capture.end();
+      return capture.end();
     }
-    stream.zero(address, 512);
-    launch.arguments().address(0).int32(0);
-    stream.launch(graph);
-    requireFilled(address, 7);
-    graph.close();
-    allocator.free(address);
-    Cuda.unload(module);
+  }
+
+  /** The driver takes PTX where it takes a fatbin, so that this needs no compiler. */
+  private static URLClassLoader classPathWithFill(Path folder) throws IOException {
+    Path kernels = Files.createDirectories(folder.resolve("dev/sparrow/kernels"));
+    Files.writeString(kernels.resolve("fill.fatbin"), FILL, StandardCharsets.US_ASCII);
+    Files.writeString(
+        kernels.resolve("index.json"),
+        "{\"built\": true, \"entries\": [{\"name\": \"fill\", \"file\": \"fill.fatbin\","
+            + " \"arch\": \"sm_80\", \"registers\": 8, \"sharedBytes\": 0, \"spillStores\": 0,"
+            + " \"spillLoads\": 0, \"stackFrame\": 0}]}");
+    return new URLClassLoader(new URL[] {folder.toUri().toURL()}, null);
   }
 
   private void requireFilled(long address, int value) {
@@ -125,7 +170,7 @@ class DeviceLayerGpuTest {
     long address = allocator.allocate(64 * 64 * 2, "tiles", Shape.of(64, 64));
     TensorMapSpec spec =
         TensorMapSpec.matrix(
-            dev.sparrow.tensor.DType.BF16,
+            DType.BF16,
             address,
             new TensorMapSpec.MatrixExtent(64, 64),
             new TensorMapSpec.MatrixExtent(32, 64),

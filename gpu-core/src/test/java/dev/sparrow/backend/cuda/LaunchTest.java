@@ -70,22 +70,20 @@ class LaunchTest {
   @Test
   void anErrorAtSynchronisationNamesTheLastLaunchAsItWas() {
     LastLaunch last = new LastLaunch();
-    assertEquals("nothing launched on copy yet", last.describe("copy"));
+    assertEquals("nothing launched yet", last.describe());
     Launch launch = kernel.launch().grid(64).block(256);
-    last.set(launch);
+    last.set("compute", launch);
     launch.grid(1).block(32);
     CudaException e =
         assertThrows(
             CudaException.class,
-            () ->
-                Cuda.check(
-                    "cuStreamSynchronize", CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, "compute", last));
+            () -> Cuda.check("cuStreamSynchronize", CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, last));
     assertEquals(
         "cuStreamSynchronize failed with 700 CUDA_ERROR_ILLEGAL_ADDRESS: last launch on compute:"
             + " adamw_f32 grid (64, 1, 1), block (256, 1, 1), shared 0 bytes",
         e.getMessage());
-    last.setGraph("step");
-    assertEquals("last launch on compute: step (graph)", last.describe("compute"));
+    last.setGraph("compute", "step");
+    assertEquals("last launch on compute: step (graph)", last.describe());
   }
 
   @Test
