@@ -31,6 +31,15 @@ class ArchitectureTest {
           .resideInAnyPackage("dev.ludovic.netlib..", "org.bytedeco..", "jdk.incubator.vector..");
 
   @ArchTest
+  static final ArchRule ONLY_THE_CUDA_BACKEND_MEETS_ITS_LIBRARIES =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.sparrow.backend.cuda..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("jcuda..", "com.sun.jna..");
+
+  @ArchTest
   static final ArchRule ONLY_COLLECTIVES_MEET_THE_NETWORK =
       noClasses()
           .that()
@@ -48,6 +57,15 @@ class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.sparrow.backend.cpu..");
+
+  @ArchTest
+  static final ArchRule NOBODY_KNOWS_THE_CUDA_BACKEND_YET =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.sparrow.backend.cuda..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.sparrow.backend.cuda..");
 
   @ArchTest static final ArchRule TENSORS_KNOW_NOBODY = onlyKnows("tensor");
 

@@ -1,0 +1,121 @@
+package dev.sparrow.backend.cuda;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Pointer;
+import dev.sparrow.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * One kernel's arguments in native memory, as cuLaunchKernel takes them: the values, each aligned
+ * as C aligns it, and an array of pointers to them. Allocated once and rewritten for each launch,
+ * which the driver permits because it copies them before the call returns; so a launch makes no
+ * garbage. Arguments are appended in the order of the kernel's parameters. One thread at a time.
+ */
+final class ArgumentBlock {
+  /** What every supported driver and GPU takes. */
+  static final int VALUE_BYTES = 4096;
+
+  static final int MOST_ARGUMENTS = 128;
+
+  /** By-value structs: a tensor map is the largest and asks for this alignment. */
+  static final int STRUCT_ALIGNMENT = 64;
+
+  static final int MOST_STRUCT_BYTES = 128;
+
+  private final Memory memory;
+  private final ByteBuffer values;
+  private final HostAddress pointers;
+  private final long base;
+  private int count;
+  private int end;
+
+  ArgumentBlock() {
+    int pointerBytes = MOST_ARGUMENTS * Long.BYTES;
+    memory = new Memory(VALUE_BYTES + pointerBytes + STRUCT_ALIGNMENT);
+    long start = Pointer.nativeValue(memory);
+    long aligned = (start + STRUCT_ALIGNMENT - 1) / STRUCT_ALIGNMENT * STRUCT_ALIGNMENT;
+    base = aligned;
+    values = memory.getByteBuffer(aligned - start, VALUE_BYTES + pointerBytes);
+    values.order(ByteOrder.nativeOrder());
+    pointers = new HostAddress(aligned + VALUE_BYTES);
+  }
+
+  /** Forgets the arguments of the launch before. */
+  ArgumentBlock clear() {
+    count = 0;
+    end = 0;
+    return this;
+  }
+
+  /** A device pointer. */
+  ArgumentBlock address(long address) {
+    return int64(address);
+  }
+
+  /** A device pointer to the tensor's first element. */
+  ArgumentBlock tensor(Tensor tensor) {
+    return int64(DeviceStorage.address(tensor));
+  }
+
+  ArgumentBlock int32(int value) {
+    values.putInt(append(Integer.BYTES, Integer.BYTES), value);
+    return this;
+  }
+
+  ArgumentBlock int64(long value) {
+    values.putLong(append(Long.BYTES, Long.BYTES), value);
+    return this;
+  }
+
+  ArgumentBlock float32(float value) {
+    values.putFloat(append(Float.BYTES, Float.BYTES), value);
+    return this;
+  }
+
+  /** A struct by value: all bytes of {@code struct} from index 0 to its limit, at most 128. */
+  ArgumentBlock struct(ByteBuffer struct) {
+    int bytes = struct.limit();
+    if (bytes < 1 || bytes > MOST_STRUCT_BYTES) {
+      throw new IllegalArgumentException(
+          "struct argument: expected 1 to " + MOST_STRUCT_BYTES + " bytes, got " + bytes);
+    }
+    values.put(append(bytes, STRUCT_ALIGNMENT), struct, 0, bytes);
+    return this;
+  }
+
+  /** A tensor map by value, for a {@code const __grid_constant__ CUtensorMap} parameter. */
+  ArgumentBlock tensorMap(TensorMap map) {
+    return struct(map.bytes());
+  }
+
+  /** Arguments appended since {@link #clear}. */
+  int count() {
+    return count;
+  }
+
+  /** The {@code void**} of cuLaunchKernel; valid as long as this block is reachable. */
+  HostAddress pointers() {
+    return pointers;
+  }
+
+  private int append(int bytes, int alignment) {
+    int at = (end + alignment - 1) / alignment * alignment;
+    if (count == MOST_ARGUMENTS || at + bytes > VALUE_BYTES) {
+      throw new IllegalArgumentException(
+          "kernel arguments: expected at most "
+              + MOST_ARGUMENTS
+              + " in "
+              + VALUE_BYTES
+              + " bytes, got one more after "
+              + count
+              + " in "
+              + end
+              + "; was clear() called before packing?");
+    }
+    values.putLong(VALUE_BYTES + count * Long.BYTES, base + at);
+    count++;
+    end = at + bytes;
+    return at;
+  }
+}
