@@ -20,6 +20,7 @@
 // bytes at a time where all addresses permit. An element's result does not depend on the grid, and its arithmetic is,
 // rounding by rounding, that of the CPU backend. The norm depends on the grid of squared_norm_partials_f32 alone.
 #include "common/chunk.cuh"
+#include "common/double_sum.cuh"
 #include "common/types.cuh"
 
 namespace optimizer {
@@ -120,17 +121,6 @@ __device__ __forceinline__ void sgd(const SgdConstants* constants, const float* 
   });
 }
 
-// The sum over the block in double, in a fixed order, in thread 0.
-__device__ __forceinline__ double blockSumDouble(double v, double* scratch) {
-  for (int lanes = 16; lanes > 0; lanes /= 2) v += __shfl_xor_sync(0xffffffffu, v, lanes);
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = v;
-  __syncthreads();
-  double total = 0;
-  if (threadIdx.x == 0)
-    for (int warp = 0; warp < int(blockDim.x / 32); warp++) total += scratch[warp];
-  return total;
-}
-
 }  // namespace optimizer
 
 extern "C" __global__ void adamw_f32(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
@@ -171,7 +161,7 @@ extern "C" __global__ void squared_norm_partials_f32(const float* x, double* par
 #pragma unroll
     for (int j = 0; j < WIDTH; j++) sum = fma(double(xs.at[j]), double(xs.at[j]), sum);
   });
-  sum = optimizer::blockSumDouble(sum, scratch);
+  sum = blockSumDouble(sum, scratch);
   if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
 
@@ -182,7 +172,7 @@ extern "C" __global__ void gradient_scale_f32(const double* partials, int blocks
   __shared__ double scratch[32];
   double sum = 0;
   for (int block = threadIdx.x; block < blocks; block += blockDim.x) sum += partials[block];
-  sum = optimizer::blockSumDouble(sum, scratch);
+  sum = blockSumDouble(sum, scratch);
   if (threadIdx.x != 0) return;
   double length = factor * sqrt(sum), quotient = limit / (length + 1e-6);
   *norm = float(length);
