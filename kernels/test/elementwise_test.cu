@@ -92,12 +92,13 @@ unsigned drawn(unsigned long long seed, unsigned long long stream, unsigned long
 template <typename T>
 void checkDropout(test::Check& check) {
   for (const Shape& s : SHAPES)
-    for (double p : {0.0, 0.1, 0.5, -1.0})
+    for (double chance : {0.0, 0.1, 0.5, -1.0})
       for (unsigned long long counter : {0ull, 4ull, 5ull, (1ull << 34) - 6}) {
         int o = s.offset;
         auto x = check.normal<T>(o + s.n);
         unsigned long long seed = 0x123456789ABCDEFull + check.random(), stream = 0xF000000000000042ull;
-        if (p < 0) p = (drawn(seed, stream, counter) >> 8) * 0x1p-24;  // a draw equal to p is kept
+        // Below 0 stands for the first draw itself, which is then kept.
+        double p = chance < 0 ? (drawn(seed, stream, counter) >> 8) * 0x1p-24 : chance;
         float scale = float(1 / (1 - p));
         std::vector<T> expected;
         for (int i = 0; i < s.n; i++) {
