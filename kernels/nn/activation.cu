@@ -1,0 +1,133 @@
+// Element-wise nonlinearities and their gated forms (Shazeer 2020) over n elements.
+//
+//   gelu       x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016)    f' = Φ(x) + x·φ(x)
+//   gelu_tanh  x·s, s = sigmoid(2u), u = sqrt(2/π)·(x + 0.044715·x³), which is 0.5·x·(1 + tanh(u))
+//                                                                                     f' = s + x·s·(1 - s)·2u'
+//   silu       x·s, s = sigmoid(x)                                                    f' = s + x·s·(1 - s)
+//   relu       max(x, 0)                                                              f' = 1 where x > 0, else 0
+//
+//   <f>                 y = f(x)
+//   <f>_backward        dx = dy·f'(x)
+//   gated_<f>           y = f(gate)·up
+//   gated_<f>_backward  dgate = dy·up·f'(gate),  dup = dy·f(gate)
+//
+// All tensors of a call are T, one of fp32 and bf16; arithmetic is fp32. An output may be any of the inputs of the same call;
+// dgate and dup are not the same.
+//
+// Launch contract: one-dimensional grid and block of any size; arrays are read 16 bytes at a time where all addresses permit.
+#include "common/chunk.cuh"
+#include "common/types.cuh"
+
+namespace activation {
+
+// f(x) and f'(x).
+struct ValueAndSlope {
+  float value, slope;
+};
+
+__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
+
+// erfc keeps the relative precision of Φ far on the left.
+struct Gelu {
+  static __device__ __forceinline__ ValueAndSlope at(float x) {
+    float cdf = 0.5f * erfcf(-0.70710678f * x);
+    return {x * cdf, cdf + x * 0.39894228f * __expf(-0.5f * x * x)};
+  }
+};
+
+struct GeluTanh {
+  static __device__ __forceinline__ ValueAndSlope at(float x) {
+    const float linear = 1.59576912f, cubic = 0.0713548163f;  // 2·sqrt(2/π), and 0.044715 of that
+    float squared = x * x, s = sigmoid(x * (linear + cubic * squared));
+    return {x * s, s + x * s * (1.0f - s) * (linear + 3.0f * cubic * squared)};
+  }
+};
+
+struct Silu {
+  static __device__ __forceinline__ ValueAndSlope at(float x) {
+    float s = sigmoid(x);
+    return {x * s, s + x * s * (1.0f - s)};
+  }
+};
+
+struct Relu {
+  static __device__ __forceinline__ ValueAndSlope at(float x) {
+    return {x < 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f};
+  }
+};
+
+template <typename F, typename T>
+__device__ __forceinline__ void forward(const T* x, T* y, long long n) {
+  forChunks<Pack<T>::SIZE>(n, isAligned16(x) && isAligned16(y), [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto v = loadChunk<WIDTH>(x + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) v.at[j] = F::at(v.at[j]).value;
+    storeChunk<WIDTH>(y + i, v);
+  });
+}
+
+template <typename F, typename T>
+__device__ __forceinline__ void backward(const T* x, const T* dy, T* dx, long long n) {
+  forChunks<Pack<T>::SIZE>(n, isAligned16(x) && isAligned16(dy) && isAligned16(dx), [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto v = loadChunk<WIDTH>(x + i), d = loadChunk<WIDTH>(dy + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) d.at[j] *= F::at(v.at[j]).slope;
+    storeChunk<WIDTH>(dx + i, d);
+  });
+}
+
+template <typename F, typename T>
+__device__ __forceinline__ void gated(const T* gate, const T* up, T* y, long long n) {
+  forChunks<Pack<T>::SIZE>(n, isAligned16(gate) && isAligned16(up) && isAligned16(y), [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto g = loadChunk<WIDTH>(gate + i), u = loadChunk<WIDTH>(up + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) u.at[j] *= F::at(g.at[j]).value;
+    storeChunk<WIDTH>(y + i, u);
+  });
+}
+
+template <typename F, typename T>
+__device__ __forceinline__ void gatedBackward(const T* gate, const T* up, const T* dy, T* dgate, T* dup, long long n) {
+  bool wide = isAligned16(gate) && isAligned16(up) && isAligned16(dy) && isAligned16(dgate) && isAligned16(dup);
+  forChunks<Pack<T>::SIZE>(n, wide, [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto g = loadChunk<WIDTH>(gate + i), u = loadChunk<WIDTH>(up + i), d = loadChunk<WIDTH>(dy + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) {
+      ValueAndSlope f = F::at(g.at[j]);
+      g.at[j] = d.at[j] * u.at[j] * f.slope;
+      u.at[j] = d.at[j] * f.value;
+    }
+    storeChunk<WIDTH>(dgate + i, g);
+    storeChunk<WIDTH>(dup + i, u);
+  });
+}
+
+}  // namespace activation
+
+#define SPARROW_ACTIVATION_ENTRIES(name, F, suffix, T)                                                                \
+  extern "C" __global__ void name##_##suffix(const T* x, T* y, long long n) {                                         \
+    activation::forward<activation::F>(x, y, n);                                                                      \
+  }                                                                                                                   \
+  extern "C" __global__ void name##_backward_##suffix(const T* x, const T* dy, T* dx, long long n) {                  \
+    activation::backward<activation::F>(x, dy, dx, n);                                                                \
+  }                                                                                                                   \
+  extern "C" __global__ void gated_##name##_##suffix(const T* gate, const T* up, T* y, long long n) {                 \
+    activation::gated<activation::F>(gate, up, y, n);                                                                 \
+  }                                                                                                                   \
+  extern "C" __global__ void gated_##name##_backward_##suffix(const T* gate, const T* up, const T* dy, T* dgate,      \
+                                                              T* dup, long long n) {                                  \
+    activation::gatedBackward<activation::F>(gate, up, dy, dgate, dup, n);                                            \
+  }
+
+SPARROW_ACTIVATION_ENTRIES(gelu, Gelu, f32, float)
+SPARROW_ACTIVATION_ENTRIES(gelu, Gelu, bf16, bf16)
+SPARROW_ACTIVATION_ENTRIES(gelu_tanh, GeluTanh, f32, float)
+SPARROW_ACTIVATION_ENTRIES(gelu_tanh, GeluTanh, bf16, bf16)
+SPARROW_ACTIVATION_ENTRIES(silu, Silu, f32, float)
+SPARROW_ACTIVATION_ENTRIES(silu, Silu, bf16, bf16)
+SPARROW_ACTIVATION_ENTRIES(relu, Relu, f32, float)
+SPARROW_ACTIVATION_ENTRIES(relu, Relu, bf16, bf16)

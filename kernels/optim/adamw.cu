@@ -1,0 +1,180 @@
+// Optimizer steps over the whole parameter arena, and the gradient's global norm.
+//
+//   AdamW (Loshchilov & Hutter 2019)      g = scale·gradient,  m = β1·m + (1-β1)·g,  v = β2·v + (1-β2)·g²
+//                                         w = w·(1 - lr·decay) - lr·m̂/(sqrt(v̂) + ε)
+//   SGD with momentum (as PyTorch's)      g = scale·gradient + decay·w,  v = momentum·v + g
+//                                         w -= lr·v,  with nesterov  w -= lr·(g + momentum·v)
+//   Clipping (Pascanu et al. 2013)        norm = factor·sqrt(Σ gradient²),  scale = factor·min(1, limit/(norm + 1e-6))
+//
+// gradient, w (the master weights), m and v are fp32 vectors of n elements; the entries *_bf16 write in the same pass
+// copy = bf16(w), the weights that forward and backward read. gradient is left as it is.
+//
+// What changes from step to step is read from device memory, so that a captured graph need not be changed: the constants
+// below, and scale, one float, which gradient_scale_f32 writes. AdamW's bias corrections are folded into the constants:
+// lr·m̂/(sqrt(v̂) + ε) = rate·m/(root·sqrt(v) + ε), rate = lr/(1 - β1^t), root = 1/sqrt(1 - β2^t).
+//
+// Weight decay by segments: segment s ends before element segmentEnds[s] (ascending, the last is n) and decays where
+// segmentDecays[s] is not 0. Segments may be empty and end anywhere.
+//
+// Launch contract: one-dimensional grid and block, any size of grid, the block a multiple of 32; arrays are read 16
+// bytes at a time where all addresses permit. An element's result does not depend on the grid, and its arithmetic is,
+// rounding by rounding, that of the CPU backend. The norm depends on the grid of squared_norm_partials_f32 alone.
+#include "common/chunk.cuh"
+#include "common/double_sum.cuh"
+#include "common/types.cuh"
+
+namespace optimizer {
+
+struct AdamWConstants {
+  float keep;  // 1 - lr·decay
+  float beta1, fresh1, beta2, fresh2;  // fresh = 1 - beta
+  float rate, root, epsilon;
+};
+
+struct SgdConstants {
+  float rate;  // lr
+  float momentum, decay;
+  float ahead, along;  // the step is ahead·g + along·v: 0 and 1, with nesterov 1 and momentum
+};
+
+// Where a thread, which goes through the arena in rising order, stands among the segments.
+struct Segments {
+  const long long* ends;
+  const int* decays;
+  int count, current;
+  long long end;
+  bool decaysHere;
+
+  __device__ __forceinline__ Segments(const long long* ends_, const int* decays_, int count_)
+      : ends(ends_), decays(decays_), count(count_), current(-1), end(0), decaysHere(false) {}
+
+  // Whether element i decays; i is below the last segment's end and no less than in the call before.
+  __device__ __forceinline__ bool decay(long long i) {
+    if (i >= end) seek(i);
+    return decaysHere;
+  }
+
+ private:
+  // The first segment that ends behind i.
+  __device__ __forceinline__ void seek(long long i) {
+    int low = current + 1, high = count - 1;
+    while (low < high) {
+      int middle = (low + high) / 2;
+      if (ends[middle] > i) high = middle;
+      else low = middle + 1;
+    }
+    current = low;
+    end = ends[low];
+    decaysHere = decays[low] != 0;
+  }
+};
+
+__device__ __forceinline__ void adamWElement(const AdamWConstants& c, bool decay, float g, float& w, float& m, float& v) {
+  m = fmaf(m, c.beta1, g * c.fresh1);
+  v = fmaf(v, c.beta2, g * g * c.fresh2);
+  float step = m / fmaf(sqrtf(v), c.root, c.epsilon);
+  w = __fadd_rn(__fmul_rn(w, decay ? c.keep : 1.0f), __fmul_rn(step, -c.rate));
+}
+
+__device__ __forceinline__ void sgdElement(const SgdConstants& c, bool decay, float g, float& w, float& v) {
+  g = fmaf(w, decay ? c.decay : 0.0f, g);
+  v = fmaf(v, c.momentum, g);
+  w = fmaf(fmaf(v, c.along, g * c.ahead), -c.rate, w);
+}
+
+// Without COPY, copy is null, which counts as aligned.
+template <bool COPY>
+__device__ __forceinline__ void adamW(const AdamWConstants* constants, const float* scale, const float* gradient, float* w,
+                                      float* m, float* v, bf16* copy, long long n, Segments segments) {
+  AdamWConstants c = *constants;
+  float gradientScale = *scale;
+  bool wide = isAligned16(gradient) && isAligned16(w) && isAligned16(m) && isAligned16(v) && isAligned16(copy);
+  forChunks<COPY ? 8 : 4>(n, wide, [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto gs = loadChunk<WIDTH>(gradient + i), ws = loadChunk<WIDTH>(w + i), ms = loadChunk<WIDTH>(m + i),
+         vs = loadChunk<WIDTH>(v + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++)
+      adamWElement(c, segments.decay(i + j), gs.at[j] * gradientScale, ws.at[j], ms.at[j], vs.at[j]);
+    storeChunk<WIDTH>(w + i, ws);
+    storeChunk<WIDTH>(m + i, ms);
+    storeChunk<WIDTH>(v + i, vs);
+    if constexpr (COPY) storeChunk<WIDTH>(copy + i, ws);
+  });
+}
+
+template <bool COPY>
+__device__ __forceinline__ void sgd(const SgdConstants* constants, const float* scale, const float* gradient, float* w,
+                                    float* v, bf16* copy, long long n, Segments segments) {
+  SgdConstants c = *constants;
+  float gradientScale = *scale;
+  bool wide = isAligned16(gradient) && isAligned16(w) && isAligned16(v) && isAligned16(copy);
+  forChunks<COPY ? 8 : 4>(n, wide, [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto gs = loadChunk<WIDTH>(gradient + i), ws = loadChunk<WIDTH>(w + i), vs = loadChunk<WIDTH>(v + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++)
+      sgdElement(c, segments.decay(i + j), __fmul_rn(gs.at[j], gradientScale), ws.at[j], vs.at[j]);
+    storeChunk<WIDTH>(w + i, ws);
+    storeChunk<WIDTH>(v + i, vs);
+    if constexpr (COPY) storeChunk<WIDTH>(copy + i, ws);
+  });
+}
+
+}  // namespace optimizer
+
+extern "C" __global__ void adamw_f32(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
+                                     float* w, float* m, float* v, long long n, const long long* segmentEnds,
+                                     const int* segmentDecays, int segments) {
+  optimizer::adamW<false>(constants, scale, gradient, w, m, v, nullptr, n,
+                          optimizer::Segments(segmentEnds, segmentDecays, segments));
+}
+
+extern "C" __global__ void adamw_bf16(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
+                                      float* w, float* m, float* v, bf16* copy, long long n, const long long* segmentEnds,
+                                      const int* segmentDecays, int segments) {
+  optimizer::adamW<true>(constants, scale, gradient, w, m, v, copy, n,
+                         optimizer::Segments(segmentEnds, segmentDecays, segments));
+}
+
+extern "C" __global__ void sgd_f32(const optimizer::SgdConstants* constants, const float* scale, const float* gradient,
+                                   float* w, float* v, long long n, const long long* segmentEnds, const int* segmentDecays,
+                                   int segments) {
+  optimizer::sgd<false>(constants, scale, gradient, w, v, nullptr, n,
+                        optimizer::Segments(segmentEnds, segmentDecays, segments));
+}
+
+extern "C" __global__ void sgd_bf16(const optimizer::SgdConstants* constants, const float* scale, const float* gradient,
+                                    float* w, float* v, bf16* copy, long long n, const long long* segmentEnds,
+                                    const int* segmentDecays, int segments) {
+  optimizer::sgd<true>(constants, scale, gradient, w, v, copy, n,
+                       optimizer::Segments(segmentEnds, segmentDecays, segments));
+}
+
+// partials[block] = the block's share of Σ x², in double.
+extern "C" __global__ void squared_norm_partials_f32(const float* x, double* partials, long long n) {
+  __shared__ double scratch[32];
+  double sum = 0;
+  forChunks<4>(n, isAligned16(x), [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto xs = loadChunk<WIDTH>(x + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) sum = fma(double(xs.at[j]), double(xs.at[j]), sum);
+  });
+  sum = blockSumDouble(sum, scratch);
+  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+
+// One block: from the partials of `blocks` blocks, norm = factor·sqrt(Σ x²) and scale = factor·min(1, limit/(norm + 1e-6));
+// limit 0: scale = factor. A norm that is not a number gives such a scale.
+extern "C" __global__ void gradient_scale_f32(const double* partials, int blocks, double factor, double limit, float* norm,
+                                              float* scale) {
+  __shared__ double scratch[32];
+  double sum = 0;
+  for (int block = threadIdx.x; block < blocks; block += blockDim.x) sum += partials[block];
+  sum = blockSumDouble(sum, scratch);
+  if (threadIdx.x != 0) return;
+  double length = factor * sqrt(sum), quotient = limit / (length + 1e-6);
+  *norm = float(length);
+  *scale = float(limit == 0 || quotient >= 1 ? factor : factor * quotient);
+}
