@@ -19,7 +19,11 @@ class KernelChecksTest {
 
   @TestFactory
   Stream<DynamicTest> everyFamilyPassesItsChecksOnTheHost() throws Exception {
-    assumeTrue(exists("g++"), "g++ is not installed: the kernels' checks are skipped");
+    if (!exists("g++")) {
+      String reason = "g++ is not installed: the kernels' checks are skipped";
+      // Of its own, so that the report counts a skipped test and gives the reason.
+      return Stream.of(DynamicTest.dynamicTest("families", () -> assumeTrue(false, reason)));
+    }
     Outcome build = run(List.of("bash", "test/build.sh", "host", "target/checks"));
     assertEquals(0, build.exitCode(), build.output());
     String program = new File("target/checks/kernel-checks-host").getAbsolutePath();
