@@ -1,9 +1,10 @@
 // What all matrix products share: their arguments, the tiles of grouped ones, and what is done to a result on its way out.
 #pragma once
 
+#include "common/normal.cuh"
 #include "common/types.cuh"
 
-enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1 };
+enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1 };  // GELU, exact: x·Φ(x)
 
 // C = epilogue(A·B), sizes and pointers of one launch; passed by value, laid out without padding between the fields.
 //
@@ -35,9 +36,6 @@ struct GemmArguments {
   int accumulate;          // C += ...; 0 or 1
 };
 
-// GELU, exact: x·Φ(x).
-__device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
-
 // Takes eight sums of one row to C. columns of them exist; wide says that they may be moved 16 bytes at a time.
 template <class Out>
 __device__ __forceinline__ void writeOut(const GemmArguments& g, Out* c, const float (&sums)[8], long long row, int column,
@@ -58,7 +56,7 @@ __device__ __forceinline__ void writeOut(const GemmArguments& g, Out* c, const f
     }
   }
   if (g.activation == GEMM_GELU)
-    for (int i = 0; i < 8; i++) values[i] = gelu(values[i]);
+    for (int i = 0; i < 8; i++) values[i] *= normalCdf(values[i]);
   if (g.residual != nullptr) {
     if (wide) {
       Pack<bf16> pack = loadPack(g.residual + at);

@@ -16,6 +16,7 @@
 //
 // Launch contract: one-dimensional grid and block of any size; arrays are read 16 bytes at a time where all addresses permit.
 #include "common/chunk.cuh"
+#include "common/normal.cuh"
 #include "common/types.cuh"
 
 namespace activation {
@@ -27,10 +28,9 @@ struct ValueAndSlope {
 
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
-// erfc keeps the relative precision of Φ far on the left.
 struct Gelu {
   static __device__ __forceinline__ ValueAndSlope at(float x) {
-    float cdf = 0.5f * erfcf(-0.70710678f * x);
+    float cdf = normalCdf(x);
     return {x * cdf, cdf + x * 0.39894228f * __expf(-0.5f * x * x)};
   }
 };

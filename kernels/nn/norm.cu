@@ -14,48 +14,18 @@
 // a block's share of dweight and dbias in dynamic shared memory (columns floats for RMSNorm, 2·columns for LayerNorm), writes
 // it to partials (gridDim.x, columns), for LayerNorm (gridDim.x, 2, columns), and norm_parameter_gradient_f32 adds the
 // blocks in order: the same grid gives the same bits. Every block must have a row: gridDim.x <= rows.
+#include "common/chunk.cuh"
 #include "common/reduce.cuh"
 #include "common/types.cuh"
 
 namespace rownorm {
-
-// WIDTH neighbouring columns of a row: those of a 16-byte load, or one.
-template <typename T, int WIDTH>
-struct Chunk {
-  float at[WIDTH];
-};
-
-template <typename T, int WIDTH>
-__device__ __forceinline__ Chunk<T, WIDTH> load(const T* p) {
-  Chunk<T, WIDTH> chunk;
-  if constexpr (WIDTH == 1) {
-    chunk.at[0] = toFloat(*p);
-  } else {
-    Pack<T> pack = loadPack(p);
-#pragma unroll
-    for (int i = 0; i < WIDTH; i++) chunk.at[i] = toFloat(pack.at[i]);
-  }
-  return chunk;
-}
-
-template <typename T, int WIDTH>
-__device__ __forceinline__ void store(T* p, const Chunk<T, WIDTH>& chunk) {
-  if constexpr (WIDTH == 1) {
-    *p = fromFloat<T>(chunk.at[0]);
-  } else {
-    Pack<T> pack;
-#pragma unroll
-    for (int i = 0; i < WIDTH; i++) pack.at[i] = fromFloat<T>(chunk.at[i]);
-    storePack(p, pack);
-  }
-}
 
 // Mean over the row of x, or of (x - center)².
 template <typename T, int WIDTH, bool SQUARES>
 __device__ __forceinline__ float rowMean(const T* x, int columns, float center, float* scratch) {
   float sum = 0;
   for (int c = threadIdx.x * WIDTH; c < columns; c += blockDim.x * WIDTH) {
-    auto v = load<T, WIDTH>(x + c);
+    auto v = loadChunk<WIDTH>(x + c);
 #pragma unroll
     for (int i = 0; i < WIDTH; i++) {
       float d = v.at[i] - center;
@@ -77,12 +47,12 @@ __device__ __forceinline__ void forwardRows(const T* x, const T* weight, const T
       rstd[row] = r;
     }
     for (int c = threadIdx.x * WIDTH; c < columns; c += blockDim.x * WIDTH) {
-      auto v = load<T, WIDTH>(in + c), w = load<T, WIDTH>(weight + c);
-      Chunk<T, WIDTH> b{};
-      if (CENTERED && bias != nullptr) b = load<T, WIDTH>(bias + c);
+      auto v = loadChunk<WIDTH>(in + c), w = loadChunk<WIDTH>(weight + c);
+      Chunk<WIDTH> b{};
+      if (CENTERED && bias != nullptr) b = loadChunk<WIDTH>(bias + c);
 #pragma unroll
       for (int i = 0; i < WIDTH; i++) v.at[i] = (v.at[i] - m) * r * w.at[i] + b.at[i];
-      store<T, WIDTH>(y + row * columns + c, v);
+      storeChunk(y + row * columns + c, v);
     }
   }
 }
@@ -92,7 +62,7 @@ __device__ __forceinline__ void backwardRow(const T* dy, const T* x, const T* we
                                             T* dx, float* sums, int columns, float* scratch) {
   float sumG = 0, sumGn = 0;
   for (int c = threadIdx.x * WIDTH; c < columns; c += blockDim.x * WIDTH) {
-    auto d = load<T, WIDTH>(dy + c), v = load<T, WIDTH>(x + c), w = load<T, WIDTH>(weight + c);
+    auto d = loadChunk<WIDTH>(dy + c), v = loadChunk<WIDTH>(x + c), w = loadChunk<WIDTH>(weight + c);
 #pragma unroll
     for (int i = 0; i < WIDTH; i++) {
       float n = (v.at[i] - m) * r, g = d.at[i] * w.at[i];
@@ -105,12 +75,12 @@ __device__ __forceinline__ void backwardRow(const T* dy, const T* x, const T* we
   float meanG = CENTERED ? blockSum(sumG, scratch) / columns : 0.0f;
   float meanGn = blockSum(sumGn, scratch) / columns;
   for (int c = threadIdx.x * WIDTH; c < columns; c += blockDim.x * WIDTH) {
-    auto d = load<T, WIDTH>(dy + c), v = load<T, WIDTH>(x + c), w = load<T, WIDTH>(weight + c);
-    Chunk<T, WIDTH> out{};
-    if (accumulate) out = load<T, WIDTH>(dx + c);
+    auto d = loadChunk<WIDTH>(dy + c), v = loadChunk<WIDTH>(x + c), w = loadChunk<WIDTH>(weight + c);
+    Chunk<WIDTH> out{};
+    if (accumulate) out = loadChunk<WIDTH>(dx + c);
 #pragma unroll
     for (int i = 0; i < WIDTH; i++) out.at[i] += r * (d.at[i] * w.at[i] - meanG - (v.at[i] - m) * r * meanGn);
-    store<T, WIDTH>(dx + c, out);
+    storeChunk(dx + c, out);
   }
 }
 

@@ -77,4 +77,27 @@ inline std::vector<int> manyGroups() {
   return rows;
 }
 
+// The plain ragged-rows product, (m, n): NaN, which is what buffers hold at first, past the last group's rows.
+inline std::vector<double> raggedRowsProduct(const Stored& a, const Stored& b, bool transposedB, const std::vector<int>& offsets,
+                                             int m, int n, int k) {
+  std::vector<double> c(size_t(m) * n, NAN);
+  for (size_t group = 0; group + 1 < offsets.size(); group++)
+    for (int i = offsets[group]; i < offsets[group + 1]; i++)
+      for (int j = 0; j < n; j++) {
+        double sum = 0;
+        for (int p = 0; p < k; p++) sum += a.at(i, p) * (transposedB ? b.at(int(group) * n + j, p) : b.at(int(group) * k + p, j));
+        c[size_t(i) * n + j] = sum;
+      }
+  return c;
+}
+
+// Adds the plain ragged-depth products, (groups, m, n).
+inline void addRaggedDepthProduct(const Stored& a, const Stored& b, const std::vector<int>& offsets, int m, int n,
+                                  std::vector<double>& c) {
+  for (size_t group = 0; group + 1 < offsets.size(); group++)
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < n; j++)
+        for (int r = offsets[group]; r < offsets[group + 1]; r++) c[(group * m + i) * n + j] += a.at(r, i) * b.at(r, j);
+}
+
 }  // namespace gemm_check

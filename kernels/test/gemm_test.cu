@@ -143,14 +143,7 @@ void checkRaggedRows(test::Check& check, const Entry& e, bool transposedB, const
   g.groups = groups;
   g.groupStrideB = (long long)b.stride * (transposedB ? n : k);
   device::launch(e.kernel, blocks, e.threads, e.sharedBytes, g);
-  std::vector<double> expected(size_t(s.m) * n, NAN);  // rows past the last group stay as they were
-  for (int group = 0; group < groups; group++)
-    for (int r = offsets[group]; r < offsets[group + 1]; r++)
-      for (int c = 0; c < n; c++) {
-        double sum = 0;
-        for (int p = 0; p < k; p++) sum += a.at(r, p) * (transposedB ? b.at(group * n + c, p) : b.at(group * k + p, c));
-        expected[size_t(r) * n + c] = sum;
-      }
+  auto expected = raggedRowsProduct(a, b, transposedB, offsets, s.m, n, k);
   check.near(std::string(e.name) + ", " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(k), 0.0040);
 }
 
@@ -174,13 +167,8 @@ void checkRaggedDepth(test::Check& check, const Entry& e, const std::vector<int>
   g.accumulate = accumulate;
   device::launch(e.kernel, blocks, e.threads, e.sharedBytes, g);
   std::vector<double> expected(before.size(), 0.0);
-  for (int group = 0; group < groups; group++)
-    for (int i = 0; i < m; i++)
-      for (int j = 0; j < n; j++) {
-        double sum = accumulate ? before[(size_t(group) * m + i) * n + j] : 0;
-        for (int r = offsets[group]; r < offsets[group + 1]; r++) sum += a.at(r, i) * b.at(r, j);
-        expected[(size_t(group) * m + i) * n + j] = sum;
-      }
+  if (accumulate) expected.assign(before.begin(), before.end());
+  addRaggedDepthProduct(a, b, offsets, m, n, expected);
   check.near(std::string(e.name) + ", " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(used), 2e-6);
 }
 

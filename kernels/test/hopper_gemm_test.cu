@@ -53,14 +53,7 @@ void checkRaggedRows(test::Check& check, const char* name, Kernel kernel, bool t
   TensorMap mapA = device::operandMap(A, true, m, k, 1, k, (long long)m * k, Sizes::ROWS);
   TensorMap mapB = device::operandMap(B, transposedB, n, k, groups, b.stride, (long long)n * k, Sizes::COLUMNS);
   device::launch(kernel, 7, Sizes::THREADS, Sizes::SHARED_BYTES, mapA, mapB, g);
-  std::vector<double> expected(size_t(m) * n, NAN);
-  for (int group = 0; group < groups; group++)
-    for (int r = offsets[group]; r < offsets[group + 1]; r++)
-      for (int c = 0; c < n; c++) {
-        double sum = 0;
-        for (int p = 0; p < k; p++) sum += a.at(r, p) * (transposedB ? b.at(group * n + c, p) : b.at(group * k + p, c));
-        expected[size_t(r) * n + c] = sum;
-      }
+  auto expected = raggedRowsProduct(a, b, transposedB, offsets, m, n, k);
   check.near(std::string(name) + ", " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(k), 0.0040);
 }
 
@@ -84,11 +77,7 @@ void checkRaggedDepth(test::Check& check, const std::vector<int>& rows) {
   TensorMap mapB = device::operandMap(B, false, n, used + 5, 1, n, (long long)(used + 5) * n, Sizes::COLUMNS);
   device::launch(hopper_grouped_gemm_tn_f32_128x256x64, 7, Sizes::THREADS, Sizes::SHARED_BYTES, mapA, mapB, g);
   std::vector<double> expected(size_t(groups) * m * n, 0.0);
-  for (int group = 0; group < groups; group++)
-    for (int i = 0; i < m; i++)
-      for (int j = 0; j < n; j++)
-        for (int r = offsets[group]; r < offsets[group + 1]; r++)
-          expected[(size_t(group) * m + i) * n + j] += a.at(r, i) * b.at(r, j);
+  addRaggedDepthProduct(a, b, offsets, m, n, expected);
   check.near("grouped tn, " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(used), 2e-6);
 }
 
