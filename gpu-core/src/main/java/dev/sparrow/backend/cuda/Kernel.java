@@ -1,15 +1,13 @@
 package dev.sparrow.backend.cuda;
 
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
 
 /**
  * A loaded kernel with its argument block and what the compiler said of it. Owned by its {@link
  * KernelLibrary} and dead when that closes. One thread at a time.
  */
 final class Kernel {
-  private static final int MAX_DYNAMIC_SHARED =
-      8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-
   /** What a block may use without asking, static and dynamic together. */
   private static final int SHARED_BYTES_UNASKED = 48 << 10;
 
@@ -50,11 +48,6 @@ final class Kernel {
     return arguments;
   }
 
-  /** Whether a block of this kernel can have so many dynamic shared bytes on the device. */
-  boolean fits(int dynamicBytes) {
-    return dynamicBytes <= mostSharedBytes - entry.sharedBytes();
-  }
-
   /** Dynamic shared bytes that are left beside the static ones. */
   int mostDynamicBytes() {
     return mostSharedBytes - entry.sharedBytes();
@@ -63,7 +56,10 @@ final class Kernel {
   /** Asks the driver for a larger share once, where one is needed. */
   void allowDynamicShared(int dynamicBytes) {
     if (dynamicBytes > allowedDynamicBytes) {
-      Cuda.setAttribute(handle, MAX_DYNAMIC_SHARED, dynamicBytes);
+      Cuda.setAttribute(
+          handle,
+          CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+          dynamicBytes);
       allowedDynamicBytes = dynamicBytes;
     }
   }

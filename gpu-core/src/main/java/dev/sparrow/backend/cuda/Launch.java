@@ -111,7 +111,7 @@ final class Launch {
             && inside(blockY, MOST_THREADS)
             && inside(blockZ, MOST_BLOCK_Z)
             && blockX * blockY * blockZ <= MOST_THREADS;
-    if (!gridFits || !blockFits || sharedBytes < 0 || !kernel.fits(sharedBytes)) {
+    if (!gridFits || !blockFits || sharedBytes < 0 || sharedBytes > kernel.mostDynamicBytes()) {
       throw new IllegalArgumentException(
           "launch: expected grid 1.. by 1..65535 by 1..65535, block of 1..1024 threads, shared"
               + " 0.."
