@@ -10,12 +10,12 @@ import dev.sparrow.tensor.Tensor;
  * j > i, {@code L_i = logΣ_j exp(S_ij)}, {@code P = exp(S - L)}, {@code O = P·V}. Backward: {@code
  * D_i = <dO_i, O_i>}, {@code dV = Pᵀ·dO}, {@code dP = dO·Vᵀ}, {@code dS = P ⊙ (dP - D)}, {@code dQ
  * = s·dS·K}, {@code dK = s·dSᵀ·Q}. Dropout, where p > 0, falls on P after the softmax; its draws
- * are numbered {@code ((sequence·heads + head)·length + i)·length + j} past {@code counter}.
+ * are numbered {@code ((sequence·heads + head)·length + i)·length + j}.
  */
 public interface AttentionOps {
   /** Dropout of the attention probabilities. p = 0: none. */
-  record Dropout(double p, RandomKey key, long counter) {
-    public static final Dropout NONE = new Dropout(0, new RandomKey(0, 0), 0);
+  record Dropout(double p, Draws draws) {
+    public static final Dropout NONE = new Dropout(0, Draws.from(new RandomKey(0, 0), 0));
   }
 
   /**

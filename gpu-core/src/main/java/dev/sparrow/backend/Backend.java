@@ -15,8 +15,27 @@ public interface Backend extends AutoCloseable {
   /** The device in words: model, threads, library in use. */
   String description();
 
-  /** The dtype of parameters and activations: F32 on the CPU, F64 in the double oracle. */
+  /**
+   * The dtype of parameters, their gradients, optimizer state, statistics, losses and routers: F32,
+   * or F64 in the double oracle.
+   */
   DType floatType();
+
+  /**
+   * The dtype of activations and of the weights that products read: BF16 on a GPU, elsewhere {@link
+   * #floatType}.
+   */
+  default DType computeType() {
+    return floatType();
+  }
+
+  /**
+   * Columns that are a multiple of this are moved and multiplied fastest; 1 where it matters
+   * little. A model pads what it can choose freely, such as the classes of its head.
+   */
+  default int columnMultiple() {
+    return 1;
+  }
 
   /** A zeroed tensor, owned by the caller until {@link #free} or close. */
   Tensor allocate(DType dtype, Shape shape);

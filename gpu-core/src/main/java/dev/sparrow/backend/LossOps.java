@@ -11,17 +11,19 @@ public interface LossOps {
    * Softmax cross-entropy: {@code losses_i = logΣ_j exp(logits_ij) - logits_i,target}; 0 for a row
    * whose target is {@link #IGNORE}. Logits are left as they are.
    *
-   * @param logits (rows, classes)
+   * @param logits (rows, columns)
+   * @param classes the first columns, at most all; those behind are padding and take no part
    * @param targets I32 (rows)
    * @param losses (rows)
    */
-  void crossEntropy(Tensor logits, Tensor targets, Tensor losses);
+  void crossEntropy(Tensor logits, int classes, Tensor targets, Tensor losses);
 
   /**
    * The same losses, and the logits replaced by their gradient {@code scale·(softmax - onehot)}, 0
-   * in ignored rows.
+   * in ignored rows and in padding.
    */
-  void crossEntropyWithGradient(Tensor logits, Tensor targets, double scale, Tensor losses);
+  void crossEntropyWithGradient(
+      Tensor logits, int classes, Tensor targets, double scale, Tensor losses);
 
   /** Sum of a float tensor in double, in a fixed order; returns when it is known. */
   double sumSync(Tensor x);

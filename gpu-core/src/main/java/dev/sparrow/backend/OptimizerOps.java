@@ -3,8 +3,8 @@ package dev.sparrow.backend;
 import dev.sparrow.tensor.Tensor;
 
 /**
- * One optimizer step over windows of the parameter arena; all tensors of a call are vectors of
- * equal size.
+ * One optimizer step over the parameter arena; all tensors of a call are vectors of equal size, in
+ * {@link Backend#floatType} but for the copy.
  */
 public interface OptimizerOps {
   /**
@@ -23,15 +23,25 @@ public interface OptimizerOps {
   record Sgd(double learningRate, double momentum, double weightDecay, boolean nesterov) {}
 
   /**
+   * What a step reads and changes besides its own state.
+   *
+   * @param gradient left as it is
+   * @param parameter updated
+   * @param copy assigned the new parameters in {@link Backend#computeType}; null where that is the
+   *     parameters' own type
+   * @param decay where the settings' weight decay applies
+   */
+  record Weights(Tensor gradient, Tensor parameter, Tensor copy, DecaySegments decay) {}
+
+  /**
    * AdamW (Loshchilov & Hutter 2019), decoupled decay: {@code w -= lr·decay·w}, then {@code m =
    * β1·m + (1-β1)·g}, {@code v = β2·v + (1-β2)·g²}, {@code w -= lr·m̂/(sqrt(v̂) + ε)} with {@code g
-   * = gradientScale·gradient}. The gradient is left as it is.
+   * = gradientScale·gradient}.
    */
   void adamW(
       AdamW settings,
       double gradientScale,
-      Tensor gradient,
-      Tensor parameter,
+      Weights weights,
       Tensor firstMoment,
       Tensor secondMoment);
 
@@ -39,5 +49,5 @@ public interface OptimizerOps {
    * {@code g = gradientScale·gradient + weightDecay·w}, then as {@link Sgd} says; with nesterov
    * {@code w -= lr·(g + momentum·v)}.
    */
-  void sgd(Sgd settings, double gradientScale, Tensor gradient, Tensor parameter, Tensor momentum);
+  void sgd(Sgd settings, double gradientScale, Weights weights, Tensor momentum);
 }

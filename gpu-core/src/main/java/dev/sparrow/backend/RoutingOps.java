@@ -10,14 +10,11 @@ import dev.sparrow.tensor.Tensor;
 public interface RoutingOps {
   /**
    * Multiplicative noise on a router's input (Fedus et al. 2022, §2.4): {@code out_i = x_i·(1 -
-   * epsilon + 2·epsilon·Philox(key, counter + i))}; out may be x. The backward pass is the same
-   * call on the gradient.
+   * epsilon + 2·epsilon·draw_i)}; out may be x. The backward pass is the same call on the gradient.
    *
    * @param epsilon in [0, 1)
-   * @param counter index of the first element in the key's stream, so that the noise follows the
-   *     token and not the rank that happens to hold it
    */
-  void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out);
+  void jitter(Tensor x, double epsilon, Draws draws, Tensor out);
 
   /**
    * Softmax over experts and the k largest of it.
@@ -67,6 +64,26 @@ public interface RoutingOps {
    * @param sorted I32 (P): the assignment at each sorted row
    */
   void sort(Tensor experts, Tensor offsets, Tensor sorted);
+
+  /**
+   * {@code load_e = offsets[e+1] - offsets[e]}: assignments of each expert.
+   *
+   * @param offsets I32 (E + 1)
+   * @param load I32 (E)
+   */
+  void load(Tensor offsets, Tensor load);
+
+  /** {@code sums_e += load_e}, both I32 (E). */
+  void addLoad(Tensor load, Tensor sums);
+
+  /**
+   * Gradient of the load-balancing loss, the same for every token's probability of expert e: {@code
+   * dprobabilities_e = scale·load_e}.
+   *
+   * @param load I32 (E)
+   * @param dprobabilities (E), assigned
+   */
+  void loadBalancingGradient(Tensor load, double scale, Tensor dprobabilities);
 
   /**
    * {@code y_p = x[sorted_p / k]}: x (T, width), y (P, width). Rows at and past {@code offsets[E]}

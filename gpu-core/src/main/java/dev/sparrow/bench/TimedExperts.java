@@ -55,6 +55,11 @@ final class TimedExperts implements Experts {
   }
 
   @Override
+  public boolean recordable() {
+    return false; // times on the host
+  }
+
+  @Override
   public String kind() {
     return inner.kind();
   }

@@ -5,6 +5,7 @@ import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import java.util.Set;
  * @param activeParameters those that one token meets
  * @param forwardFlopsPerToken of matrix products, multiply and add counted as two, attention over
  *     the average causal length; a training step takes three times that
+ * @param weightBytes the copy that products read counted too
  * @param optimizerBytes of the optimizer's state
  * @param activationBytes for {@code sequences} sequences
  * @param sequences of one micro-batch
@@ -35,6 +37,30 @@ public record ModelSummary(
     long optimizerBytes,
     long activationBytes,
     int sequences) {
+
+  /**
+   * What a model's memory depends on: see {@link Backend#computeType} and the methods beside it.
+   */
+  public enum Device {
+    CPU(DType.F32, 1),
+    GPU(DType.BF16, 64);
+
+    private final DType computeType;
+    private final int columnMultiple;
+
+    Device(DType computeType, int columnMultiple) {
+      this.computeType = computeType;
+      this.columnMultiple = columnMultiple;
+    }
+
+    public DType computeType() {
+      return computeType;
+    }
+
+    public int columnMultiple() {
+      return columnMultiple;
+    }
+  }
 
   /** All of a rank's memory. */
   public long bytes() {
@@ -51,10 +77,9 @@ public record ModelSummary(
    *
    * @param vocabulary token ids are below it
    * @param sequences of one micro-batch
-   * @param floatType of weights and activations: F32 on the CPU
    */
-  public static ModelSummary of(RunConfig config, int vocabulary, int sequences, DType floatType) {
-    try (Backend backend = new SizeOnlyBackend(floatType)) {
+  public static ModelSummary of(RunConfig config, int vocabulary, int sequences, Device device) {
+    try (Backend backend = new SizeOnlyBackend(device)) {
       Model model =
           Models.languageModel(backend, config, vocabulary, Models.method(backend, config));
       return of(model, config.optimizer(), sequences, backend);
@@ -68,15 +93,17 @@ public record ModelSummary(
     Workspace workspace = new Workspace(backend);
     model.reserve(workspace, sequences);
     long parameters = elements(model);
-    long weightBytes = parameters * backend.floatType().bytes();
+    ParameterArena arena = new ParameterArena(backend, model.parameters());
+    long gradientBytes = arena.gradients().bytes();
+    long operandBytes = arena.weights().copy() == null ? 0 : arena.weights().copy().bytes();
     return new ModelSummary(
         List.copyOf(layers),
         parameters,
         layers.stream().mapToLong(LayerSummary::activeParameters).sum(),
         layers.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum(),
-        weightBytes,
-        weightBytes,
-        weightBytes * states(optimizer),
+        arena.values().bytes() + operandBytes,
+        gradientBytes,
+        gradientBytes * states(optimizer),
         workspace.bytes(),
         sequences);
   }

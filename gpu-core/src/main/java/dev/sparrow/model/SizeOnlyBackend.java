@@ -21,16 +21,16 @@ import java.lang.reflect.Proxy;
  * Uploads and ops that layers call while they reserve are let pass; what one would wait for is 0.
  */
 final class SizeOnlyBackend implements Backend {
-  private final DType floatType;
+  private final ModelSummary.Device device;
   private long allocatedBytes;
 
   private record NoMemory(DType dtype, long length) implements Storage {}
 
   /**
-   * @param floatType of the backend that the model is meant for
+   * @param device that the model is meant for
    */
-  SizeOnlyBackend(DType floatType) {
-    this.floatType = floatType;
+  SizeOnlyBackend(ModelSummary.Device device) {
+    this.device = device;
   }
 
   @Override
@@ -45,7 +45,17 @@ final class SizeOnlyBackend implements Backend {
 
   @Override
   public DType floatType() {
-    return floatType;
+    return DType.F32;
+  }
+
+  @Override
+  public DType computeType() {
+    return device.computeType();
+  }
+
+  @Override
+  public int columnMultiple() {
+    return device.columnMultiple();
   }
 
   @Override

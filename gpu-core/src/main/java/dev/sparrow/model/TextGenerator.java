@@ -70,7 +70,7 @@ public final class TextGenerator {
 
   private float[] download(Tensor logits) {
     float[] values = new float[model.vocabulary()];
-    backend.downloadSync(logits, values, 0);
+    backend.downloadSync(logits.window(0, values.length), values, 0);
     return values;
   }
 }

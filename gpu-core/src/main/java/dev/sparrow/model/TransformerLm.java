@@ -46,7 +46,7 @@ public final class TransformerLm implements Model {
   private Tensor gradient; // (tokens, width), of the residual stream
   private Tensor lastRows; // I32 (sequences)
   private Tensor last; // (sequences, width)
-  private Tensor lastLogits; // (sequences, vocabulary)
+  private Tensor lastLogits; // (sequences, head's columns)
 
   public TransformerLm(Backend backend, ModelShape shape, int vocabulary, Method method) {
     this(backend, shape, vocabulary, method, CrossEntropyHead.CHUNK_BYTES);
@@ -112,6 +112,11 @@ public final class TransformerLm implements Model {
     return vocabulary;
   }
 
+  /** Columns of a row of logits: the vocabulary and, on some backends, padding behind it. */
+  public int logitColumns() {
+    return head.columns();
+  }
+
   @Override
   public List<Parameter> parameters() {
     List<Parameter> all = new ArrayList<>();
@@ -143,7 +148,7 @@ public final class TransformerLm implements Model {
     gradient = workspace.keep(tokens, shape.width());
     lastRows = workspace.keep(DType.I32, sequences);
     last = workspace.keep(sequences, shape.width());
-    lastLogits = workspace.keep(sequences, vocabulary);
+    lastLogits = workspace.keep(sequences, head.columns());
   }
 
   @Override
@@ -174,7 +179,7 @@ public final class TransformerLm implements Model {
   /**
    * The logits of every token, as one does to compare with another framework or to score texts.
    *
-   * @param out (tokens, vocabulary), the caller's
+   * @param out (tokens, {@link #logitColumns}), the caller's
    */
   public void logits(Batch batch, Pass pass, Tensor out) {
     head.logits(hidden(batch, pass), out);
@@ -220,7 +225,7 @@ public final class TransformerLm implements Model {
    *
    * @param ids the new tokens, the same number of each of the cache's sequences, sequence by
    *     sequence; all of a prompt at first, then one each
-   * @return (sequences, vocabulary), the model's own, valid until the next call
+   * @return (sequences, {@link #logitColumns}), the model's own, valid until the next call
    */
   public Tensor logits(int[] ids, KeyValueCache cache) {
     int sequences = cache.sequences();

@@ -8,15 +8,16 @@ import dev.sparrow.nn.AttentionSpec;
 import dev.sparrow.nn.Block;
 import dev.sparrow.nn.CausalSelfAttention;
 import dev.sparrow.nn.CrossEntropyHead;
-import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.Dropout;
 import dev.sparrow.nn.Embedding;
 import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LayerNorm;
 import dev.sparrow.nn.LearnedPositions;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Norm;
+import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.RmsNorm;
 import dev.sparrow.sparsity.Method;
 import java.util.ArrayList;
@@ -111,9 +112,13 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
   /** Always dense: a method's forms are for the blocks, as in the papers. */
   CrossEntropyHead head(Embedding embedding, long logitBytes) {
     boolean tied = shape.tiedHead();
-    LinearSpec own = new LinearSpec("head", shape.width(), vocabulary, shape.initialDeviation());
-    DenseWeight weight =
-        tied ? new DenseWeight(backend, embedding.weight()) : new DenseWeight(backend, own);
+    Parameter weight = tied ? embedding.weight() : headWeight();
     return new CrossEntropyHead(backend, "head", weight, tied, logitBytes);
+  }
+
+  private Parameter headWeight() {
+    Initializer start = Initializer.normal(shape.initialDeviation());
+    return Parameter.matrix("head.weight", start, vocabulary, shape.width())
+        .withRowMultiple(backend.columnMultiple());
   }
 }

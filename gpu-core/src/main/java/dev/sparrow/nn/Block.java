@@ -107,6 +107,11 @@ public final class Block implements Layer {
   }
 
   @Override
+  public boolean recordable() {
+    return attention.recordable() && feedForward.recordable();
+  }
+
+  @Override
   public void figures(FigureSink sink) {
     feedForward.figures(sink);
   }

@@ -62,7 +62,7 @@ public final class CausalSelfAttention implements Layer {
     int width = spec.width();
     packed = workspace.keep(tokens, 3 * width);
     heads = workspace.keep(tokens, width);
-    logSumExp = workspace.keep(Math.multiplyExact(tokens, spec.heads()));
+    logSumExp = workspace.keepFloat(Math.multiplyExact(tokens, spec.heads()));
     y = workspace.scratch("branch.y", tokens, width);
     dpacked = workspace.scratch("attention.dqkv", tokens, 3 * width);
     dx = workspace.scratch("branch.dx", tokens, width);
@@ -144,8 +144,8 @@ public final class CausalSelfAttention implements Layer {
     if (spec.dropout() == 0 || !pass.training()) {
       return AttentionOps.Dropout.NONE;
     }
-    long counter = pass.firstToken() * spec.heads() * pass.length();
-    return new AttentionOps.Dropout(spec.dropout(), pass.key(stream), counter);
+    long perToken = (long) spec.heads() * pass.length();
+    return new AttentionOps.Dropout(spec.dropout(), pass.draws(stream, perToken));
   }
 
   @Override

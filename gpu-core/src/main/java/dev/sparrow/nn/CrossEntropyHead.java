@@ -2,12 +2,17 @@ package dev.sparrow.nn;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.LossOps;
+import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
 /**
  * The last linear and its softmax cross-entropy, chunk by chunk of rows, so that no more than one
  * chunk's logits ever exist: (8192 tokens, 50257 classes) would take 1.6 GB.
+ *
+ * <p>Rows of logits are padded to what the backend moves fastest (a vocabulary of 50257 is not
+ * even): the weight's added rows are zero, and padding takes no part in the softmax and has no
+ * gradient.
  *
  * <p>With {@code z = x·Wᵀ}: {@code loss_i = logΣ_j exp(z_ij) - z_i,target}, {@code dz =
  * scale·(softmax(z) - onehot)}, {@code dx = dz·W}, {@code dW += dzᵀ·x}. In training a chunk goes
@@ -18,42 +23,50 @@ public final class CrossEntropyHead {
   public static final long CHUNK_BYTES = 64L << 20;
 
   private final LossOps loss;
+  private final MatmulOps matmul;
   private final String name;
-  private final LinearWeight weight;
+  private final Parameter weight; // (classes, width)
+  private final int classes;
+  private final int columns; // classes and padding
+  private final int width;
   private final boolean tied;
   private final long chunkBytes;
-  private Tensor logits; // (chunk, classes), scratch
+  private Tensor logits; // (chunk, columns), scratch
   private Tensor losses; // (tokens)
   private Tensor dx; // (tokens, width), scratch
   private int rows;
 
   /**
-   * @param weight (classes, width)
+   * @param weight (classes, width), made with {@link Parameter#withRowMultiple} of the backend's
+   *     column multiple
    * @param tied whether another layer declares the weight: it is then not counted here
    * @param chunkBytes most bytes of logits at a time
    */
   public CrossEntropyHead(
-      Backend backend, String name, LinearWeight weight, boolean tied, long chunkBytes) {
+      Backend backend, String name, Parameter weight, boolean tied, long chunkBytes) {
     this.loss = backend.loss();
+    this.matmul = backend.matmul();
     this.name = name;
     this.weight = weight;
+    this.classes = weight.shape().dim(0);
+    this.columns = weight.paddedShape().dim(0);
+    this.width = weight.shape().dim(1);
     this.tied = tied;
     this.chunkBytes = chunkBytes;
   }
 
   /** A tied weight comes here again: a shared parameter may. */
   public void parameters(Consumer<Parameter> sink) {
-    weight.parameters(sink);
+    sink.accept(weight);
   }
 
   /** Takes memory for passes of at most {@code tokens} rows. */
   public void reserve(Workspace workspace, int tokens) {
-    long rowBytes = (long) weight.out() * workspace.backend().floatType().bytes();
+    long rowBytes = (long) columns * workspace.backend().computeType().bytes();
     long most = Math.max(1, Math.min(tokens, chunkBytes / rowBytes));
-    logits = workspace.scratch("head.logits", (int) most, weight.out());
-    losses = workspace.keep(tokens);
-    dx = workspace.scratch("branch.dx", tokens, weight.in());
-    weight.reserve(workspace, (int) most);
+    logits = workspace.scratch("head.logits", (int) most, columns);
+    losses = workspace.keepFloat(tokens);
+    dx = workspace.scratch("branch.dx", tokens, width);
   }
 
   /**
@@ -71,10 +84,11 @@ public final class CrossEntropyHead {
       int count = Math.min(chunk, rows - start);
       Tensor part = x.slice(start, count);
       Tensor z = logits.first(count);
-      weight.forward(part, null, false, z);
+      logits(part, z);
       loss.crossEntropyWithGradient(
-          z, targets.slice(start, count), scale, losses.slice(start, count));
-      weight.backward(part, z, null, false, dx.slice(start, count));
+          z, classes, targets.slice(start, count), scale, losses.slice(start, count));
+      matmul.backwardWeight(z, part, weight.paddedGradient(), null);
+      matmul.backwardInput(z, weight.paddedOperand(), false, dx.slice(start, count));
     }
     return dx.first(rows);
   }
@@ -86,8 +100,8 @@ public final class CrossEntropyHead {
     for (int start = 0; start < rows; start += chunk) {
       int count = Math.min(chunk, rows - start);
       Tensor z = logits.first(count);
-      weight.forward(x.slice(start, count), null, false, z);
-      loss.crossEntropy(z, targets.slice(start, count), losses.slice(start, count));
+      logits(x.slice(start, count), z);
+      loss.crossEntropy(z, classes, targets.slice(start, count), losses.slice(start, count));
     }
   }
 
@@ -95,10 +109,15 @@ public final class CrossEntropyHead {
    * Logits without a loss.
    *
    * @param x (rows, width)
-   * @param out (rows, classes)
+   * @param out (rows, {@link #columns})
    */
   public void logits(Tensor x, Tensor out) {
-    weight.forward(x, null, false, out);
+    matmul.forward(x, weight.paddedOperand(), null, false, out);
+  }
+
+  /** Columns of a row of logits: the classes and, behind them, padding. */
+  public int columns() {
+    return columns;
   }
 
   /** Even chunks rather than full ones and a small rest. */
@@ -113,11 +132,9 @@ public final class CrossEntropyHead {
   }
 
   public void describe(LayerSummary.Sink sink) {
-    long parameters = tied ? 0 : weight.parameterCount();
+    long parameters = tied ? 0 : weight.size();
     String shared = tied ? ", the embedding's matrix" : "";
-    String kind =
-        "CrossEntropyHead %d -> %d, %s%s"
-            .formatted(weight.in(), weight.out(), weight.kind(), shared);
-    sink.row(new LayerSummary(name, kind, parameters, parameters, weight.forwardFlopsPerRow()));
+    String kind = "CrossEntropyHead %d -> %d, dense%s".formatted(width, classes, shared);
+    sink.row(new LayerSummary(name, kind, parameters, parameters, 2.0 * weight.size()));
   }
 }

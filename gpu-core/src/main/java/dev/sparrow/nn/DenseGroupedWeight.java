@@ -54,14 +54,14 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
 
   @Override
   public void forward(Tensor x, Tensor offsets, Tensor y) {
-    matmul.groupedForward(x, weight.value(), offsets, y);
+    matmul.groupedForward(x, weight.operand(), offsets, y);
   }
 
   @Override
   public void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
     matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
     if (dx != null) {
-      matmul.groupedBackwardInput(dy, weight.value(), offsets, accumulate, dx);
+      matmul.groupedBackwardInput(dy, weight.operand(), offsets, accumulate, dx);
     }
   }
 

@@ -12,27 +12,13 @@ public final class DenseWeight implements LinearWeight {
 
   /** A weight of its own, {@code spec.name() + ".weight"}. */
   public DenseWeight(Backend backend, LinearSpec spec) {
-    this(
-        backend,
+    this.matmul = backend.matmul();
+    this.weight =
         Parameter.matrix(
             spec.name() + ".weight",
             Initializer.normal(spec.standardDeviation()),
             spec.out(),
-            spec.in()));
-  }
-
-  /**
-   * A weight over a parameter that another layer may share, as a tied head does with the embedding.
-   *
-   * @param weight (out, in)
-   */
-  public DenseWeight(Backend backend, Parameter weight) {
-    if (weight.shape().rank() != 2) {
-      throw new IllegalArgumentException(
-          weight.name() + ": expected a matrix (out, in), got " + weight.shape());
-    }
-    this.matmul = backend.matmul();
-    this.weight = weight;
+            spec.in());
   }
 
   @Override
@@ -57,14 +43,14 @@ public final class DenseWeight implements LinearWeight {
 
   @Override
   public void forward(Tensor x, Tensor bias, boolean accumulate, Tensor y) {
-    matmul.forward(x, weight.value(), bias, accumulate, y);
+    matmul.forward(x, weight.operand(), bias, accumulate, y);
   }
 
   @Override
   public void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx) {
     matmul.backwardWeight(dy, x, weight.gradient(), dbias);
     if (dx != null) {
-      matmul.backwardInput(dy, weight.value(), accumulate, dx);
+      matmul.backwardInput(dy, weight.operand(), accumulate, dx);
     }
   }
 

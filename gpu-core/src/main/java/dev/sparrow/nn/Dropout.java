@@ -44,7 +44,7 @@ public final class Dropout {
     if (p == 0 || !pass.training()) {
       return x;
     }
-    elementwise.dropout(x, p, pass.key(stream), pass.firstToken() * x.columns(), out);
+    elementwise.dropout(x, p, pass.draws(stream, x.columns()), out);
     return out;
   }
 }

@@ -20,7 +20,11 @@ public final class Embedding {
     this.name = spec.name();
     this.weight =
         Parameter.matrix(
-            name + ".weight", Initializer.normal(spec.standardDeviation()), spec.in(), spec.out());
+                name + ".weight",
+                Initializer.normal(spec.standardDeviation()),
+                spec.in(),
+                spec.out())
+            .withRowMultiple(backend.columnMultiple()); // a tied head's classes
   }
 
   /** The table, (vocabulary, width). */
@@ -45,7 +49,7 @@ public final class Embedding {
    */
   public Tensor forward(Tensor ids) {
     Tensor out = y.first(ids.rows() * ids.columns());
-    ops.forward(ids, weight.value(), out);
+    ops.forward(ids, weight.operand(), out);
     return out;
   }
 

@@ -1,6 +1,8 @@
 package dev.sparrow.nn;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,9 +26,11 @@ public final class KeyValueCache implements AutoCloseable {
     this.backend = backend;
     this.sequences = sequences;
     this.capacity = capacity;
+    Shape shape = Shape.of(sequences, capacity, width);
+    DType type = backend.computeType();
     for (int i = 0; i < layers; i++) {
-      keys.add(backend.allocate(sequences, capacity, width));
-      values.add(backend.allocate(sequences, capacity, width));
+      keys.add(backend.allocate(type, shape));
+      values.add(backend.allocate(type, shape));
     }
   }
 

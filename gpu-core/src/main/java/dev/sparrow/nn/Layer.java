@@ -30,6 +30,14 @@ public interface Layer {
    */
   Tensor backward(Tensor dy, Pass pass);
 
+  /**
+   * Whether passes may be recorded once and replayed on other values: false where a pass waits for
+   * the device or decides by what the device computed.
+   */
+  default boolean recordable() {
+    return true;
+  }
+
   /** Tells the figures of the last pass, such as expert load; may wait for the device. */
   default void figures(FigureSink sink) {}
 

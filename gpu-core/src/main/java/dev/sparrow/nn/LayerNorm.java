@@ -38,8 +38,8 @@ public final class LayerNorm implements Norm {
   @Override
   public void reserve(Workspace workspace, int tokens) {
     y = workspace.keep(tokens, width);
-    mean = workspace.keep(tokens);
-    rstd = workspace.keep(tokens);
+    mean = workspace.keepFloat(tokens);
+    rstd = workspace.keepFloat(tokens);
   }
 
   @Override
@@ -47,8 +47,8 @@ public final class LayerNorm implements Norm {
     this.x = x;
     int tokens = x.rows();
     Tensor out = y.first(tokens);
-    Tensor b = bias == null ? null : bias.value();
-    norm.layerNorm(x, weight.value(), b, epsilon, out, mean.first(tokens), rstd.first(tokens));
+    Tensor b = bias == null ? null : bias.operand();
+    norm.layerNorm(x, weight.operand(), b, epsilon, out, mean.first(tokens), rstd.first(tokens));
     return out;
   }
 
@@ -58,7 +58,7 @@ public final class LayerNorm implements Norm {
     norm.layerNormBackward(
         dy,
         x,
-        weight.value(),
+        weight.operand(),
         mean.first(tokens),
         rstd.first(tokens),
         accumulate,

@@ -33,7 +33,7 @@ public final class LearnedPositions {
    * @param start position of each sequence's first row; not 0 behind a key-value cache
    */
   public void forward(Tensor x, int length, int start) {
-    ops.addPositions(weight.value(), length, start, x);
+    ops.addPositions(weight.operand(), length, start, x);
   }
 
   /** {@code dweight[t] += Σ_b dx[b·length + t]}; the input's gradient is dx itself. */

@@ -48,7 +48,7 @@ public final class Linear {
    * @param y (rows, out)
    */
   public void forward(Tensor x, boolean accumulate, Tensor y) {
-    weight.forward(x, bias == null ? null : bias.value(), accumulate, y);
+    weight.forward(x, bias == null ? null : bias.operand(), accumulate, y);
   }
 
   /**

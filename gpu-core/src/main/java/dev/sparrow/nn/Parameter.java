@@ -13,8 +13,12 @@ public final class Parameter {
   private final Shape shape;
   private final Initializer initializer;
   private final boolean decay;
+  private final int rowMultiple;
   private Tensor value;
+  private Tensor operand;
+  private Tensor paddedOperand;
   private Tensor gradient;
+  private Tensor paddedGradient;
 
   /**
    * @param name dotted path in the model, as in the checkpoint: {@code
@@ -22,15 +26,29 @@ public final class Parameter {
    * @param decay whether weight decay applies: matrices yes, biases and norm weights no
    */
   public Parameter(String name, Shape shape, Initializer initializer, boolean decay) {
+    this(name, shape, initializer, decay, 1);
+  }
+
+  private Parameter(
+      String name, Shape shape, Initializer initializer, boolean decay, int rowMultiple) {
     this.name = Objects.requireNonNull(name);
     this.shape = shape;
     this.initializer = initializer;
     this.decay = decay;
+    this.rowMultiple = rowMultiple;
   }
 
   /** A matrix (or stack of them) with weight decay. */
   public static Parameter matrix(String name, Initializer initializer, int... dims) {
     return new Parameter(name, Shape.of(dims), initializer, true);
+  }
+
+  /**
+   * The same with memory for whole multiples of {@code multiple} rows. The rows past its own are
+   * zero and stay so, belong to no file, and are seen by {@link #paddedOperand} alone.
+   */
+  public Parameter withRowMultiple(int multiple) {
+    return new Parameter(name, shape, initializer, decay, multiple);
   }
 
   /** A bias or norm weight, without weight decay. */
@@ -58,9 +76,28 @@ public final class Parameter {
     return decay;
   }
 
-  /** The weights; throws until the arena has bound them. */
+  /** Shape with the rows that {@link #withRowMultiple} adds. */
+  Shape paddedShape() {
+    int rows = shape.dim(0);
+    return shape.withFirst((rows + rowMultiple - 1) / rowMultiple * rowMultiple);
+  }
+
+  /**
+   * The weights in the backend's float type: what the optimizer updates and a checkpoint holds.
+   * Throws until the arena has bound them.
+   */
   public Tensor value() {
     return bound(value);
+  }
+
+  /** The weights in the backend's compute type, as layers read them; may be {@link #value}. */
+  public Tensor operand() {
+    return bound(operand);
+  }
+
+  /** {@link #operand} with the added rows. */
+  public Tensor paddedOperand() {
+    return bound(paddedOperand);
   }
 
   /** The gradient, added to by backward passes; throws until the arena has bound it. */
@@ -68,10 +105,26 @@ public final class Parameter {
     return bound(gradient);
   }
 
-  /** Called by the arena, again when it is rebuilt. */
-  void bind(Tensor value, Tensor gradient) {
-    this.value = value;
-    this.gradient = gradient;
+  /** {@link #gradient} with the added rows, where nothing but zero may be added. */
+  public Tensor paddedGradient() {
+    return bound(paddedGradient);
+  }
+
+  /**
+   * Called by the arena, again when it is rebuilt.
+   *
+   * @param start first element in each of the arena's vectors
+   */
+  void bind(Tensor values, Tensor operands, Tensor gradients, long start) {
+    value = window(values, start, shape);
+    operand = window(operands, start, shape);
+    paddedOperand = window(operands, start, paddedShape());
+    gradient = window(gradients, start, shape);
+    paddedGradient = window(gradients, start, paddedShape());
+  }
+
+  private static Tensor window(Tensor vector, long start, Shape shape) {
+    return new Tensor(vector.storage(), vector.offset() + start, shape);
   }
 
   private Tensor bound(Tensor tensor) {

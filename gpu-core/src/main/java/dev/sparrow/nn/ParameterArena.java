@@ -1,11 +1,11 @@
 package dev.sparrow.nn;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.DecaySegments;
+import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
-import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -14,23 +14,24 @@ import java.util.Set;
 
 /**
  * One buffer for all weights and one for all gradients, so that all-reduce, norm and optimizer run
- * over long vectors. Parameters lie in the order of the forward pass: backward completes gradients
- * from the end of the arena to its start.
+ * over long vectors; and, where the backend computes in another type, one for the weights in that
+ * type. Parameters lie in the order of the forward pass: backward completes gradients from the end
+ * of the arena to its start.
+ *
+ * <p>Each parameter starts at a multiple of {@link #ALIGNMENT} elements, so that a device moves it
+ * in whole cache lines; what lies between two of them is zero and stays so.
  */
 public final class ParameterArena implements AutoCloseable {
-  /**
-   * Neighbouring parameters that share their weight-decay setting.
-   *
-   * @param start first element in the arena
-   */
-  public record Segment(long start, int length, boolean decay) {}
+  /** 128 bytes in the smallest float type. */
+  private static final int ALIGNMENT = 64;
 
   private final Backend backend;
   private final List<Parameter> parameters;
   private final long[] starts;
   private final Tensor values;
+  private final Tensor operands; // values itself where the backend computes in its float type
   private final Tensor gradients;
-  private final List<Segment> segments;
+  private final DecaySegments segments;
 
   /**
    * Allocates and binds; the weights are zero until {@link #initialize} or a checkpoint sets them.
@@ -44,13 +45,22 @@ public final class ParameterArena implements AutoCloseable {
     requireDistinctNames();
     this.starts = new long[parameters.size() + 1];
     for (int i = 0; i < parameters.size(); i++) {
-      starts[i + 1] = starts[i] + parameters.get(i).size();
+      starts[i + 1] = aligned(starts[i] + parameters.get(i).paddedShape().size());
     }
     int total = Math.toIntExact(starts[parameters.size()]);
     this.values = backend.allocate(total);
     this.gradients = backend.allocate(total);
+    boolean copies = backend.computeType() != backend.floatType();
+    this.operands = copies ? backend.allocate(backend.computeType(), values.shape()) : values;
     this.segments = segments();
-    bindAll();
+    backend.elementwise().fill(values, 0);
+    for (int i = 0; i < parameters.size(); i++) {
+      parameters.get(i).bind(values, operands, gradients, starts[i]);
+    }
+  }
+
+  private static long aligned(long elements) {
+    return (elements + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
   private void requireDistinctNames() {
@@ -63,30 +73,21 @@ public final class ParameterArena implements AutoCloseable {
     }
   }
 
-  private void bindAll() {
-    for (int i = 0; i < parameters.size(); i++) {
-      Parameter parameter = parameters.get(i);
-      parameter.bind(window(values, i), window(gradients, i));
-    }
-  }
-
-  private Tensor window(Tensor buffer, int i) {
-    Shape shape = parameters.get(i).shape();
-    return new Tensor(buffer.storage(), buffer.offset() + starts[i], shape);
-  }
-
-  private List<Segment> segments() {
-    List<Segment> found = new ArrayList<>();
-    int i = 0;
-    while (i < parameters.size()) {
-      int first = i;
+  /** Neighbours that share their weight-decay setting are one segment. */
+  private DecaySegments segments() {
+    int count = parameters.size();
+    long[] ends = new long[count];
+    boolean[] decays = new boolean[count];
+    int segment = -1;
+    for (int i = 0; i < count; i++) {
       boolean decay = parameters.get(i).decay();
-      while (i < parameters.size() && parameters.get(i).decay() == decay) {
-        i++;
+      if (segment < 0 || decays[segment] != decay) {
+        segment++;
+        decays[segment] = decay;
       }
-      found.add(new Segment(starts[first], (int) (starts[i] - starts[first]), decay));
+      ends[segment] = starts[i + 1];
     }
-    return List.copyOf(found);
+    return new DecaySegments(Arrays.copyOf(ends, segment + 1), Arrays.copyOf(decays, segment + 1));
   }
 
   /** Draws every parameter's start; the same bits on every rank. */
@@ -100,6 +101,17 @@ public final class ParameterArena implements AutoCloseable {
         draw(new RandomKey(seed, RandomKey.streamOf(parameter.name())), initializer, host);
       }
       backend.upload(host, 0, parameter.value());
+    }
+    publish();
+  }
+
+  /**
+   * Brings the weights as layers read them up to date. Whoever writes {@link #values} calls this
+   * afterwards; the optimizer does the same in its own pass.
+   */
+  public void publish() {
+    if (operands != values) {
+      backend.elementwise().copy(values, operands);
     }
   }
 
@@ -120,12 +132,17 @@ public final class ParameterArena implements AutoCloseable {
     return starts[parameters.indexOf(parameter)];
   }
 
-  /** Elements of all parameters. */
+  /** Elements of the vectors, those between parameters counted too. */
   public long size() {
     return values.size();
   }
 
-  /** All weights as one vector. */
+  /** Elements of all parameters. */
+  public long parameterCount() {
+    return parameters.stream().mapToLong(Parameter::size).sum();
+  }
+
+  /** All weights as one vector, in the backend's float type. */
   public Tensor values() {
     return values;
   }
@@ -135,9 +152,10 @@ public final class ParameterArena implements AutoCloseable {
     return gradients;
   }
 
-  /** Runs of equal weight decay, in arena order, covering it. */
-  public List<Segment> decaySegments() {
-    return segments;
+  /** What an optimizer's step reads and updates. */
+  public OptimizerOps.Weights weights() {
+    return new OptimizerOps.Weights(
+        gradients, values, operands == values ? null : operands, segments);
   }
 
   public void zeroGradients() {
@@ -148,5 +166,8 @@ public final class ParameterArena implements AutoCloseable {
   public void close() {
     backend.free(values);
     backend.free(gradients);
+    if (operands != values) {
+      backend.free(operands);
+    }
   }
 }

@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.RandomKey;
 
 /**
@@ -25,8 +26,12 @@ public record Pass(
     return sequences * length;
   }
 
-  /** Key of one use of random numbers; the stream is unique in the model. */
-  public RandomKey key(long stream) {
-    return new RandomKey(seed, stream);
+  /**
+   * Draws of one use of random numbers.
+   *
+   * @param stream unique in the model
+   */
+  public Draws draws(long stream, long perToken) {
+    return new Draws(new RandomKey(seed, stream), firstToken, perToken);
   }
 }

@@ -32,7 +32,7 @@ public final class RmsNorm implements Norm {
   @Override
   public void reserve(Workspace workspace, int tokens) {
     y = workspace.keep(tokens, width);
-    rstd = workspace.keep(tokens);
+    rstd = workspace.keepFloat(tokens);
   }
 
   @Override
@@ -40,14 +40,14 @@ public final class RmsNorm implements Norm {
     this.x = x;
     int tokens = x.rows();
     Tensor out = y.first(tokens);
-    norm.rmsNorm(x, weight.value(), epsilon, out, rstd.first(tokens));
+    norm.rmsNorm(x, weight.operand(), epsilon, out, rstd.first(tokens));
     return out;
   }
 
   @Override
   public void backward(Tensor dy, boolean accumulate, Tensor dx) {
     Tensor r = rstd.first(dy.rows());
-    norm.rmsNormBackward(dy, x, weight.value(), r, accumulate, dx, weight.gradient());
+    norm.rmsNormBackward(dy, x, weight.operand(), r, accumulate, dx, weight.gradient());
   }
 
   @Override

@@ -29,8 +29,13 @@ public final class Workspace implements AutoCloseable {
     return backend;
   }
 
-  /** A float tensor of the caller's own. */
+  /** Activations of the caller's own, in the backend's compute type. */
   public Tensor keep(int... dims) {
+    return keep(backend.computeType(), dims);
+  }
+
+  /** Statistics, losses or a router's numbers, in the backend's float type. */
+  public Tensor keepFloat(int... dims) {
     return keep(backend.floatType(), dims);
   }
 
@@ -43,10 +48,15 @@ public final class Workspace implements AutoCloseable {
   }
 
   /**
-   * A float tensor that shares its memory with all others of the slot. Slots grow to the largest
+   * Activations that share their memory with all others of the slot. Slots grow to the largest
    * request; layers of equal sizes share one buffer.
    */
   public Tensor scratch(String slot, int... dims) {
+    return scratch(slot, backend.computeType(), dims);
+  }
+
+  /** As {@link #scratch(String, int...)}, in the backend's float type. */
+  public Tensor scratchFloat(String slot, int... dims) {
     return scratch(slot, backend.floatType(), dims);
   }
 

@@ -12,13 +12,11 @@ import java.util.List;
  * torch.optim.AdamW}; the decay meets only segments that ask for it.
  */
 public final class AdamW implements Optimizer {
-  private record Part(ArenaWindow window, Tensor firstMoment, Tensor secondMoment) {}
-
   private final OptimizerSettings settings;
   private final Backend backend;
   private final Tensor firstMoment; // (arena)
   private final Tensor secondMoment; // (arena)
-  private final List<Part> parts;
+  private final OptimizerOps.Weights weights;
 
   public AdamW(OptimizerSettings settings, Backend backend, ParameterArena arena) {
     this.settings = settings;
@@ -26,33 +24,20 @@ public final class AdamW implements Optimizer {
     int size = Math.toIntExact(arena.size());
     this.firstMoment = backend.allocate(size);
     this.secondMoment = backend.allocate(size);
-    this.parts =
-        ArenaWindow.of(arena).stream()
-            .map(window -> new Part(window, window.of(firstMoment), window.of(secondMoment)))
-            .toList();
+    this.weights = arena.weights();
   }
 
   @Override
   public void step(long update, double learningRate, double gradientScale) {
-    OptimizerOps.AdamW decayed = at(update, learningRate, settings.weightDecay());
-    OptimizerOps.AdamW plain = at(update, learningRate, 0);
-    OptimizerOps ops = backend.optimizer();
-    for (int i = 0; i < parts.size(); i++) {
-      Part part = parts.get(i);
-      ArenaWindow window = part.window;
-      ops.adamW(
-          window.decay() ? decayed : plain,
-          gradientScale,
-          window.gradient(),
-          window.value(),
-          part.firstMoment,
-          part.secondMoment);
-    }
-  }
-
-  private OptimizerOps.AdamW at(long update, double learningRate, double decay) {
-    return new OptimizerOps.AdamW(
-        learningRate, settings.beta1(), settings.beta2(), settings.epsilon(), decay, update);
+    OptimizerOps.AdamW step =
+        new OptimizerOps.AdamW(
+            learningRate,
+            settings.beta1(),
+            settings.beta2(),
+            settings.epsilon(),
+            settings.weightDecay(),
+            update);
+    backend.optimizer().adamW(step, gradientScale, weights, firstMoment, secondMoment);
   }
 
   @Override

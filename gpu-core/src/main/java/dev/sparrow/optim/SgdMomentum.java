@@ -12,39 +12,24 @@ import java.util.List;
  * torch.optim.SGD}: decay is added to the gradient, and only in segments that ask for it.
  */
 public final class SgdMomentum implements Optimizer {
-  private record Part(ArenaWindow window, Tensor momentum) {}
-
   private final OptimizerSettings settings;
   private final Backend backend;
   private final Tensor momentum; // (arena)
-  private final List<Part> parts;
+  private final OptimizerOps.Weights weights;
 
   public SgdMomentum(OptimizerSettings settings, Backend backend, ParameterArena arena) {
     this.settings = settings;
     this.backend = backend;
     this.momentum = backend.allocate(Math.toIntExact(arena.size()));
-    this.parts = ArenaWindow.of(arena).stream().map(w -> new Part(w, w.of(momentum))).toList();
+    this.weights = arena.weights();
   }
 
   @Override
   public void step(long update, double learningRate, double gradientScale) {
-    OptimizerOps.Sgd decayed = at(learningRate, settings.weightDecay());
-    OptimizerOps.Sgd plain = at(learningRate, 0);
-    OptimizerOps ops = backend.optimizer();
-    for (int i = 0; i < parts.size(); i++) {
-      Part part = parts.get(i);
-      ArenaWindow window = part.window;
-      ops.sgd(
-          window.decay() ? decayed : plain,
-          gradientScale,
-          window.gradient(),
-          window.value(),
-          part.momentum);
-    }
-  }
-
-  private OptimizerOps.Sgd at(double learningRate, double decay) {
-    return new OptimizerOps.Sgd(learningRate, settings.momentum(), decay, settings.nesterov());
+    OptimizerOps.Sgd step =
+        new OptimizerOps.Sgd(
+            learningRate, settings.momentum(), settings.weightDecay(), settings.nesterov());
+    backend.optimizer().sgd(step, gradientScale, weights, momentum);
   }
 
   @Override

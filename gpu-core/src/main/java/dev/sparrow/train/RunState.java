@@ -55,6 +55,7 @@ final class RunState {
   /** Gives all ranks rank 0's tensors. */
   void broadcast(Collective collective) {
     collective.broadcast(arena.values(), 0);
+    arena.publish();
     optimizer.forEach(state -> collective.broadcast(state.values(), 0));
     buffers.forEach(buffer -> collective.broadcast(buffer.value(), 0));
   }

@@ -162,7 +162,7 @@ public final class Trainer {
         stopped,
         loss,
         stopped ? Double.NaN : validationLoss,
-        parts.arena().size(),
+        parts.arena().parameterCount(),
         active[0],
         tokens,
         clock.tokensPerSecond(),

@@ -42,7 +42,7 @@ abstract class AttentionOpsContract {
       int sequences, int length, int heads, int headWidth, long counter) {
     check(
         new AttentionShape(sequences, length, heads, headWidth),
-        new Dropout(0.25, new RandomKey(77, 78), counter));
+        new Dropout(0.25, Draws.from(new RandomKey(77, 78), counter)));
   }
 
   private void check(AttentionShape shape, Dropout dropout) {

@@ -23,7 +23,7 @@ class AttentionOracleTest {
 
   @Test
   void backwardIsTheDerivativeOfForwardUnderDropout() {
-    check(new AttentionOps.Dropout(0.3, new RandomKey(5, 6), 1000));
+    check(new AttentionOps.Dropout(0.3, Draws.from(new RandomKey(5, 6), 1000)));
   }
 
   private void check(AttentionOps.Dropout dropout) {

@@ -58,7 +58,7 @@ abstract class ElementwiseOpsContract {
             ops.add(at.of(left), at.of(a), at.of(left));
             ops.add(at.of(a), at.of(right), at.of(right));
             ops.scale(-3, at.of(scaled), at.of(scaled));
-            ops.dropout(at.of(dropped), 0.5, new RandomKey(1, 2), 3, at.of(dropped));
+            ops.dropout(at.of(dropped), 0.5, Draws.from(new RandomKey(1, 2), 3), at.of(dropped));
           });
       c.check("left", left, TWO_ROUNDINGS, TWO_ROUNDINGS);
       c.check("right", right, TWO_ROUNDINGS, TWO_ROUNDINGS);
@@ -106,7 +106,7 @@ abstract class ElementwiseOpsContract {
     try (Comparison c = new Comparison(open(), SEED, what)) {
       Pair x = c.normal(size);
       Pair out = c.poisoned(size);
-      c.run((b, at) -> b.elementwise().dropout(at.of(x), p, key, counter, at.of(out)));
+      c.run((b, at) -> b.elementwise().dropout(at.of(x), p, Draws.from(key, counter), at.of(out)));
       c.check("out", out, 0, TWO_ROUNDINGS);
     }
   }
@@ -120,9 +120,9 @@ abstract class ElementwiseOpsContract {
       Tensor whole = b.allocate(101);
       Tensor parts = b.allocate(101);
       b.elementwise().fill(x, 1);
-      b.elementwise().dropout(x, 0.4, key, 1000, whole);
-      b.elementwise().dropout(x.slice(0, 37), 0.4, key, 1000, parts.slice(0, 37));
-      b.elementwise().dropout(x.slice(37, 64), 0.4, key, 1037, parts.slice(37, 64));
+      b.elementwise().dropout(x, 0.4, Draws.from(key, 1000), whole);
+      b.elementwise().dropout(x.slice(0, 37), 0.4, Draws.from(key, 1000), parts.slice(0, 37));
+      b.elementwise().dropout(x.slice(37, 64), 0.4, Draws.from(key, 1037), parts.slice(37, 64));
       b.elementwise().axpy(-1, whole, parts);
       assertEquals(0, b.elementwise().squaredNormSync(parts));
     }
@@ -152,7 +152,8 @@ abstract class ElementwiseOpsContract {
       Comparison.assertShapeError("out", () -> ops.add(x, x, wrong));
       Comparison.assertShapeError("out", () -> ops.axpy(1, x, wrong));
       Comparison.assertShapeError("out", () -> ops.scale(1, x, wrong));
-      Comparison.assertShapeError("out", () -> ops.dropout(x, 0.5, new RandomKey(1, 1), 0, wrong));
+      Comparison.assertShapeError(
+          "out", () -> ops.dropout(x, 0.5, Draws.from(new RandomKey(1, 1), 0), wrong));
     }
   }
 }

@@ -3,6 +3,7 @@ package dev.sparrow.backend;
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -51,8 +52,10 @@ abstract class LossOpsContract {
       double scale = 1.0 / rows;
       c.run(
           (b, at) -> {
-            b.loss().crossEntropy(at.of(logits), at.of(targets), at.of(losses));
-            b.loss().crossEntropyWithGradient(at.of(logits), at.of(targets), scale, at.of(again));
+            b.loss().crossEntropy(at.of(logits), classes, at.of(targets), at.of(losses));
+            b.loss()
+                .crossEntropyWithGradient(
+                    at.of(logits), classes, at.of(targets), scale, at.of(again));
           });
       // A loss is the difference of two numbers of the logits' magnitude.
       double absolute = 1e-5 + 3 * magnitude * 0x1p-22;
@@ -68,8 +71,33 @@ abstract class LossOpsContract {
       Pair logits = c.normal(9, 19);
       Pair targets = c.integers(0, 19, 9);
       Pair losses = c.poisoned(9);
-      c.run((b, at) -> b.loss().crossEntropy(at.of(logits), at.of(targets), at.of(losses)));
+      c.run((b, at) -> b.loss().crossEntropy(at.of(logits), 19, at.of(targets), at.of(losses)));
       c.checkExact("logits", logits);
+    }
+  }
+
+  /** Columns behind the classes may hold anything, and get a gradient of exactly 0. */
+  @ParameterizedTest
+  @CsvSource({"1, 1, 2", "3, 5, 8", "4, 65, 128", "2, 130, 131"})
+  void paddingTakesNoPart(int rows, int classes, int columns) {
+    try (Comparison c = new Comparison(open(), SEED, classes + " of " + columns + " columns")) {
+      float[] values = new RandomValues(SEED).normal(rows * columns);
+      for (int r = 0; r < rows; r++) {
+        Arrays.fill(values, r * columns + classes, (r + 1) * columns, Float.NaN);
+      }
+      Pair logits = c.floats(values, rows, columns);
+      Pair targets = c.integers(LossOps.IGNORE, classes, rows);
+      Pair losses = c.poisoned(rows);
+      Pair again = c.poisoned(rows);
+      c.run(
+          (b, at) -> {
+            LossOps ops = b.loss();
+            ops.crossEntropy(at.of(logits), classes, at.of(targets), at.of(losses));
+            ops.crossEntropyWithGradient(at.of(logits), classes, at.of(targets), 2, at.of(again));
+          });
+      c.check("losses", losses, 1e-5, Comparison.FEW_ROUNDINGS);
+      c.check("losses with gradient", again, 1e-5, Comparison.FEW_ROUNDINGS);
+      c.check("gradient", logits, 1e-6, Comparison.FEW_ROUNDINGS);
     }
   }
 
@@ -82,7 +110,8 @@ abstract class LossOpsContract {
       Pair losses = c.poisoned(4);
       c.run(
           (b, at) ->
-              b.loss().crossEntropyWithGradient(at.of(logits), at.of(targets), 2, at.of(losses)));
+              b.loss()
+                  .crossEntropyWithGradient(at.of(logits), 21, at.of(targets), 2, at.of(losses)));
       c.check("losses", losses, 1e-6, Comparison.FEW_ROUNDINGS);
       c.check("gradient", logits, 1e-6, Comparison.FEW_ROUNDINGS);
       c.checkExact("gradient of an ignored row", logits.slice(0, 1));
@@ -111,8 +140,9 @@ abstract class LossOpsContract {
       Tensor targets = b.allocate(DType.I32, losses.shape());
       Tensor wrong = b.allocate(DType.I32, logits.shape());
       LossOps ops = b.loss();
-      Comparison.assertShapeError("targets", () -> ops.crossEntropy(logits, wrong, losses));
-      Comparison.assertShapeError("losses", () -> ops.crossEntropy(logits, targets, logits));
+      Comparison.assertShapeError("targets", () -> ops.crossEntropy(logits, 3, wrong, losses));
+      Comparison.assertShapeError("classes", () -> ops.crossEntropy(logits, 4, targets, losses));
+      Comparison.assertShapeError("losses", () -> ops.crossEntropy(logits, 3, targets, logits));
     }
   }
 }

@@ -20,10 +20,10 @@ class LossOracleTest {
     Tensor losses = oracle.poisoned(4);
     Tensor gradient = backend.allocate(4, 6);
     backend.elementwise().copy(logits, gradient);
-    ops.crossEntropyWithGradient(gradient, targets, scale, losses);
+    ops.crossEntropyWithGradient(gradient, 6, targets, scale, losses);
     new FiniteDifferences(
             () -> {
-              ops.crossEntropy(logits, targets, losses);
+              ops.crossEntropy(logits, 6, targets, losses);
               return scale * ops.sumSync(losses);
             })
         .gradient("logits", logits, gradient)
@@ -34,7 +34,7 @@ class LossOracleTest {
   void equalLogitsCostTheLogarithmOfTheClasses() {
     Tensor logits = backend.tensor(new double[] {700, 700, 700, 700, 0, 0, 0, 0}, 2, 4);
     Tensor losses = oracle.poisoned(2);
-    ops.crossEntropy(logits, backend.tensor(new int[] {3, LossOps.IGNORE}, 2), losses);
+    ops.crossEntropy(logits, 4, backend.tensor(new int[] {3, LossOps.IGNORE}, 2), losses);
     assertArrayEquals(new double[] {Math.log(4), 0}, backend.download(losses), 1e-12);
     assertEquals(Math.log(4), ops.sumSync(losses), 1e-12);
   }

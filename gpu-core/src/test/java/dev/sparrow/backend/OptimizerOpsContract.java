@@ -43,7 +43,7 @@ abstract class OptimizerOpsContract {
       Pair gradient = c.normal(size);
       c.run(
           (b, at) ->
-              b.optimizer().adamW(settings, SCALE, at.of(gradient), at.of(w), at.of(m), at.of(v)));
+              b.optimizer().adamW(settings, SCALE, weights(at, gradient, w), at.of(m), at.of(v)));
       c.checkExact("gradient", gradient);
     }
     c.check("m", m, 1e-6, Comparison.FEW_ROUNDINGS);
@@ -63,7 +63,7 @@ abstract class OptimizerOpsContract {
       Pair gradient = c.uniform(0, 0, 33);
       c.run(
           (b, at) ->
-              b.optimizer().adamW(settings, 1, at.of(gradient), at.of(w), at.of(m), at.of(v)));
+              b.optimizer().adamW(settings, 1, weights(at, gradient, w), at.of(m), at.of(v)));
       c.check("w", w, 0, 1e-6);
     }
   }
@@ -83,12 +83,45 @@ abstract class OptimizerOpsContract {
       Pair v = c.normal(size);
       for (int step = 0; step < 3; step++) {
         Pair gradient = c.normal(size);
-        c.run((b, at) -> b.optimizer().sgd(settings, SCALE, at.of(gradient), at.of(w), at.of(v)));
+        c.run((b, at) -> b.optimizer().sgd(settings, SCALE, weights(at, gradient, w), at.of(v)));
         c.checkExact("gradient", gradient);
       }
       c.check("momentum", v, 1e-6, Comparison.FEW_ROUNDINGS);
       c.check("w", w, 1e-6, Comparison.FEW_ROUNDINGS);
     }
+  }
+
+  /** Decay starts and ends within a vector, segments of one element and none among them. */
+  @Test
+  void weightDecayFollowsTheSegments() {
+    DecaySegments segments =
+        new DecaySegments(
+            new long[] {1, 1, 18, 50, 51, 1000},
+            new boolean[] {true, false, false, true, false, true});
+    OptimizerOps.AdamW adamW = new OptimizerOps.AdamW(1e-2, 0.9, 0.999, 1e-8, 0.5, 3);
+    OptimizerOps.Sgd sgd = new OptimizerOps.Sgd(0.05, 0.9, 0.5, true);
+    try (Comparison c = new Comparison(open(), SEED, "segments")) {
+      Pair gradient = c.normal(1000);
+      Pair w = c.normal(1000);
+      Pair m = c.normal(1000);
+      Pair v = c.uniform(0, 1, 1000);
+      c.run(
+          (b, at) -> {
+            OptimizerOps.Weights weights =
+                new OptimizerOps.Weights(at.of(gradient), at.of(w), null, segments);
+            b.optimizer().adamW(adamW, SCALE, weights, at.of(m), at.of(v));
+            b.optimizer().sgd(sgd, SCALE, weights, at.of(m));
+          });
+      c.check("w", w, 1e-6, Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  private static OptimizerOps.Weights weights(Comparison.Side at, Pair gradient, Pair w) {
+    return weights(at.of(gradient), at.of(w), (int) w.tested().size());
+  }
+
+  private static OptimizerOps.Weights weights(Tensor gradient, Tensor parameter, int size) {
+    return new OptimizerOps.Weights(gradient, parameter, null, DecaySegments.whole(size, true));
   }
 
   @Test
@@ -99,11 +132,14 @@ abstract class OptimizerOpsContract {
       Tensor x = b.allocate(4);
       Tensor wrong = b.allocate(5);
       OptimizerOps ops = b.optimizer();
-      Comparison.assertShapeError("parameter", () -> ops.adamW(adamW, 1, x, wrong, x, x));
-      Comparison.assertShapeError("firstMoment", () -> ops.adamW(adamW, 1, x, x, wrong, x));
-      Comparison.assertShapeError("secondMoment", () -> ops.adamW(adamW, 1, x, x, x, wrong));
-      Comparison.assertShapeError("parameter", () -> ops.sgd(sgd, 1, x, wrong, x));
-      Comparison.assertShapeError("momentum", () -> ops.sgd(sgd, 1, x, x, wrong));
+      Comparison.assertShapeError(
+          "parameter", () -> ops.adamW(adamW, 1, weights(x, wrong, 4), x, x));
+      Comparison.assertShapeError(
+          "firstMoment", () -> ops.adamW(adamW, 1, weights(x, x, 4), wrong, x));
+      Comparison.assertShapeError(
+          "secondMoment", () -> ops.adamW(adamW, 1, weights(x, x, 4), x, wrong));
+      Comparison.assertShapeError("parameter", () -> ops.sgd(sgd, 1, weights(x, wrong, 4), x));
+      Comparison.assertShapeError("momentum", () -> ops.sgd(sgd, 1, weights(x, x, 4), wrong));
     }
   }
 }

@@ -147,7 +147,7 @@ final class ReferenceAttentionOps implements AttentionOps {
               dropout.p() == 0
                   ? 1
                   : ReferenceElementwiseOps.mask(
-                      dropout.p(), dropout.key(), dropout.counter() + draw);
+                      dropout.p(), dropout.draws().key(), dropout.draws().counter() + draw);
         }
       }
       return mask;

@@ -71,12 +71,12 @@ final class ReferenceElementwiseOps implements ElementwiseOps {
   }
 
   @Override
-  public void dropout(Tensor x, double p, RandomKey key, long counter, Tensor out) {
+  public void dropout(Tensor x, double p, Draws draws, Tensor out) {
     Checks.size("out", x.size(), out);
     Doubles from = Doubles.of(x);
     Doubles to = Doubles.of(out);
     for (int i = 0; i < out.size(); i++) {
-      double factor = mask(p, key, counter + i);
+      double factor = mask(p, draws.key(), draws.counter() + i);
       to.set(i, factor == 0 ? 0 : from.get(i) * factor);
     }
   }

@@ -8,10 +8,11 @@ final class ReferenceOptimizerOps implements OptimizerOps {
   public void adamW(
       AdamW settings,
       double gradientScale,
-      Tensor gradient,
-      Tensor parameter,
+      Weights weights,
       Tensor firstMoment,
       Tensor secondMoment) {
+    Tensor gradient = weights.gradient();
+    Tensor parameter = weights.parameter();
     Checks.size("parameter", gradient.size(), parameter);
     Checks.size("firstMoment", gradient.size(), firstMoment);
     Checks.size("secondMoment", gradient.size(), secondMoment);
@@ -23,7 +24,7 @@ final class ReferenceOptimizerOps implements OptimizerOps {
     Doubles v = Doubles.of(secondMoment);
     for (int i = 0; i < gradient.size(); i++) {
       double g = gradientScale * Doubles.of(gradient).get(i);
-      w.set(i, w.get(i) - lr * settings.weightDecay() * w.get(i));
+      w.set(i, w.get(i) - lr * decay(settings.weightDecay(), weights, i) * w.get(i));
       m.set(i, beta1 * m.get(i) + (1 - beta1) * g);
       v.set(i, beta2 * v.get(i) + (1 - beta2) * g * g);
       double mHat = m.get(i) / (1 - StrictMath.pow(beta1, settings.step()));
@@ -33,17 +34,28 @@ final class ReferenceOptimizerOps implements OptimizerOps {
   }
 
   @Override
-  public void sgd(
-      Sgd settings, double gradientScale, Tensor gradient, Tensor parameter, Tensor momentum) {
+  public void sgd(Sgd settings, double gradientScale, Weights weights, Tensor momentum) {
+    Tensor gradient = weights.gradient();
+    Tensor parameter = weights.parameter();
     Checks.size("parameter", gradient.size(), parameter);
     Checks.size("momentum", gradient.size(), momentum);
     Doubles w = Doubles.of(parameter);
     Doubles v = Doubles.of(momentum);
     for (int i = 0; i < gradient.size(); i++) {
-      double g = gradientScale * Doubles.of(gradient).get(i) + settings.weightDecay() * w.get(i);
+      double g =
+          gradientScale * Doubles.of(gradient).get(i)
+              + decay(settings.weightDecay(), weights, i) * w.get(i);
       v.set(i, settings.momentum() * v.get(i) + g);
       double direction = settings.nesterov() ? g + settings.momentum() * v.get(i) : v.get(i);
       w.set(i, w.get(i) - settings.learningRate() * direction);
     }
+  }
+
+  private static double decay(double decay, Weights weights, int i) {
+    int segment = 0;
+    while (weights.decay().end(segment) <= i) {
+      segment++;
+    }
+    return weights.decay().decays(segment) ? decay : 0;
   }
 }

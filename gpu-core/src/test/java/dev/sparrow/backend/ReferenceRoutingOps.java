@@ -5,11 +5,35 @@ import dev.sparrow.tensor.Tensor;
 /** Routing, permutation and their gradients in double. */
 final class ReferenceRoutingOps implements RoutingOps {
   @Override
-  public void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out) {
+  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
     Checks.size("out", x.size(), out);
     for (int i = 0; i < out.size(); i++) {
-      double factor = 1 - epsilon + 2 * epsilon * Philox.uniform(key, counter + i);
+      double factor = 1 - epsilon + 2 * epsilon * Philox.uniform(draws.key(), draws.counter() + i);
       Doubles.of(out).set(i, Doubles.of(x).get(i) * factor);
+    }
+  }
+
+  @Override
+  public void load(Tensor offsets, Tensor load) {
+    offsets.require("offsets", (int) load.size() + 1);
+    for (int e = 0; e < load.size(); e++) {
+      Ints.of(load).set(e, Ints.of(offsets).get(e + 1) - Ints.of(offsets).get(e));
+    }
+  }
+
+  @Override
+  public void addLoad(Tensor load, Tensor sums) {
+    Checks.size("sums", load.size(), sums);
+    for (int e = 0; e < load.size(); e++) {
+      Ints.of(sums).set(e, Ints.of(sums).get(e) + Ints.of(load).get(e));
+    }
+  }
+
+  @Override
+  public void loadBalancingGradient(Tensor load, double scale, Tensor dprobabilities) {
+    Checks.size("dprobabilities", load.size(), dprobabilities);
+    for (int e = 0; e < load.size(); e++) {
+      Doubles.of(dprobabilities).set(e, scale * Ints.of(load).get(e));
     }
   }
 
@@ -28,7 +52,7 @@ final class ReferenceRoutingOps implements RoutingOps {
       bias.require("bias", logits.columns());
     }
     for (int t = 0; t < tokens; t++) {
-      double logSumExp = ReferenceLossOps.logSumExp(logits, t);
+      double logSumExp = ReferenceLossOps.logSumExp(logits, logits.columns(), t);
       for (int e = 0; e < logits.columns(); e++) {
         double p = StrictMath.exp(Doubles.of(logits).get(t, e) - logSumExp);
         Doubles.of(probabilities).set(t, e, p);
@@ -145,7 +169,7 @@ final class ReferenceRoutingOps implements RoutingOps {
     for (int e = 0; e < dp.length; e++) {
       dot += dp[e] * Doubles.of(probabilities).get(t, e);
     }
-    double z = zLossScale * 2 * ReferenceLossOps.logSumExp(logits, t);
+    double z = zLossScale * 2 * ReferenceLossOps.logSumExp(logits, logits.columns(), t);
     for (int e = 0; e < dp.length; e++) {
       Doubles.of(dlogits).set(t, e, Doubles.of(probabilities).get(t, e) * (dp[e] - dot + z));
     }

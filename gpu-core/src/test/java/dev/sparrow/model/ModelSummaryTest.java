@@ -10,7 +10,6 @@ import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.SmallModel.Kind;
-import dev.sparrow.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -25,9 +24,9 @@ class ModelSummaryTest {
   @EnumSource(Kind.class)
   void summaryEqualsTheModelThatRuns(Kind kind) {
     ModelSummary summary =
-        ModelSummary.of(config(kind, "dense"), SmallModel.VOCABULARY, 3, DType.F32);
+        ModelSummary.of(config(kind, "dense"), SmallModel.VOCABULARY, 3, ModelSummary.Device.CPU);
     try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0.1, 3)) {
-      assertEquals(small.arena.size(), summary.parameters());
+      assertEquals(small.arena.parameterCount(), summary.parameters());
       assertEquals(small.workspace.bytes(), summary.activationBytes());
       assertEquals(
           small.backend.allocatedBytes(),
@@ -46,7 +45,8 @@ class ModelSummaryTest {
   @Test
   void flopsOfASmallGpt() {
     ModelSummary summary =
-        ModelSummary.of(config(Kind.GPT, "dense"), SmallModel.VOCABULARY, 1, DType.F32);
+        ModelSummary.of(
+            config(Kind.GPT, "dense"), SmallModel.VOCABULARY, 1, ModelSummary.Device.CPU);
     double block = 8 * 24 + 8 * 8 + 2 * 8 * 32 + 2 * 8 * 3.5;
     assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlopsPerToken());
     assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
@@ -56,7 +56,8 @@ class ModelSummaryTest {
   @Test
   void mixtureOfExpertsIsMeasuredWithoutRunning() {
     ModelSummary summary =
-        ModelSummary.of(config(Kind.LLAMA, "moe"), SmallModel.VOCABULARY, 3, DType.F32);
+        ModelSummary.of(
+            config(Kind.LLAMA, "moe"), SmallModel.VOCABULARY, 3, ModelSummary.Device.CPU);
     assertEquals(8 * 3 * 12 * 8 / 2, summary.parameters() - summary.activeParameters());
     assertTrue(summary.activationBytes() > 0 && summary.bytes() > summary.activationBytes());
   }
@@ -66,7 +67,7 @@ class ModelSummaryTest {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> ModelSummary.of(config(Kind.GPT, "thin"), 11, 1, DType.F32))
+                () -> ModelSummary.of(config(Kind.GPT, "thin"), 11, 1, ModelSummary.Device.CPU))
             .getMessage();
     assertTrue(message.contains("method.name") && message.contains("got thin"), message);
   }

@@ -94,7 +94,7 @@ class MoeLmTest {
             sums[0] += row.parameters();
             sums[1] += row.activeParameters();
           });
-      assertEquals(small.arena.size(), sums[0]);
+      assertEquals(small.arena.parameterCount(), sums[0]);
       long experts = 2L * 4 * 3 * 8 * 12;
       assertTrue(sums[1] == sums[0] - experts / 2, sums[1] + " of " + sums[0]);
     }

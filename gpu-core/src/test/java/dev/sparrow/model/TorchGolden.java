@@ -80,13 +80,13 @@ final class TorchGolden {
     return losses;
   }
 
-  OptimizerOps.AdamW adamW(boolean decay, long step) {
+  OptimizerOps.AdamW adamW(long step) {
     return new OptimizerOps.AdamW(
         adamw.get("learningRate").doubleValue(),
         adamw.get("beta1").doubleValue(),
         adamw.get("beta2").doubleValue(),
         adamw.get("epsilon").doubleValue(),
-        decay ? adamw.get("weightDecay").doubleValue() : 0,
+        adamw.get("weightDecay").doubleValue(),
         step);
   }
 

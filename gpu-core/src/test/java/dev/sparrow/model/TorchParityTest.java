@@ -136,23 +136,9 @@ class TorchParityTest {
       double[] losses = new double[golden.losses().length];
       for (int step = 0; step < losses.length; step++) {
         losses[step] = loss();
-        for (ParameterArena.Segment segment : arena.decaySegments()) {
-          backend
-              .optimizer()
-              .adamW(
-                  golden.adamW(segment.decay(), step + 1),
-                  1,
-                  window(arena.gradients(), segment),
-                  window(arena.values(), segment),
-                  window(first, segment),
-                  window(second, segment));
-        }
+        backend.optimizer().adamW(golden.adamW(step + 1), 1, arena.weights(), first, second);
       }
       afterUpdates.check("AdamW losses", golden.losses(), losses);
-    }
-
-    private static Tensor window(Tensor buffer, ParameterArena.Segment segment) {
-      return buffer.window(segment.start(), segment.length());
     }
   }
 }

@@ -113,7 +113,7 @@ class InputAndHeadGradientTest {
       Parameter weight = Parameter.matrix("w", Initializer.ZEROS, CLASSES, WIDTH);
       arena = check.arena(List.of(weight));
       long bytes = (long) rows * CLASSES * DType.F64.bytes();
-      head = new CrossEntropyHead(backend, "h", new DenseWeight(backend, weight), false, bytes);
+      head = new CrossEntropyHead(backend, "h", weight, false, bytes);
       // A workspace of its own: logits of another head's chunk would be larger.
       head.reserve(new Workspace(backend), TOKENS);
     }

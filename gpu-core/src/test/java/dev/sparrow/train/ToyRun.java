@@ -13,11 +13,11 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.data.SweepInMemory;
 import dev.sparrow.data.TokensInMemory;
+import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
 import dev.sparrow.optim.Optimizer;
-import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,7 +32,7 @@ final class ToyRun {
 
   private final List<String> settings = new ArrayList<>();
   private Path checkpoints;
-  private int threads = 1;
+  private Opener opener = rank -> new CpuBackend(1);
   private Hook hook = (step, arena, backend) -> false;
   private MetricsSink sink = row -> {};
 
@@ -41,9 +41,18 @@ final class ToyRun {
     boolean at(long step, ParameterArena arena, Backend backend);
   }
 
+  /** Opens a rank's backend on the rank's thread. */
+  interface Opener {
+    Backend open(int rank);
+  }
+
   /** What a run left. */
   record Result(
-      TrainSummary summary, List<MetricsRow> rows, float[] weights, List<Integer> firstTokens) {
+      TrainSummary summary,
+      List<MetricsRow> rows,
+      float[] weights,
+      long parameters,
+      List<Integer> firstTokens) {
     List<Double> losses() {
       return rows.stream().map(MetricsRow::loss).toList();
     }
@@ -71,7 +80,11 @@ final class ToyRun {
   }
 
   ToyRun threads(int count) {
-    this.threads = count;
+    return on(rank -> new CpuBackend(count));
+  }
+
+  ToyRun on(Opener backend) {
+    this.opener = backend;
     return this;
   }
 
@@ -158,9 +171,9 @@ final class ToyRun {
             config.train().microBatch(),
             collective.rank(),
             collective.size());
-    try (Backend backend = new CpuBackend(threads)) {
-      Method method = new DenseMethod(backend);
-      TransformerLm model = new TransformerLm(backend, config.model(), VOCABULARY, method);
+    try (Backend backend = opener.open(collective.rank())) {
+      Method method = Models.method(backend, config);
+      TransformerLm model = Models.languageModel(backend, config, VOCABULARY, method);
       try (ParameterArena arena = new ParameterArena(backend, model.parameters());
           Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena)) {
         return run(config, plan, backend, method, model, arena, optimizer, collective);
@@ -217,7 +230,7 @@ final class ToyRun {
     long before = backend.allocatedBytes();
     try {
       TrainSummary summary = new Trainer(parts).run();
-      return new Result(summary, rows, weights(backend, arena), seen);
+      return new Result(summary, rows, weights(backend, arena), arena.parameterCount(), seen);
     } finally {
       if (backend.allocatedBytes() != before) {
         throw new AssertionError(

@@ -23,10 +23,10 @@ record AdamWLoop(
   private static final int LANES = Lanes.COUNT;
 
   /** The constants of one step, computed in double. */
-  static AdamWLoop of(OptimizerOps.AdamW s, double gradientScale) {
+  static AdamWLoop of(OptimizerOps.AdamW s, double gradientScale, boolean decays) {
     return new AdamWLoop(
         (float) gradientScale,
-        (float) (1 - s.learningRate() * s.weightDecay()),
+        (float) (1 - s.learningRate() * (decays ? s.weightDecay() : 0)),
         (float) s.beta1(),
         (float) (1 - s.beta1()),
         (float) s.beta2(),

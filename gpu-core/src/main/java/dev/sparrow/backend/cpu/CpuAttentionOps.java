@@ -402,7 +402,8 @@ final class CpuAttentionOps implements AttentionOps {
         draws[slot] = new float[length];
       }
     }
-    return new Mask(new PhiloxDropout(dropout.p(), dropout.key()), dropout.counter());
+    return new Mask(
+        new PhiloxDropout(dropout.p(), dropout.draws().key()), dropout.draws().counter());
   }
 
   /**

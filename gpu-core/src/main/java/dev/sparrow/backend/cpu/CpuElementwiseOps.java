@@ -1,7 +1,7 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.ElementwiseOps;
-import dev.sparrow.backend.RandomKey;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -83,7 +83,7 @@ final class CpuElementwiseOps implements ElementwiseOps {
   }
 
   @Override
-  public void dropout(Tensor x, double p, RandomKey key, long counter, Tensor out) {
+  public void dropout(Tensor x, double p, Draws draws, Tensor out) {
     int n = Sizes.equal("dropout: x, out", x, out);
     if (!(p >= 0 && p < 1)) {
       throw new IllegalArgumentException("dropout: expected p in [0, 1), got " + p);
@@ -92,7 +92,8 @@ final class CpuElementwiseOps implements ElementwiseOps {
     float[] os = HeapStorage.floats(out);
     int xo = HeapStorage.offset(x);
     int oo = HeapStorage.offset(out);
-    PhiloxDropout dropout = new PhiloxDropout(p, key);
+    PhiloxDropout dropout = new PhiloxDropout(p, draws.key());
+    long counter = draws.counter();
     pool.ranges(
         n,
         GRAIN,

@@ -17,9 +17,9 @@ final class CpuLossOps implements LossOps {
   }
 
   @Override
-  public void crossEntropy(Tensor logits, Tensor targets, Tensor losses) {
-    int classes = logits.columns();
-    int rows = requireRows(logits, targets, losses);
+  public void crossEntropy(Tensor logits, int classes, Tensor targets, Tensor losses) {
+    int columns = logits.columns();
+    int rows = requireRows(logits, classes, targets, losses);
     float[] xs = HeapStorage.floats(logits);
     int[] ts = HeapStorage.ints(targets);
     float[] ls = HeapStorage.floats(losses);
@@ -31,7 +31,7 @@ final class CpuLossOps implements LossOps {
         grain(classes),
         (from, end) -> {
           for (int r = from; r < end; r++) {
-            int row = xo + r * classes;
+            int row = xo + r * columns;
             int target = ts[to + r];
             if (target == IGNORE) {
               ls[lo + r] = 0;
@@ -45,9 +45,10 @@ final class CpuLossOps implements LossOps {
   }
 
   @Override
-  public void crossEntropyWithGradient(Tensor logits, Tensor targets, double scale, Tensor losses) {
-    int classes = logits.columns();
-    int rows = requireRows(logits, targets, losses);
+  public void crossEntropyWithGradient(
+      Tensor logits, int classes, Tensor targets, double scale, Tensor losses) {
+    int columns = logits.columns();
+    int rows = requireRows(logits, classes, targets, losses);
     float[] xs = HeapStorage.floats(logits);
     int[] ts = HeapStorage.ints(targets);
     float[] ls = HeapStorage.floats(losses);
@@ -59,11 +60,11 @@ final class CpuLossOps implements LossOps {
         grain(classes),
         (from, end) -> {
           for (int r = from; r < end; r++) {
-            int row = xo + r * classes;
+            int row = xo + r * columns;
             int target = ts[to + r];
             if (target == IGNORE) {
               ls[lo + r] = 0;
-              Arrays.fill(xs, row, row + classes, 0);
+              Arrays.fill(xs, row, row + columns, 0);
               continue;
             }
             float max = SoftmaxRows.max(xs, row, classes);
@@ -72,6 +73,7 @@ final class CpuLossOps implements LossOps {
             ls[lo + r] = loss(sum, max, chosen);
             RowOps.scale((float) (scale / sum), xs, row, xs, row, classes);
             xs[row + target] -= (float) scale;
+            Arrays.fill(xs, row + classes, row + columns, 0);
           }
         });
   }
@@ -86,18 +88,22 @@ final class CpuLossOps implements LossOps {
     return sums.sum(HeapStorage.floats(x), HeapStorage.offset(x), (int) x.size());
   }
 
-  private static int requireRows(Tensor logits, Tensor targets, Tensor losses) {
+  private static int requireRows(Tensor logits, int classes, Tensor targets, Tensor losses) {
     int rows = logits.rows();
+    if (classes < 1 || classes > logits.columns()) {
+      throw new IllegalArgumentException(
+          "crossEntropy: classes: expected 1 to %d, got %d".formatted(logits.columns(), classes));
+    }
     Sizes.require("crossEntropy: targets", targets, rows);
     Sizes.require("crossEntropy: losses", losses, rows);
     int[] ts = HeapStorage.ints(targets);
     int to = HeapStorage.offset(targets);
     for (int r = 0; r < rows; r++) {
       int target = ts[to + r];
-      if (target != IGNORE && (target < 0 || target >= logits.columns())) {
+      if (target != IGNORE && (target < 0 || target >= classes)) {
         throw new IllegalArgumentException(
             "crossEntropy: expected targets in [0, %d) or %d to ignore a row, got %d in row %d"
-                .formatted(logits.columns(), IGNORE, target, r));
+                .formatted(classes, IGNORE, target, r));
       }
     }
     return rows;

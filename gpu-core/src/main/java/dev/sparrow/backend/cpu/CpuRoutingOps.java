@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.tensor.Tensor;
@@ -22,7 +23,9 @@ final class CpuRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void jitter(Tensor x, double epsilon, RandomKey key, long counter, Tensor out) {
+  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
+    RandomKey key = draws.key();
+    long counter = draws.counter();
     int n = Sizes.equal("jitter", x, out);
     if (!(epsilon >= 0 && epsilon < 1)) {
       throw new IllegalArgumentException("jitter: expected epsilon in [0, 1), got " + epsilon);
@@ -37,6 +40,42 @@ final class CpuRoutingOps implements RoutingOps {
         (from, to) ->
             PhiloxJitter.apply(
                 xs, xo + from, epsilon, key, counter + from, os, oo + from, to - from));
+  }
+
+  @Override
+  public void load(Tensor offsets, Tensor load) {
+    Sizes.require("load: offsets", offsets, load.size() + 1);
+    int[] os = HeapStorage.ints(offsets);
+    int[] ls = HeapStorage.ints(load);
+    int oo = HeapStorage.offset(offsets);
+    int lo = HeapStorage.offset(load);
+    for (int e = 0; e < (int) load.size(); e++) {
+      ls[lo + e] = os[oo + e + 1] - os[oo + e];
+    }
+  }
+
+  @Override
+  public void addLoad(Tensor load, Tensor sums) {
+    int n = Sizes.equal("addLoad: load, sums", load, sums);
+    int[] ls = HeapStorage.ints(load);
+    int[] ss = HeapStorage.ints(sums);
+    int lo = HeapStorage.offset(load);
+    int so = HeapStorage.offset(sums);
+    for (int e = 0; e < n; e++) {
+      ss[so + e] += ls[lo + e];
+    }
+  }
+
+  @Override
+  public void loadBalancingGradient(Tensor load, double scale, Tensor dprobabilities) {
+    int n = Sizes.equal("loadBalancingGradient: load, dprobabilities", load, dprobabilities);
+    int[] ls = HeapStorage.ints(load);
+    float[] ds = HeapStorage.floats(dprobabilities);
+    int lo = HeapStorage.offset(load);
+    int dof = HeapStorage.offset(dprobabilities);
+    for (int e = 0; e < n; e++) {
+      ds[dof + e] = (float) (scale * ls[lo + e]);
+    }
   }
 
   @Override

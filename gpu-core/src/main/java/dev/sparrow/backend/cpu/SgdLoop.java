@@ -4,30 +4,28 @@ import dev.sparrow.backend.OptimizerOps;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** SGD with momentum over one run of parameters. */
-final class SgdLoop {
+/**
+ * SGD with momentum over one run of parameters: the step is {@code ahead·g + along·v}, which is v
+ * itself without nesterov.
+ */
+record SgdLoop(
+    float gradientScale, float decay, float momentum, float rate, float ahead, float along) {
   private static final VectorSpecies<Float> F = Lanes.FLOATS;
   private static final int LANES = Lanes.COUNT;
 
-  private SgdLoop() {}
+  static SgdLoop of(OptimizerOps.Sgd s, double gradientScale, boolean decays) {
+    float momentum = (float) s.momentum();
+    return new SgdLoop(
+        (float) gradientScale,
+        decays ? (float) s.weightDecay() : 0,
+        momentum,
+        (float) -s.learningRate(),
+        s.nesterov() ? 1 : 0,
+        s.nesterov() ? momentum : 1);
+  }
 
-  /** Updates n elements of w and v from g; without nesterov the step is v itself. */
-  static void run(
-      OptimizerOps.Sgd settings,
-      float gradientScale,
-      float[] g,
-      int go,
-      float[] w,
-      int wo,
-      float[] v,
-      int vo,
-      int n) {
-    float momentum = (float) settings.momentum();
-    float decay = (float) settings.weightDecay();
-    float rate = (float) -settings.learningRate();
-    // step = ahead·g + along·v
-    float ahead = settings.nesterov() ? 1 : 0;
-    float along = settings.nesterov() ? momentum : 1;
+  /** Updates n elements of w and v from g. */
+  void run(float[] g, int go, float[] w, int wo, float[] v, int vo, int n) {
     int whole = Lanes.whole(n);
     FloatVector decays = FloatVector.broadcast(F, decay);
     FloatVector momenta = FloatVector.broadcast(F, momentum);

@@ -11,14 +11,12 @@ import dev.sparrow.tensor.Tensor;
 final class AuxiliaryLosses {
   private final Backend backend;
   private final RouterSpec spec;
-  private final float[] gradient;
   private final Tensor dprobabilities; // (E)
   private float[] host = {};
 
   AuxiliaryLosses(Backend backend, RouterSpec spec) {
     this.backend = backend;
     this.spec = spec;
-    this.gradient = new float[spec.experts()];
     this.dprobabilities = backend.allocate(spec.experts());
   }
 
@@ -30,15 +28,12 @@ final class AuxiliaryLosses {
    * {@code dp_te = lossScale·T/routers · w·E·load_e/(T·k·T)}, equal for all tokens; null where the
    * loss is off.
    */
-  Tensor loadBalancingGradient(int[] load, int tokens, double lossScale) {
+  Tensor loadBalancingGradient(Tensor load, int tokens, double lossScale) {
     if (spec.loadBalancingLoss() == 0) {
       return null;
     }
     double scale = spec.loadBalancingLoss() * lossScale / spec.routers() * shareFactor(tokens);
-    for (int e = 0; e < gradient.length; e++) {
-      gradient[e] = (float) (scale * load[e]);
-    }
-    backend.upload(gradient, 0, dprobabilities);
+    backend.routing().loadBalancingGradient(load, scale, dprobabilities);
     return dprobabilities;
   }
 

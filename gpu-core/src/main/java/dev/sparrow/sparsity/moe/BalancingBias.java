@@ -2,8 +2,9 @@ package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.nn.Buffer;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.util.Arrays;
 
 /**
  * Loss-free balancing (Wang et al. 2024): a bias added to the probabilities for the choice alone,
@@ -16,13 +17,15 @@ public final class BalancingBias {
   private final Buffer buffer;
   private final double step;
   private final float[] host;
-  private final double[] load;
+  private final Tensor load; // I32 (E), since the last step
+  private final int[] hostLoad;
 
   BalancingBias(Backend backend, String name, int experts, double step) {
     this.backend = backend;
     this.step = step;
     this.host = new float[experts];
-    this.load = new double[experts];
+    this.load = backend.allocate(DType.I32, Shape.of(experts));
+    this.hostLoad = new int[experts];
     this.buffer = new Buffer(name, backend.allocate(experts));
   }
 
@@ -31,16 +34,18 @@ public final class BalancingBias {
     return buffer;
   }
 
-  void count(int[] micro) {
-    for (int e = 0; e < load.length; e++) {
-      load[e] += micro[e];
-    }
+  /** Adds a micro-batch's loads, I32 (E), on the device. */
+  void count(Tensor micro) {
+    backend.routing().addLoad(micro, load);
   }
 
   /** Moves this rank's loads since the last step into {@code sums} from {@code start} on. */
   void takeLoad(double[] sums, int start) {
-    System.arraycopy(load, 0, sums, start, load.length);
-    Arrays.fill(load, 0);
+    backend.downloadSync(load, hostLoad, 0);
+    for (int e = 0; e < hostLoad.length; e++) {
+      sums[start + e] = hostLoad[e];
+    }
+    backend.elementwise().fill(load, 0);
   }
 
   /** One update from the loads of all ranks; reads the buffer anew, which a resume may have set. */

@@ -102,16 +102,16 @@ public final class BlockSparseExperts implements Experts {
   @Override
   public Tensor forward(Tensor x, Plan plan) {
     this.x = x;
-    topology = new BlockTopology(plan.starts(), hidden, block);
-    products.sdd(x, w1.value(), topology, used(h));
+    topology = new BlockTopology(plan.startsSync(), hidden, block);
+    products.sdd(x, w1.operand(), topology, used(h));
     if (v1 == null) {
       backend.activation().forward(activation, used(h), used(a));
     } else {
-      products.sdd(x, v1.value(), topology, used(g));
+      products.sdd(x, v1.operand(), topology, used(g));
       backend.activation().gated(activation, used(g), used(h), used(a));
     }
     Tensor out = y.first(x.rows());
-    products.dsd(used(a), w2.value(), topology, false, out);
+    products.dsd(used(a), w2.operand(), topology, false, out);
     return out;
   }
 
@@ -119,7 +119,7 @@ public final class BlockSparseExperts implements Experts {
   @Override
   public Tensor backward(Tensor dy, Plan plan) {
     Tensor out = dx.first(dy.rows());
-    products.sdd(dy, w2.value(), topology, used(da));
+    products.sdd(dy, w2.operand(), topology, used(da));
     products.dsdTransposed(used(a), dy, topology, w2.gradient());
     if (v1 == null) {
       backend.activation().backward(activation, used(h), used(da), used(h));
@@ -128,15 +128,21 @@ public final class BlockSparseExperts implements Experts {
       products.dsdTransposed(used(g), x, topology, v1.gradient());
     }
     products.dsdTransposed(used(h), x, topology, w1.gradient());
-    products.dsd(used(h), w1.value(), topology, false, out);
+    products.dsd(used(h), w1.operand(), topology, false, out);
     if (v1 != null) {
-      products.dsd(used(g), v1.value(), topology, true, out);
+      products.dsd(used(g), v1.operand(), topology, true, out);
     }
     return out;
   }
 
   private Tensor used(Tensor values) {
     return values.first(topology.blocks());
+  }
+
+  /** The topology is made on the host. */
+  @Override
+  public boolean recordable() {
+    return false;
   }
 
   @Override

@@ -17,8 +17,9 @@ public final class CapacityDispatch implements Dispatch {
   private final int[] starts;
   private final int[] load;
   private Tensor kept; // I32 (T·k)
-  private Tensor offsets;
-  private Tensor sorted;
+  private Tensor offsets; // I32 (E + 1)
+  private Tensor chosen; // I32 (E)
+  private Tensor sorted; // I32 (P)
   private int[] choices;
   private int[] rows;
 
@@ -39,6 +40,7 @@ public final class CapacityDispatch implements Dispatch {
     int assignments = Math.multiplyExact(tokens, topK);
     kept = workspace.keep(DType.I32, assignments);
     offsets = workspace.keep(DType.I32, starts.length);
+    chosen = workspace.keep(DType.I32, load.length);
     sorted = workspace.keep(DType.I32, assignments);
     choices = new int[assignments];
     rows = new int[assignments];
@@ -55,6 +57,7 @@ public final class CapacityDispatch implements Dispatch {
     Tensor order = sorted.first(assignments);
     Tensor kept = this.kept.first(assignments).reshape(experts.rows(), topK);
     sort(experts, order);
+    backend.routing().load(offsets, chosen);
     for (int e = 0; e < load.length; e++) {
       load[e] = starts[e + 1] - starts[e];
     }
@@ -62,7 +65,13 @@ public final class CapacityDispatch implements Dispatch {
     if (dropped > 0) {
       sort(kept, order);
     }
-    return new Plan(offsets, order, starts, load, dropped);
+    int rows = starts[load.length];
+    return new Plan(offsets, order, chosen, rows, dropped, () -> starts);
+  }
+
+  @Override
+  public boolean recordable() {
+    return false;
   }
 
   private void sort(Tensor experts, Tensor order) {

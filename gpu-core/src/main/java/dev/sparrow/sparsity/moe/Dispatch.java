@@ -9,10 +9,13 @@ public interface Dispatch {
   void reserve(Workspace workspace, int tokens);
 
   /**
-   * Sorts the choices by expert; waits for the device, since the loads are wanted on the host.
+   * Sorts the choices by expert.
    *
    * @param experts I32 (T, k), left as it is: the router's backward pass wants the choice, dropped
    *     or not
    */
   Plan plan(Tensor experts);
+
+  /** Whether {@link #plan} neither waits for the device nor decides anything on the host. */
+  boolean recordable();
 }

@@ -5,36 +5,44 @@ import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 
-/** Every choice is computed. */
+/** Every choice is computed, so that the number of rows is known before the choices are. */
 public final class DroplessDispatch implements Dispatch {
   private final Backend backend;
   private final int topK;
   private final int[] starts;
-  private final int[] load;
-  private Tensor offsets;
-  private Tensor sorted;
+  private Tensor offsets; // I32 (E + 1)
+  private Tensor load; // I32 (E)
+  private Tensor sorted; // I32 (P)
 
   public DroplessDispatch(Backend backend, int experts, int topK) {
     this.backend = backend;
     this.topK = topK;
     this.starts = new int[experts + 1];
-    this.load = new int[experts];
   }
 
   @Override
   public void reserve(Workspace workspace, int tokens) {
     offsets = workspace.keep(DType.I32, starts.length);
+    load = workspace.keep(DType.I32, starts.length - 1);
     sorted = workspace.keep(DType.I32, Math.multiplyExact(tokens, topK));
   }
 
   @Override
   public Plan plan(Tensor experts) {
-    Tensor rows = sorted.first(Math.toIntExact(experts.size()));
+    int assignments = Math.toIntExact(experts.size());
+    Tensor rows = sorted.first(assignments);
     backend.routing().sort(experts, offsets, rows);
+    backend.routing().load(offsets, load);
+    return new Plan(offsets, rows, load, assignments, 0, this::downloadStarts);
+  }
+
+  private int[] downloadStarts() {
     backend.downloadSync(offsets, starts, 0);
-    for (int e = 0; e < load.length; e++) {
-      load[e] = starts[e + 1] - starts[e];
-    }
-    return new Plan(offsets, rows, starts, load, 0);
+    return starts;
+  }
+
+  @Override
+  public boolean recordable() {
+    return true;
   }
 }

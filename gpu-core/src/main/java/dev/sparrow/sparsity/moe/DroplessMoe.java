@@ -32,6 +32,7 @@ public final class DroplessMoe implements Layer {
   private final Layer shared; // null: none
   private final int width;
   private final int topK;
+  private final int[] load;
   private Plan plan;
   private Tensor x; // (T, width), the caller's
   private Tensor rows; // (P, width)
@@ -53,6 +54,7 @@ public final class DroplessMoe implements Layer {
     this.shared = shared;
     this.width = router.spec().width();
     this.topK = router.spec().topK();
+    this.load = new int[router.spec().experts()];
   }
 
   /** Where the choices are made. */
@@ -131,9 +133,10 @@ public final class DroplessMoe implements Layer {
   /** {@code dropped_tokens} counts assignments: a token of top-k counts up to k times. */
   @Override
   public void figures(FigureSink sink) {
-    sink.figure("expert_load_max_over_mean", maxOverMean(plan.load()));
+    backend.downloadSync(plan.load(), load, 0);
+    sink.figure("expert_load_max_over_mean", maxOverMean(load));
     sink.figure("dropped_tokens", plan.dropped());
-    router.figures(plan.load(), sink);
+    router.figures(load, sink);
     if (shared != null) {
       shared.figures(sink);
     }
@@ -147,6 +150,11 @@ public final class DroplessMoe implements Layer {
       largest = Math.max(largest, rows);
     }
     return sum == 0 ? 1 : (double) largest * load.length / sum;
+  }
+
+  @Override
+  public boolean recordable() {
+    return dispatch.recordable() && experts.recordable() && (shared == null || shared.recordable());
   }
 
   @Override

@@ -32,6 +32,11 @@ public interface Experts {
    */
   Tensor backward(Tensor dy, Plan plan);
 
+  /** As {@link dev.sparrow.nn.Layer#recordable}. */
+  default boolean recordable() {
+    return true;
+  }
+
   /** In words for inspection. */
   String kind();
 

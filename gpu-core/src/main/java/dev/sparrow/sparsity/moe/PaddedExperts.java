@@ -58,9 +58,10 @@ public final class PaddedExperts implements Experts {
 
   @Override
   public Tensor forward(Tensor x, Plan plan) {
-    padding.pad(plan.starts(), starts);
+    padding.pad(plan.startsSync(), starts);
     backend.upload(starts, 0, offsets);
-    padded = new Plan(offsets, plan.sorted(), starts, plan.load(), plan.dropped());
+    int used = starts[count()];
+    padded = new Plan(offsets, plan.sorted(), plan.load(), used, plan.dropped(), () -> starts);
     Tensor wide = this.x.first(padded.rows());
     spread(x, plan, wide);
     Tensor out = y.first(x.rows());
@@ -80,26 +81,30 @@ public final class PaddedExperts implements Experts {
   /** Copies each expert's rows to its padded place; the rest is zero. */
   private void spread(Tensor rows, Plan plan, Tensor wide) {
     backend.elementwise().fill(wide, 0);
+    int[] from = plan.startsSync();
     for (int e = 0; e < count(); e++) {
-      int n = plan.rows(e);
+      int n = from[e + 1] - from[e];
       if (n > 0) {
-        backend
-            .elementwise()
-            .copy(rows.slice(plan.starts()[e], n), wide.slice(padded.starts()[e], n));
+        backend.elementwise().copy(rows.slice(from[e], n), wide.slice(starts[e], n));
       }
     }
   }
 
   /** Copies each expert's rows back, without the padding. */
   private void collect(Tensor wide, Plan plan, Tensor rows) {
+    int[] to = plan.startsSync();
     for (int e = 0; e < count(); e++) {
-      int n = plan.rows(e);
+      int n = to[e + 1] - to[e];
       if (n > 0) {
-        backend
-            .elementwise()
-            .copy(wide.slice(padded.starts()[e], n), rows.slice(plan.starts()[e], n));
+        backend.elementwise().copy(wide.slice(starts[e], n), rows.slice(to[e], n));
       }
     }
+  }
+
+  /** The padding is laid out on the host. */
+  @Override
+  public boolean recordable() {
+    return false;
   }
 
   @Override

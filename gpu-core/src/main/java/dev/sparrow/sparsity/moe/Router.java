@@ -85,12 +85,12 @@ public final class Router {
   }
 
   public void reserve(Workspace workspace, int tokens) {
-    logits = workspace.keep(tokens, spec.experts());
-    probabilities = workspace.keep(tokens, spec.experts());
-    weights = workspace.keep(tokens, spec.topK());
+    logits = workspace.keepFloat(tokens, spec.experts());
+    probabilities = workspace.keepFloat(tokens, spec.experts());
+    weights = workspace.keepFloat(tokens, spec.topK());
     experts = workspace.keep(DType.I32, tokens, spec.topK());
-    dlogits = workspace.scratch("moe.router.dlogits", tokens, spec.experts());
-    dweights = workspace.scratch("moe.router.dweights", tokens, spec.topK());
+    dlogits = workspace.scratchFloat("moe.router.dlogits", tokens, spec.experts());
+    dweights = workspace.scratchFloat("moe.router.dweights", tokens, spec.topK());
     jittered = spec.jitter() > 0 ? workspace.scratch("moe.router.x", tokens, spec.width()) : null;
     losses.reserve(tokens);
   }
@@ -125,18 +125,17 @@ public final class Router {
   }
 
   private void jitter(Tensor x, Pass pass, Tensor out) {
-    long first = pass.firstToken() * spec.width();
-    backend.routing().jitter(x, spec.jitter(), pass.key(jitterStream), first, out);
+    backend.routing().jitter(x, spec.jitter(), pass.draws(jitterStream, spec.width()), out);
   }
 
   /**
    * Adds the router's gradients, those of the auxiliary losses included.
    *
    * @param x that of the forward pass
-   * @param load assignments that chose each expert
+   * @param load I32 (E): assignments that chose each expert
    * @param dx (T, width), added to; {@link #dweights} holds the gradient of {@link #weights}
    */
-  public void backward(Tensor x, Pass pass, int[] load, Tensor dx) {
+  public void backward(Tensor x, Pass pass, Tensor load, Tensor dx) {
     Tensor dlogits = this.dlogits.first(tokens);
     backend
         .routing()
@@ -162,7 +161,7 @@ public final class Router {
   }
 
   /** Tells the balancing bias how many assignments chose each expert. */
-  void observe(int[] load, Pass pass) {
+  void observe(Tensor load, Pass pass) {
     if (bias != null && pass.training()) {
       bias.count(load);
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.AttentionOps.Dropout;
 import dev.sparrow.backend.AttentionShape;
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.tensor.Tensor;
@@ -42,7 +43,7 @@ class CpuAttentionOpsTest {
   })
   void forwardAndBackwardEqualTheEquations(int sequences, int length, int heads, int d, double p) {
     AttentionShape shape = new AttentionShape(sequences, length, heads, d);
-    Dropout dropout = p == 0 ? Dropout.NONE : new Dropout(p, KEY, 12345);
+    Dropout dropout = p == 0 ? Dropout.NONE : new Dropout(p, Draws.from(KEY, 12345));
     int tokens = shape.tokens();
     int width = shape.width();
     Tensor qkv = random(tokens, 3 * width);
@@ -76,7 +77,7 @@ class CpuAttentionOpsTest {
   @Test
   void repeatedCallsGiveTheSameBits() {
     AttentionShape shape = new AttentionShape(2, 100, 3, 8);
-    Dropout dropout = new Dropout(0.3, KEY, 99);
+    Dropout dropout = new Dropout(0.3, Draws.from(KEY, 99));
     Tensor qkv = random(200, 72);
     Tensor dout = random(200, 24);
     float[][] outs = new float[2][200 * 24];
@@ -174,9 +175,9 @@ class CpuAttentionOpsTest {
       double mean = 0;
       for (int j = 0; j <= i; j++) {
         p[j] /= sum;
-        long draw = dropout.counter() + (long) row * shape.length() + j;
+        long draw = dropout.draws().counter() + (long) row * shape.length() + j;
         boolean keep =
-            dropout.p() == 0 || Philox.uniform(dropout.key(), draw) >= (float) dropout.p();
+            dropout.p() == 0 || Philox.uniform(dropout.draws().key(), draw) >= (float) dropout.p();
         kept[j] = keep ? 1 / (1 - dropout.p()) : 0;
         int v = (first + j) * 3 * width + 2 * width + column;
         dp[j] = kept[j] * dot(dy, o, x, v, d);

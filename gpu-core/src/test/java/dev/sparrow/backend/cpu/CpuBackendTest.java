@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import dev.sparrow.backend.AttentionOps.Dropout;
 import dev.sparrow.backend.AttentionShape;
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
@@ -76,7 +77,7 @@ class CpuBackendTest {
     Tensor logSumExp = backend.allocate(4, 70);
     Tensor experts = backend.allocate(4, 96, 32);
     Tensor offsets = HeapStorage.wrap(new int[] {0, 100, 100, 101, 140}, 5);
-    Dropout dropout = new Dropout(0.1, new RandomKey(1, 2), 5);
+    Dropout dropout = new Dropout(0.1, Draws.from(new RandomKey(1, 2), 5));
     Runnable step =
         () -> {
           backend.matmul().forward(x, w, bias, false, qkv);

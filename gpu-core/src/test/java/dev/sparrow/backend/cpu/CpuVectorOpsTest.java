@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.DecaySegments;
+import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
@@ -28,7 +30,8 @@ class CpuVectorOpsTest {
         for (long counter : new long[] {0, 1, 2, 3, (1L << 34) - 8}) {
           float[] x = values(n, 1);
           float[] y = new float[n];
-          ops.dropout(HeapStorage.wrap(x, n), 0.3, key, counter, HeapStorage.wrap(y, n));
+          ops.dropout(
+              HeapStorage.wrap(x, n), 0.3, Draws.from(key, counter), HeapStorage.wrap(y, n));
           for (int i = 0; i < n; i++) {
             boolean kept = Philox.uniform(key, counter + i) >= 0.3f;
             assertEquals(kept ? x[i] * (float) (1 / 0.7) : 0f, y[i], "n " + n + " i " + i);
@@ -171,7 +174,7 @@ class CpuVectorOpsTest {
         float[] losses = {5, 5};
         Tensor targets = HeapStorage.wrap(new int[] {classes - 1, -1}, 2);
         ops.crossEntropyWithGradient(
-            HeapStorage.wrap(g, 2, classes), targets, 0.5, HeapStorage.wrap(losses, 2));
+            HeapStorage.wrap(g, 2, classes), classes, targets, 0.5, HeapStorage.wrap(losses, 2));
         double sum = 0;
         for (int c = 0; c < classes; c++) {
           sum += Math.exp(x[c]);
@@ -183,13 +186,14 @@ class CpuVectorOpsTest {
           assertEquals(0, g[classes + c]);
         }
         float[] plain = {5, 5};
-        ops.crossEntropy(HeapStorage.wrap(x, 2, classes), targets, HeapStorage.wrap(plain, 2));
+        ops.crossEntropy(
+            HeapStorage.wrap(x, 2, classes), classes, targets, HeapStorage.wrap(plain, 2));
         assertArrayEquals(losses, plain);
       }
       Tensor outside = HeapStorage.wrap(new int[] {3}, 1);
       Tensor one = HeapStorage.wrap(new float[1], 1);
       Tensor logits = HeapStorage.wrap(new float[3], 1, 3);
-      assertThrows(IllegalArgumentException.class, () -> ops.crossEntropy(logits, outside, one));
+      assertThrows(IllegalArgumentException.class, () -> ops.crossEntropy(logits, 3, outside, one));
     }
   }
 
@@ -256,8 +260,8 @@ class CpuVectorOpsTest {
         ops.adamW(
             new OptimizerOps.AdamW(0.01, 0.9, 0.99, 1e-8, 0.1, 1),
             0.5,
-            HeapStorage.wrap(g, n),
-            ws,
+            new OptimizerOps.Weights(
+                HeapStorage.wrap(g, n), ws, null, DecaySegments.whole(n, true)),
             m,
             v);
         for (int i = 0; i < n; i++) {

@@ -25,8 +25,11 @@ class CapacityDispatchTest {
       int[] rows = new int[6];
       backend.downloadSync(plan.sorted(), rows, 0);
       assertArrayEquals(new int[] {0, 1, 2, 5, 3, 4}, rows);
-      assertArrayEquals(new int[] {0, 2, 2, 4}, plan.starts());
-      assertArrayEquals(new int[] {4, 0, 2}, plan.load());
+      assertArrayEquals(new int[] {0, 2, 2, 4}, plan.startsSync());
+      int[] load = new int[3];
+      backend.downloadSync(plan.load(), load, 0);
+      assertArrayEquals(new int[] {4, 0, 2}, load);
+      assertEquals(4, plan.rows());
       assertEquals(2, plan.dropped());
     }
   }

@@ -22,6 +22,8 @@ import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.DenseMethod;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -232,7 +234,9 @@ class MoeMethodTest {
       for (int e = 0; e < EXPERTS; e++) {
         again[e] = (int) load[e];
       }
-      bias.count(again);
+      Tensor counted = backend.allocate(DType.I32, Shape.of(EXPERTS));
+      backend.upload(again, 0, counted);
+      bias.count(counted);
       return load;
     }
 

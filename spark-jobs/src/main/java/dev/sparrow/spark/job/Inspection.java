@@ -7,7 +7,6 @@ import dev.sparrow.model.ModelSummary;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
-import dev.sparrow.tensor.DType;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -48,7 +47,9 @@ public final class Inspection {
     int sequences =
         BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
     return new Inspection(
-        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, DType.F32));
+        config,
+        vocabulary,
+        ModelSummary.of(config, vocabulary, sequences, ModelSummary.Device.CPU));
   }
 
   /** One line for the start of a training. */

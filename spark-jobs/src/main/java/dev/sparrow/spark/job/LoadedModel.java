@@ -43,6 +43,7 @@ final class LoadedModel implements AutoCloseable {
     try {
       HadoopFileStore files = new HadoopFileStore(hadoop, file);
       TensorLoader.load(files, file, backend, ModelTensors.of(arena, model.buffers()));
+      arena.publish();
     } catch (IOException e) {
       throw new JobException(file + ": cannot read: " + e.getMessage(), e);
     }
