@@ -3,6 +3,8 @@ package dev.sparrow.backend;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
+import java.nio.IntBuffer;
+import java.util.function.LongConsumer;
 
 /**
  * A device: memory, copies and op families. Opened and closed by the thread that trains; closing
@@ -57,6 +59,17 @@ public interface Backend extends AutoCloseable {
   /** Host values into an I32 tensor. */
   void upload(int[] host, int hostOffset, Tensor destination);
 
+  /**
+   * Ids from the host into an I32 tensor. Of a buffer that {@link #hostInts} gave, the device
+   * fetches them by itself: leave it alone until a call with Sync in its name has returned.
+   */
+  void upload(IntBuffer host, Tensor destination);
+
+  /** Host memory for ids that is the fastest to upload from; the backend frees it at close. */
+  default IntBuffer hostInts(int count) {
+    return IntBuffer.allocate(count);
+  }
+
   /** A float tensor's values to the host; returns when they are there. */
   void downloadSync(Tensor source, float[] host, int hostOffset);
 
@@ -65,6 +78,37 @@ public interface Backend extends AutoCloseable {
 
   /** Waits for all ops called so far. */
   void synchronize();
+
+  /**
+   * Work that calls ops on fixed tensors and is called again and again. A device may record its
+   * launches once and replay them, which frees the host from calling each. So the work waits for
+   * nothing and decides nothing by values; what it does on the host besides, such as remembering
+   * which tensor came in, may happen once or each time. The backend closes what is still open.
+   *
+   * @param name for messages
+   * @param work given the batch's first token, see {@link Recording#run}
+   */
+  default Recording record(String name, LongConsumer work) {
+    return new Recording() {
+      @Override
+      public void run(long firstToken) {
+        work.accept(firstToken);
+      }
+
+      @Override
+      public void close() {
+        // Nothing is held.
+      }
+    };
+  }
+
+  /**
+   * A way for another thread to read and write float tensors beside the ops; null where tensors are
+   * host memory already.
+   */
+  default HostExchange exchange() {
+    return null;
+  }
 
   /** Copies, fills, sums. */
   ElementwiseOps elementwise();

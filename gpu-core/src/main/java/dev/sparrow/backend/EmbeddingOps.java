@@ -4,6 +4,16 @@ import dev.sparrow.tensor.Tensor;
 
 /** Table look-ups and rotary positions. */
 public interface EmbeddingOps {
+  /**
+   * What a language model reads and what it is to predict: {@code inputs_bt = rows_bt}, {@code
+   * targets_bt = rows_b(t+1)}; all I32.
+   *
+   * @param rows (sequences, length + 1)
+   * @param inputs (sequences·length)
+   * @param targets (sequences·length)
+   */
+  void splitTokens(Tensor rows, Tensor inputs, Tensor targets);
+
   /** {@code out_i = table[ids_i]}: ids I32 (n), table (vocabulary, width), out (n, width). */
   void forward(Tensor ids, Tensor table, Tensor out);
 

@@ -5,7 +5,6 @@ import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.data.Batch;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.LayerSummary;
-import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
@@ -13,12 +12,10 @@ import dev.sparrow.optim.AdamW;
 import dev.sparrow.optim.Optimizer;
 import dev.sparrow.sparsity.DenseMethod;
 import java.util.Random;
-import java.util.function.Consumer;
 
 /** One model's whole step on random tokens: zero, forward, loss, backward, AdamW. */
 final class LmStep implements AutoCloseable {
   private static final double LEARNING_RATE = 1e-3;
-  private static final Consumer<Parameter> IGNORED = parameter -> {};
 
   private final CpuBackend backend;
   private final TransformerLm model;
@@ -40,8 +37,8 @@ final class LmStep implements AutoCloseable {
     arena.initialize(0);
     model.reserve(workspace, lm.batch());
     Random random = new Random(0);
-    for (int i = 0; i < batch.tokens().length; i++) {
-      batch.tokens()[i] = random.nextInt(lm.vocabulary());
+    for (int i = 0; i < batch.tokens().limit(); i++) {
+      batch.tokens().put(i, random.nextInt(lm.vocabulary()));
     }
     batch.filled(lm.batch(), 0);
   }
@@ -55,7 +52,7 @@ final class LmStep implements AutoCloseable {
   /** One step; the sum of its token losses. */
   double run() {
     arena.zeroGradients();
-    model.forwardBackward(batch, pass, IGNORED);
+    model.forwardBackward(batch, pass, null);
     optimizer.step(++updates, LEARNING_RATE, 1);
     return model.lossSumSync();
   }

@@ -72,9 +72,10 @@ public final class BucketedAllReduce implements AutoCloseable {
   /**
    * All gradients at and past element {@code from} are complete and will not be touched before
    * {@link #await} returns. Within a step {@code from} only falls. Never blocks on the network; an
-   * error is kept for {@link #await}.
+   * error is kept for {@link #await}. Called by the thread of the gradients' backend.
    */
   public void ready(long from) {
+    collective.mark();
     lock.lock();
     try {
       if (from < readyFrom) {

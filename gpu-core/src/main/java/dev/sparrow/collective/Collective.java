@@ -17,6 +17,12 @@ public interface Collective extends AutoCloseable {
   /** Number of ranks. */
   int size();
 
+  /**
+   * Called by the thread of the tensors' backend: the ops that it has called so far come before
+   * whatever another thread does here from now on. Matters to tensors in device memory alone.
+   */
+  default void mark() {}
+
   /** Replaces each element by its sum over all ranks, the same bits on every rank. */
   void allReduce(Tensor values);
 

@@ -1,5 +1,7 @@
 package dev.sparrow.data;
 
+import java.nio.IntBuffer;
+
 /**
  * Sequences of one micro-batch of one rank, on the host. Owned by its {@link BatchSource}, which
  * reuses it after the next call of next: use it before then.
@@ -8,18 +10,27 @@ package dev.sparrow.data;
  * inputs, the last context the targets.
  */
 public final class Batch {
-  private final int[] tokens;
+  private final IntBuffer tokens;
+  private final int capacity;
   private final int context;
   private int sequences;
   private long firstSample;
 
   public Batch(int maxSequences, int context) {
-    this.tokens = new int[Math.multiplyExact(maxSequences, context + 1)];
+    this(maxSequences, context, HostMemory.HEAP);
+  }
+
+  public Batch(int maxSequences, int context, HostMemory memory) {
+    this.tokens = memory.ints(Math.multiplyExact(maxSequences, context + 1));
+    this.capacity = maxSequences;
     this.context = context;
   }
 
-  /** All rows' ids; only the first {@link #sequences} rows count. */
-  public int[] tokens() {
+  /**
+   * All rows' ids, to be read and written by index, position and limit left as they are; only the
+   * first {@link #sequences} rows count.
+   */
+  public IntBuffer tokens() {
     return tokens;
   }
 
@@ -35,7 +46,7 @@ public final class Batch {
 
   /** Rows that fit. */
   public int capacity() {
-    return tokens.length / (context + 1);
+    return capacity;
   }
 
   /** Number of this batch's first sequence in the run's global sample order, epochs counted on. */

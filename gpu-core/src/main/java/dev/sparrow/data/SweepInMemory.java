@@ -31,8 +31,8 @@ public final class SweepInMemory implements BatchSource {
       return null;
     }
     int count = (int) Math.min(plan.microBatch(), rows - first);
-    System.arraycopy(
-        tokens, (int) first * rowLength, batch.tokens(), 0, Math.multiplyExact(count, rowLength));
+    int length = Math.multiplyExact(count, rowLength);
+    batch.tokens().put(0, tokens, (int) first * rowLength, length);
     batch.filled(count, first);
     return batch;
   }

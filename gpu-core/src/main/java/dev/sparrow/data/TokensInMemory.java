@@ -64,7 +64,7 @@ public final class TokensInMemory implements BatchSource {
     int inEpoch = (int) (position % samplesPerEpoch) + first;
     for (int i = 0; i < plan.microBatch(); i++) {
       int row = order[inEpoch + i];
-      System.arraycopy(tokens, row * rowLength, batch.tokens(), i * rowLength, rowLength);
+      batch.tokens().put(i * rowLength, tokens, row * rowLength, rowLength);
     }
     batch.filled(plan.microBatch(), position + first);
     microBatch++;

@@ -25,7 +25,8 @@ public interface Model {
    * Forward, loss and backward; gradients are added to the arena.
    *
    * @param complete told a parameter as soon as its gradient and those of all parameters after it
-   *     in arena order are complete for this micro-batch
+   *     in arena order are complete for this micro-batch; null: nobody waits, and the pass may be
+   *     replayed from a recording
    */
   void forwardBackward(Batch batch, Pass pass, Consumer<Parameter> complete);
 

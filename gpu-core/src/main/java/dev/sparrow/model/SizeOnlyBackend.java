@@ -15,6 +15,7 @@ import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
 import java.lang.reflect.Proxy;
+import java.nio.IntBuffer;
 
 /**
  * Hands out tensors without memory and runs nothing: a model built on it tells what it would take.
@@ -82,6 +83,11 @@ final class SizeOnlyBackend implements Backend {
 
   @Override
   public void upload(int[] host, int hostOffset, Tensor destination) {
+    // There is nowhere to put the values.
+  }
+
+  @Override
+  public void upload(IntBuffer host, Tensor destination) {
     // There is nowhere to put the values.
   }
 

@@ -6,6 +6,7 @@ import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
+import java.nio.IntBuffer;
 
 /**
  * Brings token ids from a host batch to the device: rows of context + 1 ids become inputs and the
@@ -14,7 +15,7 @@ import dev.sparrow.tensor.Tensor;
 final class TokenStage {
   private final Backend backend;
   private final int vocabulary;
-  private int[] host;
+  private Tensor rows; // I32 (tokens + sequences)
   private Tensor inputs; // I32 (tokens)
   private Tensor targets; // I32 (tokens)
 
@@ -23,13 +24,15 @@ final class TokenStage {
     this.vocabulary = vocabulary;
   }
 
-  void reserve(Workspace workspace, int tokens) {
-    host = new int[tokens];
+  void reserve(Workspace workspace, int sequences, int context) {
+    int tokens = Math.multiplyExact(sequences, context);
+    // Sequences may be shorter and more; each brings one id beside its tokens.
+    rows = workspace.keep(DType.I32, Math.multiplyExact(tokens, 2));
     inputs = workspace.keep(DType.I32, tokens);
     targets = workspace.keep(DType.I32, tokens);
   }
 
-  /** Inputs and targets of a batch, for {@link #inputs} and {@link #targets}. */
+  /** The rows of a batch; {@link #split} makes inputs and targets of them. */
   void upload(Batch batch, Pass pass) {
     int length = batch.context();
     if (pass.sequences() != batch.sequences() || pass.length() != length) {
@@ -38,24 +41,26 @@ final class TokenStage {
               .formatted(batch.sequences(), length, pass.sequences(), pass.length()));
     }
     requireRoom(pass.tokens());
-    requireKnown(batch.tokens(), batch.sequences() * (length + 1), length + 1);
-    fill(batch, 0);
-    backend.upload(host, 0, inputs(pass.tokens()));
-    fill(batch, 1);
-    backend.upload(host, 0, targets(pass.tokens()));
+    int count = batch.sequences() * (length + 1);
+    requireKnown(batch.tokens(), count, length + 1);
+    backend.upload(batch.tokens(), rows.first(count));
   }
 
-  private void fill(Batch batch, int shift) {
-    int length = batch.context();
-    for (int row = 0; row < batch.sequences(); row++) {
-      System.arraycopy(batch.tokens(), row * (length + 1) + shift, host, row * length, length);
-    }
+  /** On the device: inputs and targets of the rows that {@link #upload} brought. */
+  void split(Pass pass) {
+    int count = pass.sequences() * (pass.length() + 1);
+    backend
+        .embedding()
+        .splitTokens(
+            rows.first(count).reshape(pass.sequences(), pass.length() + 1),
+            inputs(pass.tokens()),
+            targets(pass.tokens()));
   }
 
   /** Inputs alone, as generation feeds them. */
   void upload(int[] ids, int sequences) {
     requireRoom(ids.length);
-    requireKnown(ids, ids.length, ids.length / sequences);
+    requireKnown(IntBuffer.wrap(ids), ids.length, ids.length / sequences);
     backend.upload(ids, 0, inputs(ids.length));
   }
 
@@ -68,20 +73,22 @@ final class TokenStage {
   }
 
   private void requireRoom(int tokens) {
-    if (host == null || tokens > host.length) {
+    long most = inputs == null ? 0 : inputs.size();
+    if (tokens > most) {
       throw new IllegalArgumentException(
           "batch: expected at most %d tokens, got %d; reserve the model for larger micro-batches"
-              .formatted(host == null ? 0 : host.length, tokens));
+              .formatted(most, tokens));
     }
   }
 
-  private void requireKnown(int[] ids, int count, int rowLength) {
+  private void requireKnown(IntBuffer ids, int count, int rowLength) {
     for (int i = 0; i < count; i++) {
-      if (ids[i] < 0 || ids[i] >= vocabulary) {
+      int id = ids.get(i);
+      if (id < 0 || id >= vocabulary) {
         throw new IllegalArgumentException(
             ("batch: expected token ids in [0, %d), got %d in sequence %d at position %d; were the"
                     + " shards written with another tokenizer?")
-                .formatted(vocabulary, ids[i], i / rowLength, i % rowLength));
+                .formatted(vocabulary, id, i / rowLength, i % rowLength));
       }
     }
   }

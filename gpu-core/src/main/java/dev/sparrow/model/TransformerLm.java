@@ -1,6 +1,7 @@
 package dev.sparrow.model;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.Recording;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.data.Batch;
 import dev.sparrow.nn.Block;
@@ -21,7 +22,9 @@ import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -32,6 +35,8 @@ import java.util.function.Consumer;
  * <p>One thread uses a model; a training step allocates nothing on the device.
  */
 public final class TransformerLm implements Model {
+  private static final Consumer<Parameter> UNHEARD = parameter -> {};
+
   private final Backend backend;
   private final ModelShape shape;
   private final int vocabulary;
@@ -43,6 +48,9 @@ public final class TransformerLm implements Model {
   private final CrossEntropyHead head;
   private final TokenStage stage;
   private final BackwardOrder order;
+  private final boolean recordable;
+  private final Map<Pass, Recording> recordings = new HashMap<>();
+  private Pass lastOnHost;
   private Tensor gradient; // (tokens, width), of the residual stream
   private Tensor lastRows; // I32 (sequences)
   private Tensor last; // (sequences, width)
@@ -71,6 +79,7 @@ public final class TransformerLm implements Model {
     this.head = parts.head(embedding, logitBytes);
     this.stage = new TokenStage(backend, vocabulary);
     this.order = new BackwardOrder();
+    this.recordable = blocks.stream().allMatch(Block::recordable);
   }
 
   /** The parts' parameters in the order in which a backward pass completes them. */
@@ -140,7 +149,9 @@ public final class TransformerLm implements Model {
   @Override
   public void reserve(Workspace workspace, int sequences) {
     int tokens = Math.multiplyExact(sequences, shape.context());
-    stage.reserve(workspace, tokens);
+    recordings.values().forEach(Recording::close);
+    recordings.clear(); // they hold the addresses of memory that was reserved before
+    stage.reserve(workspace, sequences, shape.context());
     embedding.reserve(workspace, tokens);
     blocks.forEach(block -> block.reserve(workspace, tokens));
     norm.reserve(workspace, tokens);
@@ -153,7 +164,25 @@ public final class TransformerLm implements Model {
 
   @Override
   public void forwardBackward(Batch batch, Pass pass, Consumer<Parameter> complete) {
-    Tensor hidden = hidden(batch, pass);
+    requireContext(pass.length());
+    stage.upload(batch, pass);
+    // Layers remember their last pass for figures: a replay must not stand behind another one.
+    boolean repeats = pass.at(0).equals(lastOnHost);
+    if (complete == null && repeats && recordable) {
+      recordings.computeIfAbsent(pass.at(0), this::record).run(pass.firstToken());
+    } else {
+      forwardBackward(pass, complete == null ? UNHEARD : complete);
+    }
+  }
+
+  private Recording record(Pass pass) {
+    return backend.record(
+        "forward and backward", token -> forwardBackward(pass.at(token), UNHEARD));
+  }
+
+  /** On the batch that is staged. */
+  private void forwardBackward(Pass pass, Consumer<Parameter> complete) {
+    Tensor hidden = hidden(pass);
     Tensor dhidden = head.forwardBackward(hidden, stage.targets(pass.tokens()), pass.lossScale());
     order.head.forEach(complete);
     Tensor dx = gradient.first(pass.tokens());
@@ -173,7 +202,7 @@ public final class TransformerLm implements Model {
 
   @Override
   public void forward(Batch batch, Pass pass) {
-    head.forward(hidden(batch, pass), stage.targets(pass.tokens()));
+    head.forward(staged(batch, pass), stage.targets(pass.tokens()));
   }
 
   /**
@@ -182,13 +211,19 @@ public final class TransformerLm implements Model {
    * @param out (tokens, {@link #logitColumns}), the caller's
    */
   public void logits(Batch batch, Pass pass, Tensor out) {
-    head.logits(hidden(batch, pass), out);
+    head.logits(staged(batch, pass), out);
   }
 
-  /** Everything before the head: (tokens, width). */
-  private Tensor hidden(Batch batch, Pass pass) {
+  private Tensor staged(Batch batch, Pass pass) {
     requireContext(pass.length());
     stage.upload(batch, pass);
+    return hidden(pass);
+  }
+
+  /** Everything before the head, on the batch that is staged: (tokens, width). */
+  private Tensor hidden(Pass pass) {
+    lastOnHost = pass.at(0);
+    stage.split(pass);
     Tensor x = embed(pass, 0);
     for (Block block : blocks) {
       x = block.forward(x, pass);

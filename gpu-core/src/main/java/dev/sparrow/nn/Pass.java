@@ -26,6 +26,11 @@ public record Pass(
     return sequences * length;
   }
 
+  /** The same pass over a batch that starts elsewhere in the run. */
+  public Pass at(long token) {
+    return new Pass(training, seed, token, sequences, length, lossScale);
+  }
+
   /**
    * Draws of one use of random numbers.
    *

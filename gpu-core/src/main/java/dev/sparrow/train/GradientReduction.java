@@ -4,6 +4,9 @@ import dev.sparrow.nn.Parameter;
 
 /** Sums the arena's gradients over the ranks while backward still runs. */
 interface GradientReduction extends AutoCloseable {
+  /** Whether {@link #ready} is of use to anybody. */
+  boolean listens();
+
   /** The gradients of this parameter and of all after it in the arena are complete. */
   void ready(Parameter parameter);
 
@@ -16,6 +19,11 @@ interface GradientReduction extends AutoCloseable {
   /** A single rank's: nothing to add. */
   GradientReduction NONE =
       new GradientReduction() {
+        @Override
+        public boolean listens() {
+          return false;
+        }
+
         @Override
         public void ready(Parameter parameter) {}
 

@@ -31,6 +31,11 @@ final class OverlappedReduction implements GradientReduction {
   }
 
   @Override
+  public boolean listens() {
+    return true;
+  }
+
+  @Override
   public void ready(Parameter parameter) {
     buckets.ready(starts.get(parameter));
   }

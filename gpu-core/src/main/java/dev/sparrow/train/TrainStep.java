@@ -14,12 +14,10 @@ import java.util.function.Consumer;
  * ranks share.
  */
 final class TrainStep {
-  private static final Consumer<Parameter> NOT_YET = parameter -> {};
-
   private final TrainerParts parts;
   private final BatchPlan plan;
   private final GradientReduction reduction;
-  private final Consumer<Parameter> complete;
+  private final Consumer<Parameter> complete; // null: nobody waits
   private final GradientClipping clipping;
   private final Divergence divergence;
   private final StepClock clock;
@@ -39,7 +37,7 @@ final class TrainStep {
     this.parts = parts;
     this.plan = plan;
     this.reduction = reduction;
-    this.complete = reduction::ready;
+    this.complete = reduction.listens() ? reduction::ready : null;
     this.clipping = new GradientClipping(parts.config().optimizer().clipNorm());
     this.divergence = divergence;
     this.clock = clock;
@@ -75,7 +73,7 @@ final class TrainStep {
     for (int i = 0; i < plan.accumulation(); i++) {
       Batch batch = nextBatch();
       boolean last = i == plan.accumulation() - 1;
-      model.forwardBackward(batch, pass(batch), last ? complete : NOT_YET);
+      model.forwardBackward(batch, pass(batch), last ? complete : null);
       sum += model.lossSumSync();
     }
     return sum;

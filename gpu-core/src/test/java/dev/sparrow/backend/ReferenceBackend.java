@@ -5,6 +5,7 @@ import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
+import java.nio.IntBuffer;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
@@ -89,6 +90,13 @@ public final class ReferenceBackend implements Backend {
     Ints to = Ints.of(destination);
     for (int i = 0; i < destination.size(); i++) {
       to.set(i, host[hostOffset + i]);
+    }
+  }
+
+  @Override
+  public void upload(IntBuffer host, Tensor destination) {
+    for (int i = 0; i < destination.size(); i++) {
+      Ints.of(destination).set(i, host.get(host.position() + i));
     }
   }
 

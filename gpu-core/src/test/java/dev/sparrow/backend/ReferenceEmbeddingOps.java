@@ -5,6 +5,19 @@ import dev.sparrow.tensor.Tensor;
 /** Table look-ups and rotary positions in double. */
 final class ReferenceEmbeddingOps implements EmbeddingOps {
   @Override
+  public void splitTokens(Tensor rows, Tensor inputs, Tensor targets) {
+    int length = rows.columns() - 1;
+    Checks.size("inputs", (long) rows.rows() * length, inputs);
+    Checks.size("targets", (long) rows.rows() * length, targets);
+    for (int s = 0; s < rows.rows(); s++) {
+      for (int t = 0; t < length; t++) {
+        Ints.of(inputs).set(s * length + t, Ints.of(rows).get(s * (length + 1) + t));
+        Ints.of(targets).set(s * length + t, Ints.of(rows).get(s * (length + 1) + t + 1));
+      }
+    }
+  }
+
+  @Override
   public void forward(Tensor ids, Tensor table, Tensor out) {
     int width = table.columns();
     Checks.size("out", ids.size() * width, out);

@@ -29,7 +29,7 @@ class TokensInMemoryTest {
   private static List<Integer> rows(Batch batch) {
     List<Integer> rows = new ArrayList<>();
     for (int i = 0; i < batch.sequences(); i++) {
-      rows.add(batch.tokens()[i * (CONTEXT + 1)] / (CONTEXT + 1));
+      rows.add(batch.tokens().get(i * (CONTEXT + 1)) / (CONTEXT + 1));
     }
     return rows;
   }

@@ -67,7 +67,7 @@ class CachedGenerationTest {
   private static int[] columns(Batch batch, int from, int to) {
     int[] ids = new int[2 * (to - from)];
     for (int b = 0; b < 2; b++) {
-      System.arraycopy(batch.tokens(), b * ROW + from, ids, b * (to - from), to - from);
+      batch.tokens().get(b * ROW + from, ids, b * (to - from), to - from);
     }
     return ids;
   }

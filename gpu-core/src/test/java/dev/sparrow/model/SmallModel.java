@@ -85,7 +85,7 @@ final class SmallModel implements AutoCloseable {
     int row = CONTEXT + 1;
     for (int b = 0; b < sequences; b++) {
       int[] ids = new RandomValues(100 + firstSample + b).integers(row, 0, VOCABULARY);
-      System.arraycopy(ids, 0, batch.tokens(), b * row, row);
+      batch.tokens().put(b * row, ids, 0, row);
     }
     batch.filled(sequences, firstSample);
     return batch;

@@ -34,7 +34,7 @@ class TextGeneratorTest {
 
   private static int likeliest(SmallModel small, int[] text, int length) {
     Batch batch = new Batch(1, length);
-    System.arraycopy(text, 0, batch.tokens(), 0, length);
+    batch.tokens().put(0, text, 0, length);
     batch.filled(1, 0);
     Tensor logits = small.backend.allocate(length, SmallModel.VOCABULARY);
     small.model.logits(batch, Pass.inference(1, length), logits);

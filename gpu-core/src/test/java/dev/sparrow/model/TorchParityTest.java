@@ -80,7 +80,7 @@ class TorchParityTest {
       this.afterUpdates = new TensorAssert(name, lossTolerance, lossTolerance);
       model.reserve(new Workspace(backend), SEQUENCES);
       arena.parameters().forEach(p -> backend.upload(golden.weight(p), 0, p.value()));
-      System.arraycopy(golden.ids(), 0, batch.tokens(), 0, batch.tokens().length);
+      batch.tokens().put(0, golden.ids(), 0, batch.tokens().limit());
       batch.filled(SEQUENCES, 0);
     }
 

@@ -155,7 +155,7 @@ class TransformerLmTest {
   void tokenBeyondTheVocabularyIsNamed() {
     try (SmallModel small = new SmallModel(new CpuBackend(1), Kind.GPT, 0, 2)) {
       Batch batch = SmallModel.batch(2, 0);
-      batch.tokens()[SmallModel.CONTEXT + 1 + 4] = SmallModel.VOCABULARY;
+      batch.tokens().put(SmallModel.CONTEXT + 1 + 4, SmallModel.VOCABULARY);
       String message =
           assertThrows(IllegalArgumentException.class, () -> small.step(batch)).getMessage();
       assertTrue(message.contains("[0, 11), got 11 in sequence 1 at position 4"), message);

@@ -5,6 +5,7 @@ import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.checkpoint.LocalFileStore;
 import dev.sparrow.collective.Collective;
+import dev.sparrow.collective.DeviceCollective;
 import dev.sparrow.collective.LocalCollective;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
@@ -125,7 +126,7 @@ final class ToyRun {
       for (int row = 0; row < batch.sequences(); row++) {
         int hash = 0;
         for (int i = 0; i <= CONTEXT; i++) {
-          hash = hash * VOCABULARY + batch.tokens()[row * (CONTEXT + 1) + i];
+          hash = hash * VOCABULARY + batch.tokens().get(row * (CONTEXT + 1) + i);
         }
         firstTokens.add(hash);
       }
@@ -189,7 +190,8 @@ final class ToyRun {
       TransformerLm model,
       ParameterArena arena,
       Optimizer optimizer,
-      Collective collective) {
+      Collective ring) {
+    Collective collective = DeviceCollective.of(ring, backend);
     List<MetricsRow> rows = new ArrayList<>();
     List<Integer> seen = new ArrayList<>();
     long[] step = {0};

@@ -15,6 +15,7 @@ import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
 import java.io.IOException;
+import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -132,6 +133,13 @@ public final class CpuBackend implements Backend {
     int[] values = HeapStorage.ints(destination);
     int to = HeapStorage.offset(destination);
     System.arraycopy(host, hostOffset, values, to, (int) destination.size());
+  }
+
+  @Override
+  public void upload(IntBuffer host, Tensor destination) {
+    int[] values = HeapStorage.ints(destination);
+    int to = HeapStorage.offset(destination);
+    host.get(host.position(), values, to, (int) destination.size());
   }
 
   @Override

@@ -20,6 +20,22 @@ final class CpuEmbeddingOps implements EmbeddingOps {
   }
 
   @Override
+  public void splitTokens(Tensor rows, Tensor inputs, Tensor targets) {
+    int length = rows.columns() - 1;
+    int sequences = rows.rows();
+    Sizes.require("splitTokens: inputs", inputs, (long) sequences * length);
+    Sizes.require("splitTokens: targets", targets, (long) sequences * length);
+    int[] rs = HeapStorage.ints(rows);
+    int[] is = HeapStorage.ints(inputs);
+    int[] ts = HeapStorage.ints(targets);
+    for (int s = 0; s < sequences; s++) {
+      int from = HeapStorage.offset(rows) + s * (length + 1);
+      System.arraycopy(rs, from, is, HeapStorage.offset(inputs) + s * length, length);
+      System.arraycopy(rs, from + 1, ts, HeapStorage.offset(targets) + s * length, length);
+    }
+  }
+
+  @Override
   public void forward(Tensor ids, Tensor table, Tensor out) {
     int n = (int) ids.size();
     int width = table.columns();

@@ -2,8 +2,10 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -17,17 +19,25 @@ public final class ArrowEvaluationReader implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
   private final ShardRows rows;
+  private final List<Batch> batches;
   private final long all;
   private final long first;
   private final long end;
   private PrefetchRing ring;
   private long position;
 
+  /** Batches on the heap. */
+  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
+    this(hadoop, settings, most, HostMemory.HEAP);
+  }
+
   /**
    * @param most rows of the split that are read, over all ranks: its first ones
+   * @param memory of the batches; ids are copied there straight from the mapped files
    * @throws DataException when the shards are unfinished
    */
-  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
+  public ArrowEvaluationReader(
+      Configuration hadoop, ReaderSettings settings, long most, HostMemory memory) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -39,6 +49,7 @@ public final class ArrowEvaluationReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
+    this.batches = settings.batches(manifest.context(), memory);
     restore(0);
   }
 
@@ -77,9 +88,7 @@ public final class ArrowEvaluationReader implements BatchSource {
     ring =
         new PrefetchRing(
             "sparrow-evaluate-" + settings.rank(),
-            settings.prefetchDepth(),
-            settings.microBatch(),
-            manifest.context(),
+            batches,
             (batch, index) -> fill(batch, first + position + index * settings.microBatch()));
   }
 

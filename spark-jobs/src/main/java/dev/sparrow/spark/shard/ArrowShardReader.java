@@ -2,8 +2,10 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -17,15 +19,22 @@ public final class ArrowShardReader implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
   private final ShardRows rows;
+  private final List<Batch> batches;
   private final long samplesPerEpoch;
   private PrefetchRing ring;
   private long start;
   private long taken;
 
+  /** Batches on the heap. */
+  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+    this(hadoop, settings, HostMemory.HEAP);
+  }
+
   /**
+   * @param memory of the batches; ids are copied there straight from the mapped files
    * @throws DataException when the shards are unfinished or hold less than a global batch
    */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+  public ArrowShardReader(Configuration hadoop, ReaderSettings settings, HostMemory memory) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -35,6 +44,7 @@ public final class ArrowShardReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
+    this.batches = settings.batches(manifest.context(), memory);
     restore(0);
   }
 
@@ -77,9 +87,7 @@ public final class ArrowShardReader implements BatchSource {
     ring =
         new PrefetchRing(
             "sparrow-prefetch-" + settings.rank(),
-            settings.prefetchDepth(),
-            settings.microBatch(),
-            manifest.context(),
+            batches,
             (batch, index) -> fill(batch, position + firstSample(index), order));
   }
 

@@ -106,10 +106,10 @@ final class MappedShard {
     return firstRows[firstRows.length - 1];
   }
 
-  /** Copies one row's ids to {@code target[at…at + width)}. */
-  void copy(long row, int[] target, int at) {
+  /** Copies one row's ids to {@code target} from index {@code at} on. */
+  void copy(long row, IntBuffer target, int at) {
     int batch = ShardRows.holder(firstRows, row);
     int offset = firstInts[batch] + Math.toIntExact(row - firstRows[batch]) * width;
-    ints.get(offset, target, at, width);
+    target.put(at, ints, offset, width);
   }
 }

@@ -3,11 +3,12 @@ package dev.sparrow.spark.shard;
 import dev.sparrow.data.Batch;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 
 /**
- * A thread that fills batches ahead of the one in use; depth + 1 batches go round. A failure of the
+ * A thread that fills batches ahead of the one in use; the given ones go round. A failure of the
  * thread, and the end of the data, arrive at the consumer in their turn, after the batches filled
  * before. One thread consumes.
  */
@@ -31,13 +32,13 @@ final class PrefetchRing implements AutoCloseable {
   private Batch lent;
   private Slot last;
 
-  PrefetchRing(String name, int depth, int rows, int context, Filler filler) {
+  /**
+   * @param batches at least two, which the ring uses until it is closed
+   */
+  PrefetchRing(String name, List<Batch> batches, Filler filler) {
     this.filler = filler;
-    this.free = new ArrayBlockingQueue<>(depth + 1);
-    this.filled = new ArrayBlockingQueue<>(depth + 2);
-    for (int i = 0; i <= depth; i++) {
-      free.add(new Batch(rows, context));
-    }
+    this.free = new ArrayBlockingQueue<>(batches.size(), false, batches);
+    this.filled = new ArrayBlockingQueue<>(batches.size() + 1);
     this.thread = new Thread(this::fillAll, name);
     thread.setDaemon(true);
     thread.start();

@@ -1,6 +1,10 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.Batch;
+import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * One rank's view of a split.
@@ -71,6 +75,15 @@ public record ReaderSettings(
         shuffle,
         directory,
         prefetchDepth);
+  }
+
+  /** The batches that go round: one in use and those filled ahead. */
+  List<Batch> batches(int context, HostMemory memory) {
+    List<Batch> batches = new ArrayList<>();
+    for (int i = 0; i <= prefetchDepth; i++) {
+      batches.add(new Batch(microBatch, context, memory));
+    }
+    return batches;
   }
 
   /** Rows that all ranks take in one step. */

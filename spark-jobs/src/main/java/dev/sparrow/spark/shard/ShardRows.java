@@ -2,6 +2,7 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
@@ -31,7 +32,7 @@ final class ShardRows implements AutoCloseable {
   }
 
   /** Copies the ids of a row of the split to {@code target[at…at + width)}. */
-  void copy(long row, int[] target, int at) throws IOException {
+  void copy(long row, IntBuffer target, int at) throws IOException {
     int file = holder(firstRows, row);
     if (open[file] == null) {
       ShardManifest.File entry = files.get(file);

@@ -200,7 +200,9 @@ class ArrowShardReaderTest {
           batch.filled(1, index);
           return true;
         };
-    try (PrefetchRing ring = new PrefetchRing("test", 2, 1, CONTEXT, filler)) {
+    List<Batch> batches =
+        List.of(new Batch(1, CONTEXT), new Batch(1, CONTEXT), new Batch(1, CONTEXT));
+    try (PrefetchRing ring = new PrefetchRing("test", batches, filler)) {
       for (int i = 0; i < 3; i++) {
         filled.add(ring.next().firstSample());
       }
@@ -330,7 +332,9 @@ class ArrowShardReaderTest {
     int width = batch.context() + 1;
     List<List<Integer>> rows = new ArrayList<>();
     for (int b = 0; b < batch.sequences(); b++) {
-      rows.add(Arrays.stream(batch.tokens(), b * width, (b + 1) * width).boxed().toList());
+      int[] ids = new int[width];
+      batch.tokens().get(b * width, ids);
+      rows.add(Arrays.stream(ids).boxed().toList());
     }
     return rows;
   }
