@@ -57,3 +57,21 @@ __device__ __forceinline__ void forChunks(long long n, bool wide, Body body) {
   for (long long i = thread * WIDTH; i < whole; i += threads * WIDTH) body(Width<WIDTH>(), i);
   for (long long i = whole + thread; i < n; i += threads) body(Width<1>(), i);
 }
+
+// The number of elements from which on x and out are both at a 16-byte boundary: below 16, or -1 where there is none.
+template <typename T, typename U>
+__device__ __forceinline__ int headOf(const T* x, const U* out) {
+  for (int head = 0; head < 16 / int(sizeof(T) < sizeof(U) ? sizeof(T) : sizeof(U)); head++)
+    if (isAligned16(x + head) && isAligned16(out + head)) return head;
+  return -1;
+}
+
+// forChunks over x and out wherever their windows start: element by element up to the common 16-byte boundary, if any.
+template <int WIDTH, typename T, typename U, typename Body>
+__device__ __forceinline__ void forWindow(const T* x, const U* out, long long n, Body body) {
+  int head = headOf(x, out);
+  if (head > n) head = int(n);
+  long long first = head > 0 ? head : 0;
+  forChunks<1>(first, false, body);
+  forChunks<WIDTH>(n - first, head >= 0, [&](auto width, long long i) { body(width, first + i); });
+}

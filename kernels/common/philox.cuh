@@ -36,6 +36,38 @@ __host__ __device__ __forceinline__ unsigned word(unsigned long long seed, unsig
   return lane == 0 ? four.x : lane == 1 ? four.y : lane == 2 ? four.z : four.w;
 }
 
+// The draws of a key from number `first` on. The number of the tensor's first token lies in device memory, so that a
+// captured graph draws anew each time it is launched: element i of a (tokens, perToken) tensor has draw
+// firstToken·perToken + i.
+struct Draws {
+  unsigned long long seed, stream, first;
+
+  __device__ __forceinline__ Draws(unsigned long long seed_, unsigned long long stream_,
+                                   const unsigned long long* firstToken, unsigned long long perToken)
+      : seed(seed_), stream(stream_), first(*firstToken * perToken) {}
+
+  // Whether elements 0 to 3, 4 to 7, .. each have the four draws of one block.
+  __device__ __forceinline__ bool areAligned() const { return first % 4 == 0; }
+
+  // The words of elements i to i + WIDTH - 1. Where WIDTH is a multiple of 4, so is i, and areAligned() holds.
+  template <int WIDTH>
+  __device__ __forceinline__ void take(long long i, unsigned (&words)[WIDTH]) const {
+    unsigned long long index = first + (unsigned long long)i;
+    if constexpr (WIDTH == 1) {
+      words[0] = word(seed, stream, index);
+    } else {
+#pragma unroll
+      for (int j = 0; j < WIDTH; j += 4) {
+        uint4 four = block(seed, stream, (index + j) >> 2);
+        words[j] = four.x;
+        words[j + 1] = four.y;
+        words[j + 2] = four.z;
+        words[j + 3] = four.w;
+      }
+    }
+  }
+};
+
 // A word's upper 24 bits as a float in [0, 1), a multiple of 2^-24.
 __host__ __device__ __forceinline__ float uniform(unsigned word) { return float(word >> 8) * 0x1p-24f; }
 

@@ -35,9 +35,30 @@ struct alignas(16) Pack {
   T at[SIZE];
 };
 
+// sizeof(V) bytes in one load or store; p is aligned to as many. Emulated, another address ends the launch, as on a GPU.
+template <typename V>
+__device__ __forceinline__ void requireAligned([[maybe_unused]] const void* p) {
+#ifdef SPARROW_EMULATE
+  if (reinterpret_cast<uintptr_t>(p) % sizeof(V) != 0)
+    emulate::fail("an access of " + std::to_string(sizeof(V)) + " bytes off its boundary");
+#endif
+}
+
+template <typename V>
+__device__ __forceinline__ V loadVector(const void* p) {
+  requireAligned<V>(p);
+  return *reinterpret_cast<const V*>(p);
+}
+
+template <typename V>
+__device__ __forceinline__ void storeVector(void* p, const V& v) {
+  requireAligned<V>(p);
+  *reinterpret_cast<V*>(p) = v;
+}
+
 template <typename T>
 __device__ __forceinline__ Pack<T> loadPack(const T* p) {
-  uint4 bits = *reinterpret_cast<const uint4*>(p);
+  uint4 bits = loadVector<uint4>(p);
   Pack<T> pack;
   memcpy(&pack, &bits, 16);
   return pack;
@@ -47,7 +68,7 @@ template <typename T>
 __device__ __forceinline__ void storePack(T* p, const Pack<T>& pack) {
   uint4 bits;
   memcpy(&bits, &pack, 16);
-  *reinterpret_cast<uint4*>(p) = bits;
+  storeVector(p, bits);
 }
 
 // True when p may be read 16 bytes at a time.

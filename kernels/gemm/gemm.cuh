@@ -10,13 +10,16 @@ enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1 };  // GELU, exact: x·Φ
 //
 // A is (m, k) and B is (k, n); how they are stored is the kernel's name: n as written, t transposed. Strides count
 // elements from one stored row to the next and are multiples of 8; a, b, c, residual and preactivation are 16-byte
-// aligned; where an operand's depth is contiguous (a of n?, b of ?t), k is a multiple of 8 as well.
+// aligned; where an operand's depth is contiguous (a of n?, b of ?t), k is a multiple of 8 as well. plain_gemm.cu asks
+// for none of this, and its operands may be fp32: a and b are their addresses all the same.
 //
 // Grouped forms (Gale et al. 2022, §5.1): offsets holds groups + 1 row numbers, non-decreasing from 0, read on the device.
 //   rows   group e multiplies rows [offsets[e], offsets[e+1]) of A with its own B, at b + e·groupStrideB. m is the most
 //          rows that there can be; rows of C past offsets[groups] are left alone.
 //   depth  group e sums over rows [offsets[e], offsets[e+1]) of both operands into its own C, at c + e·groupStrideC; a
-//          group without rows gets zeros (or, accumulating, nothing).
+//          group without rows gets zeros (or, accumulating, nothing). Without offsets, the depth k is cut into groups
+//          parts of as many steps each, the last ones fewer or none: for a C too small to fill the device. c is then
+//          scratch, (groups, m, n) fp32, whose parts add_partials_f32 of nn/sums.cu adds to C in order.
 struct GemmArguments {
   const bf16* a;
   const bf16* b;
@@ -116,8 +119,18 @@ struct GemmTasks {
     if (number >= perGroup * groups) return false;
     task.group = int(number / perGroup);
     place(number % perGroup, 0, g.m, task);
-    task.first = FORM == GEMM_DENSE ? 0 : g.offsets[task.group];
-    task.depth = FORM == GEMM_DENSE ? g.k : g.offsets[task.group + 1] - task.first;
+    if (FORM == GEMM_DENSE) {
+      task.first = 0;
+      task.depth = g.k;
+    } else if (g.offsets == nullptr) {
+      // Whole stages of every kernel, so that only the last part ends within one.
+      long long part = ((g.k + g.groups - 1) / g.groups + 63) / 64 * 64;
+      task.first = min(task.group * part, (long long)g.k);
+      task.depth = min(part, g.k - task.first);
+    } else {
+      task.first = g.offsets[task.group];
+      task.depth = g.offsets[task.group + 1] - task.first;
+    }
     return true;
   }
 

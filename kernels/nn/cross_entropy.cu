@@ -3,19 +3,20 @@
 //   losses_i = log Σ_j exp(logits_ij) - logits_i,target;   dlogits_ij = scale·(softmax(logits_i)_j - [j = target])
 //   target IGNORE (-1): loss 0, gradient 0
 //
-// logits (rows, classes) T, one of fp32 and bf16; targets (rows) I32, in [0, classes) or IGNORE; losses (rows) fp32.
+// logits (rows, columns) T, one of fp32 and bf16; targets (rows) I32, in [0, classes) or IGNORE; losses (rows) fp32.
+// Columns from classes on are padding, so that rows may be aligned whatever the vocabulary: they take no part in the
+// softmax, whatever they hold, and their gradient is 0.
 // cross_entropy leaves the logits as they are. cross_entropy_gradient puts the gradient in their place, so that neither
 // lies in memory in fp32. Maximum and sum are found in one pass (Milakov & Gimelshein 2018), in fp32; the gradient is a
 // second pass over the row, which the cache still holds.
 //
 // Launch contract: one-dimensional grid and block, the block a multiple of 32; each block takes rows blockIdx.x,
-// blockIdx.x + gridDim.x, ... Any number of classes: a row that starts off a 16-byte boundary is read element by element up
-// to the next one. Best with 256 threads or more and as many blocks as rows. A row's result depends on the block's size
+// blockIdx.x + gridDim.x, ... Any number of columns: a row that starts off a 16-byte boundary is read element by element
+// up to the next one. Best with 256 threads or more and as many blocks as rows. A row's result depends on the block's size
 // and on where the row starts relative to 16 bytes, not on the grid.
 #include <cfloat>
 
 #include "common/chunk.cuh"
-#include "common/double_sum.cuh"
 #include "common/reduce.cuh"
 #include "common/types.cuh"
 
@@ -23,7 +24,8 @@ namespace crossentropy {
 
 constexpr int IGNORE = -1;
 
-// Calls body(Width<w>, column) so that a row's columns are covered once, split over the block, packs on 16-byte boundaries.
+// Calls body(Width<w>, column) so that columns 0 to classes - 1 of a row are covered once, split over the block, packs
+// on 16-byte boundaries.
 template <typename T, typename Body>
 __device__ __forceinline__ void forRow(const T* row, int classes, Body body) {
   constexpr int SIZE = Pack<T>::SIZE;
@@ -72,7 +74,13 @@ __device__ __forceinline__ RunningSum combine(RunningSum mine, float* scratch) {
 }
 
 template <typename T>
-__device__ __forceinline__ void writeGradient(const RunningSum& all, int target, float scale, T* row, int classes) {
+__device__ __forceinline__ void writeZeros(T* row, int columns) {
+  forRow(row, columns, [&](auto width, int c) { storeChunk<decltype(width)::value>(row + c, {}); });
+}
+
+template <typename T>
+__device__ __forceinline__ void writeGradient(const RunningSum& all, int target, float scale, T* row, int classes,
+                                              int columns) {
   float factor = scale / all.sum;
   forRow(row, classes, [&](auto width, int c) {
     constexpr int WIDTH = decltype(width)::value;
@@ -81,23 +89,20 @@ __device__ __forceinline__ void writeGradient(const RunningSum& all, int target,
     for (int i = 0; i < WIDTH; i++) x.at[i] = __expf(x.at[i] - all.max) * factor - (c + i == target ? scale : 0.0f);
     storeChunk<WIDTH>(row + c, x);
   });
-}
-
-template <typename T>
-__device__ __forceinline__ void writeZeros(T* row, int classes) {
-  forRow(row, classes, [&](auto width, int c) { storeChunk<decltype(width)::value>(row + c, {}); });
+  writeZeros(row + classes, columns - classes);
 }
 
 // L is T or const T, with GRADIENT and without.
 template <typename L, bool GRADIENT>
-__device__ __forceinline__ void run(L* logits, const int* targets, float scale, float* losses, long long rows, int classes) {
+__device__ __forceinline__ void run(L* logits, const int* targets, float scale, float* losses, long long rows,
+                                    int classes, int columns) {
   __shared__ float scratch[32];
   for (long long r = blockIdx.x; r < rows; r += gridDim.x) {
-    L* row = logits + r * classes;
+    L* row = logits + r * columns;
     int target = targets[r];
     if (target == IGNORE) {
       if (threadIdx.x == 0) losses[r] = 0.0f;
-      if constexpr (GRADIENT) writeZeros(row, classes);
+      if constexpr (GRADIENT) writeZeros(row, columns);
       continue;
     }
     float chosen = toFloat(row[target]);  // before the barriers, behind which it is overwritten
@@ -105,7 +110,7 @@ __device__ __forceinline__ void run(L* logits, const int* targets, float scale, 
     forRow(row, classes, [&](auto width, int c) { mine.add(loadChunk<decltype(width)::value>(row + c)); });
     RunningSum all = combine(mine, scratch);
     if (threadIdx.x == 0) losses[r] = logf(all.sum) + (all.max - chosen);
-    if constexpr (GRADIENT) writeGradient(all, target, scale, row, classes);
+    if constexpr (GRADIENT) writeGradient(all, target, scale, row, classes, columns);
   }
 }
 
@@ -113,22 +118,14 @@ __device__ __forceinline__ void run(L* logits, const int* targets, float scale, 
 
 #define SPARROW_CROSS_ENTROPY_ENTRIES(suffix, T)                                                                      \
   extern "C" __global__ void cross_entropy_##suffix(const T* logits, const int* targets, float* losses,               \
-                                                    long long rows, int classes) {                                    \
-    crossentropy::run<const T, false>(logits, targets, 0.0f, losses, rows, classes);                                  \
+                                                    long long rows, int classes, int columns) {                       \
+    crossentropy::run<const T, false>(logits, targets, 0.0f, losses, rows, classes, columns);                         \
   }                                                                                                                   \
   extern "C" __global__ void cross_entropy_gradient_##suffix(T* logits, const int* targets, float scale,              \
-                                                             float* losses, long long rows, int classes) {            \
-    crossentropy::run<T, true>(logits, targets, scale, losses, rows, classes);                                        \
+                                                             float* losses, long long rows, int classes,              \
+                                                             int columns) {                                           \
+    crossentropy::run<T, true>(logits, targets, scale, losses, rows, classes, columns);                               \
   }
 
 SPARROW_CROSS_ENTROPY_ENTRIES(f32, float)
 SPARROW_CROSS_ENTROPY_ENTRIES(bf16, bf16)
-
-// One block: sum = Σ x over n elements, in double.
-extern "C" __global__ void sum_f32(const float* x, long long n, double* sum) {
-  __shared__ double scratch[32];
-  double mine = 0;
-  for (long long i = threadIdx.x; i < n; i += blockDim.x) mine += x[i];
-  mine = blockSumDouble(mine, scratch);
-  if (threadIdx.x == 0) *sum = mine;
-}

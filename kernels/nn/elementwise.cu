@@ -1,18 +1,21 @@
-// Sums, scalings, fills, conversions and dropout over n elements.
+// Sums, scalings, fills, copies, conversions and dropout over n elements.
 //
 //   fill      out = value
 //   add       out = a + b;  out may be a or b
 //   axpy      out += alpha·x
 //   scale     out = alpha·x;  out may be x
+//   copy      out = x, bit by bit;  elements of 16 or 32 bits
 //   convert   out = x in the other type
-//   dropout   out_i = x_i·scale where draw (counter + i) of the key (seed, stream) is kept, else 0;  out may be x
-//             (Srivastava et al. 2014, inverted; the mask is drawn anew in the backward pass, never stored)
+//   dropout   out_i = x_i·scale where draw firstToken·perToken + i of the key (seed, stream) is kept, else 0;  out may be
+//             x (Srivastava et al. 2014, inverted; the mask is drawn anew in the backward pass, never stored). firstToken
+//             is read on the device, so that a captured graph draws anew at every launch; the product wraps at 2^64
 //
 // A draw of Philox4x32-10 is kept where its upper 24 bits are at least dropBelow. For a probability p of dropping,
 // dropBelow = ceil(p·2^24) and scale = 1/(1 - p): then the mask is the CPU backend's, bit for bit.
 //
 // Launch contract: one-dimensional grid and block of any size; arrays are read 16 bytes at a time where all addresses
-// permit. Dropout is faster where counter is a multiple of 4 too, since a block of four draws then serves four elements.
+// permit. Copies and conversions find the boundary that both windows share, if there is one, wherever they start. Dropout
+// is faster where firstToken·perToken is a multiple of 4 too, since a block of four draws then serves four elements.
 #include "common/chunk.cuh"
 #include "common/philox.cuh"
 #include "common/types.cuh"
@@ -41,15 +44,31 @@ __device__ __forceinline__ void axpy(float alpha, const T* x, T* out, long long 
   });
 }
 
-// out = alpha·x in the type of out.
-template <typename T, typename U>
-__device__ __forceinline__ void scale(float alpha, const T* x, U* out, long long n) {
-  forChunks<sizeof(T) + sizeof(U) == 8 ? 4 : 8>(n, isAligned16(x) && isAligned16(out), [&](auto width, long long i) {
+template <typename T>
+__device__ __forceinline__ void scale(float alpha, const T* x, T* out, long long n) {
+  forChunks<Pack<T>::SIZE>(n, isAligned16(x) && isAligned16(out), [&](auto width, long long i) {
     constexpr int WIDTH = decltype(width)::value;
     auto xs = loadChunk<WIDTH>(x + i);
 #pragma unroll
     for (int j = 0; j < WIDTH; j++) xs.at[j] *= alpha;
     storeChunk<WIDTH>(out + i, xs);
+  });
+}
+
+template <typename T, typename U>
+__device__ __forceinline__ void convert(const T* x, U* out, long long n) {
+  forWindow<8>(x, out, n, [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    storeChunk<WIDTH>(out + i, loadChunk<WIDTH>(x + i));
+  });
+}
+
+// Moves bits, so that every NaN survives.
+template <typename T>
+__device__ __forceinline__ void copy(const T* x, T* out, long long n) {
+  forWindow<Pack<T>::SIZE>(x, out, n, [&](auto width, long long i) {
+    if constexpr (decltype(width)::value == 1) out[i] = x[i];
+    else storePack(out + i, loadPack(x + i));
   });
 }
 
@@ -69,33 +88,15 @@ __device__ __forceinline__ void fill(T value, T* out, long long n) {
   });
 }
 
-// Draws counter to counter + WIDTH - 1; counter is a multiple of 4 where WIDTH is.
-template <int WIDTH>
-__device__ __forceinline__ void draw(unsigned long long seed, unsigned long long stream, unsigned long long counter,
-                                     unsigned (&words)[WIDTH]) {
-  if constexpr (WIDTH == 1) {
-    words[0] = philox::word(seed, stream, counter);
-  } else {
-#pragma unroll
-    for (int j = 0; j < WIDTH; j += 4) {
-      uint4 four = philox::block(seed, stream, (counter + j) >> 2);
-      words[j] = four.x;
-      words[j + 1] = four.y;
-      words[j + 2] = four.z;
-      words[j + 3] = four.w;
-    }
-  }
-}
-
 template <typename T>
-__device__ __forceinline__ void dropout(const T* x, unsigned dropBelow, float scale, unsigned long long seed,
-                                        unsigned long long stream, unsigned long long counter, T* out, long long n) {
-  bool wide = isAligned16(x) && isAligned16(out) && counter % 4 == 0;
+__device__ __forceinline__ void dropout(const T* x, unsigned dropBelow, float scale, const philox::Draws& draws, T* out,
+                                        long long n) {
+  bool wide = isAligned16(x) && isAligned16(out) && draws.areAligned();
   forChunks<Pack<T>::SIZE>(n, wide, [&](auto width, long long i) {
     constexpr int WIDTH = decltype(width)::value;
     auto xs = loadChunk<WIDTH>(x + i);
     unsigned words[WIDTH];
-    draw(seed, stream, counter + (unsigned long long)i, words);
+    draws.take(i, words);
 #pragma unroll
     for (int j = 0; j < WIDTH; j++) xs.at[j] = words[j] >> 8 >= dropBelow ? xs.at[j] * scale : 0.0f;
     storeChunk<WIDTH>(out + i, xs);
@@ -118,9 +119,9 @@ __device__ __forceinline__ void dropout(const T* x, unsigned dropBelow, float sc
     elementwise::fill(fromFloat<T>(value), out, n);                                                                   \
   }                                                                                                                   \
   extern "C" __global__ void dropout_##suffix(const T* x, unsigned dropBelow, float scale, unsigned long long seed,   \
-                                              unsigned long long stream, unsigned long long counter, T* out,          \
-                                              long long n) {                                                          \
-    elementwise::dropout(x, dropBelow, scale, seed, stream, counter, out, n);                                         \
+                                              unsigned long long stream, const unsigned long long* firstToken,        \
+                                              unsigned long long perToken, T* out, long long n) {                     \
+    elementwise::dropout(x, dropBelow, scale, philox::Draws(seed, stream, firstToken, perToken), out, n);             \
   }
 
 SPARROW_ELEMENTWISE_ENTRIES(f32, float)
@@ -128,6 +129,13 @@ SPARROW_ELEMENTWISE_ENTRIES(bf16, bf16)
 
 extern "C" __global__ void fill_i32(int value, int* out, long long n) { elementwise::fill(value, out, n); }
 
-extern "C" __global__ void convert_f32_bf16(const float* x, bf16* out, long long n) { elementwise::scale(1.0f, x, out, n); }
+extern "C" __global__ void convert_f32_bf16(const float* x, bf16* out, long long n) { elementwise::convert(x, out, n); }
 
-extern "C" __global__ void convert_bf16_f32(const bf16* x, float* out, long long n) { elementwise::scale(1.0f, x, out, n); }
+extern "C" __global__ void convert_bf16_f32(const bf16* x, float* out, long long n) { elementwise::convert(x, out, n); }
+
+// Elements of two and of four bytes, whatever they mean.
+extern "C" __global__ void copy_b16(const unsigned short* x, unsigned short* out, long long n) {
+  elementwise::copy(x, out, n);
+}
+
+extern "C" __global__ void copy_b32(const unsigned* x, unsigned* out, long long n) { elementwise::copy(x, out, n); }

@@ -12,8 +12,9 @@
 // Launch contract: one-dimensional grid and block, the block a multiple of 32; each block takes rows blockIdx.x,
 // blockIdx.x + gridDim.x, ... Rows are read 16 bytes at a time where columns and addresses permit. The backward adds up
 // a block's share of dweight and dbias in dynamic shared memory (columns floats for RMSNorm, 2·columns for LayerNorm), writes
-// it to partials (gridDim.x, columns), for LayerNorm (gridDim.x, 2, columns), and norm_parameter_gradient_f32 adds the
-// blocks in order: the same grid gives the same bits. Every block must have a row: gridDim.x <= rows.
+// it to partials (gridDim.x, columns), for LayerNorm (gridDim.x, 2, columns), and add_partials_f32 of sums.cu adds the
+// blocks in a fixed order: the same grid gives the same bits. LayerNorm: once for dweight with stride 2·columns, once for
+// dbias with partials moved on by columns. Every block must have a row: gridDim.x <= rows.
 #include "common/chunk.cuh"
 #include "common/reduce.cuh"
 #include "common/types.cuh"
@@ -151,14 +152,3 @@ __device__ __forceinline__ void backward(const T* dy, const T* x, const T* weigh
 
 SPARROW_NORM_ENTRIES(f32, float)
 SPARROW_NORM_ENTRIES(bf16, bf16)
-
-// gradient[c] += Σ_block partials[block·stride + c] in the order of blocks; a thread for each column. LayerNorm: once for
-// dweight with stride 2·columns, once for dbias with partials moved on by columns.
-extern "C" __global__ void norm_parameter_gradient_f32(const float* partials, float* gradient, int blocks,
-                                                       long long stride, int columns) {
-  int c = blockIdx.x * blockDim.x + threadIdx.x;
-  if (c >= columns) return;
-  float sum = 0.0f;
-  for (int block = 0; block < blocks; block++) sum += partials[block * stride + c];
-  gradient[c] += sum;
-}

@@ -18,7 +18,8 @@
 //
 // Launch contract: one-dimensional grid and block, any size of grid, the block a multiple of 32; arrays are read 16
 // bytes at a time where all addresses permit. An element's result does not depend on the grid, and its arithmetic is,
-// rounding by rounding, that of the CPU backend. The norm depends on the grid of squared_norm_partials_f32 alone.
+// rounding by rounding, that of the CPU backend. The norm depends on the grid of squared_norm_partials alone; where Σ x²
+// itself is asked for, sum_partials_f64 of nn/sums.cu ends it.
 #include "common/chunk.cuh"
 #include "common/double_sum.cuh"
 #include "common/types.cuh"
@@ -121,6 +122,21 @@ __device__ __forceinline__ void sgd(const SgdConstants* constants, const float* 
   });
 }
 
+// partials[block] = the block's share of Σ x², in double.
+template <typename T>
+__device__ __forceinline__ void squaredNormPartials(const T* x, double* partials, long long n) {
+  __shared__ double scratch[32];
+  double sum = 0;
+  forChunks<Pack<T>::SIZE>(n, isAligned16(x), [&](auto width, long long i) {
+    constexpr int WIDTH = decltype(width)::value;
+    auto xs = loadChunk<WIDTH>(x + i);
+#pragma unroll
+    for (int j = 0; j < WIDTH; j++) sum = fma(double(xs.at[j]), double(xs.at[j]), sum);
+  });
+  sum = blockSumDouble(sum, scratch);
+  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+
 }  // namespace optimizer
 
 extern "C" __global__ void adamw_f32(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
@@ -151,18 +167,12 @@ extern "C" __global__ void sgd_bf16(const optimizer::SgdConstants* constants, co
                        optimizer::Segments(segmentEnds, segmentDecays, segments));
 }
 
-// partials[block] = the block's share of Σ x², in double.
 extern "C" __global__ void squared_norm_partials_f32(const float* x, double* partials, long long n) {
-  __shared__ double scratch[32];
-  double sum = 0;
-  forChunks<4>(n, isAligned16(x), [&](auto width, long long i) {
-    constexpr int WIDTH = decltype(width)::value;
-    auto xs = loadChunk<WIDTH>(x + i);
-#pragma unroll
-    for (int j = 0; j < WIDTH; j++) sum = fma(double(xs.at[j]), double(xs.at[j]), sum);
-  });
-  sum = blockSumDouble(sum, scratch);
-  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+  optimizer::squaredNormPartials(x, partials, n);
+}
+
+extern "C" __global__ void squared_norm_partials_bf16(const bf16* x, double* partials, long long n) {
+  optimizer::squaredNormPartials(x, partials, n);
 }
 
 // One block: from the partials of `blocks` blocks, norm = factor·sqrt(Σ x²) and scale = factor·min(1, limit/(norm + 1e-6));

@@ -23,6 +23,19 @@ __device__ __forceinline__ void cpAsync16(void* to, const void* from, bool valid
 #endif
 }
 
+// Copies 8 bytes; both addresses 8-byte aligned. If not valid, writes zeros and does not read.
+__device__ __forceinline__ void cpAsync8(void* to, const void* from, bool valid = true) {
+#ifdef SPARROW_EMULATE
+  if (reinterpret_cast<uintptr_t>(to) % 8 != 0 || (valid && reinterpret_cast<uintptr_t>(from) % 8 != 0))
+    emulate::fail("cp.async: an address is not a multiple of 8 bytes");
+  emulate::self->openCopies.push_back({to, valid ? from : nullptr, 8});
+#else
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;\n" ::"r"(sharedAddress(to)),
+               "l"(__cvta_generic_to_global(from)), "r"(valid ? 8 : 0)
+               : "memory");
+#endif
+}
+
 __device__ __forceinline__ void cpAsyncCommit() {
 #ifdef SPARROW_EMULATE
   emulate::commitCopies();

@@ -176,6 +176,22 @@ SPARROW_CHECK(optim, norm_of_large_values_and_of_nan) {
   check.that(std::isnan(normOf(x, s, 1, 1).scale), "a gradient with NaN must give a scale that is NaN");
 }
 
+SPARROW_CHECK(optim, squared_norm_of_bf16) {
+  for (const Shape& s : SHAPES) {
+    auto x = check.normal<bf16>(s.offset + s.n);
+    double expected = 0, actual = 0;
+    for (int i = 0; i < s.n; i++) expected += double(toFloat(x[s.offset + i])) * toFloat(x[s.offset + i]);
+    device::Buffer<bf16> X(x);
+    device::Buffer<double> partials(s.blocks), again(s.blocks);
+    device::launch(squared_norm_partials_bf16, s.blocks, s.threads, 0, X.data() + s.offset, partials, s.n);
+    device::launch(squared_norm_partials_bf16, s.blocks, s.threads, 0, X.data() + s.offset, again, s.n);
+    for (double share : partials.toHost()) actual += share;
+    // Squares of eight bits are exact in double, and so is nearly their sum.
+    check.near("Σ x²" + name(s), std::vector<double>{actual}, std::vector<double>{expected}, 0, 1e-14);
+    check.identical("partials again" + name(s), again.toHost(), partials.toHost());
+  }
+}
+
 // The grid has no part in a result.
 SPARROW_CHECK(optim, adamw_does_not_depend_on_the_grid) {
   int n = 5001;

@@ -89,14 +89,20 @@ unsigned drawn(unsigned long long seed, unsigned long long stream, unsigned long
   return c[index % 4];
 }
 
+// The first token and what belongs to one, and so the draw at which a call starts: the product wraps.
+struct Start { unsigned long long firstToken, perToken; };
+const Start STARTS[] = {{0, 768}, {1, 4}, {5, 1}, {1, 6}, {(1ull << 34) - 6, 1}, {1ull << 33, (1ull << 31) + 3},
+                        {~0ull, 5}};
+
 template <typename T>
 void checkDropout(test::Check& check) {
   for (const Shape& s : SHAPES)
     for (double chance : {0.0, 0.1, 0.5, -1.0})
-      for (unsigned long long counter : {0ull, 4ull, 5ull, (1ull << 34) - 6}) {
+      for (const Start& start : STARTS) {
         int o = s.offset;
         auto x = check.normal<T>(o + s.n);
         unsigned long long seed = 0x123456789ABCDEFull + check.random(), stream = 0xF000000000000042ull;
+        unsigned long long counter = start.firstToken * start.perToken;
         // Below 0 stands for the first draw itself, which is then kept.
         double p = chance < 0 ? (drawn(seed, stream, counter) >> 8) * 0x1p-24 : chance;
         float scale = float(1 / (1 - p));
@@ -105,15 +111,18 @@ void checkDropout(test::Check& check) {
           bool kept = (drawn(seed, stream, counter + i) >> 8) * 0x1p-24 >= p;
           expected.push_back(fromFloat<T>(kept ? toFloat(x[o + i]) * scale : 0.0f));
         }
-        device::Buffer<T> X(x), OUT(x.size());
+        device::Buffer<unsigned long long> first(std::vector<unsigned long long>{start.firstToken});
         unsigned dropBelow = unsigned(std::ceil(p * 0x1p24));
-        device::launch(Family<T>::dropout, s.blocks, s.threads, 0, X.data() + o, dropBelow, scale, seed, stream, counter,
-                       OUT.data() + o, s.n);
         std::string what = name(s) + " p " + std::to_string(p) + " counter " + std::to_string(counter);
-        check.identical("dropout" + what, window(OUT, s), expected);
-        device::launch(Family<T>::dropout, s.blocks, s.threads, 0, X.data() + o, dropBelow, scale, seed, stream, counter,
-                       X.data() + o, s.n);
-        check.identical("dropout in place" + what, window(X, s), expected);
+        device::Buffer<T> X(x);
+        auto run = [&](const device::Buffer<T>& out, int offset) {
+          device::launch(Family<T>::dropout, s.blocks, s.threads, 0, X.data() + o, dropBelow, scale, seed, stream, first,
+                         start.perToken, out.data() + offset, s.n);
+          auto all = out.toHost();
+          return std::vector<T>(all.begin() + offset, all.begin() + offset + s.n);
+        };
+        for (int offset : {0, 1}) check.identical("dropout" + what, run(device::Buffer<T>(s.n + offset), offset), expected);
+        check.identical("dropout in place" + what, run(X, o), expected);
       }
 }
 
@@ -141,23 +150,48 @@ SPARROW_CHECK(elementwise, arithmetic_bf16) { checkArithmetic<bf16>(check); }
 SPARROW_CHECK(elementwise, dropout_f32) { checkDropout<float>(check); }
 SPARROW_CHECK(elementwise, dropout_bf16) { checkDropout<bf16>(check); }
 
-SPARROW_CHECK(elementwise, fill_i32_and_conversions) {
+SPARROW_CHECK(elementwise, fill_i32) {
   for (const Shape& s : SHAPES) {
-    int o = s.offset;
-    device::Buffer<int> ints(o + s.n);
-    device::launch(fill_i32, s.blocks, s.threads, 0, 0x7fffffef, ints.data() + o, s.n);  // no float holds it
+    device::Buffer<int> ints(s.offset + s.n);
+    device::launch(fill_i32, s.blocks, s.threads, 0, 0x7fffffef, ints.data() + s.offset, s.n);  // no float holds it
     check.equal("fill" + name(s), window(ints, s), std::vector<int>(s.n, 0x7fffffef));
-    auto x = check.normal<float>(o + s.n);
-    std::vector<bf16> narrow;
-    std::vector<float> widened;
-    for (float v : x) narrow.push_back(fromFloat<bf16>(v)), widened.push_back(toFloat(narrow.back()));
-    device::Buffer<float> X(x), WIDE(o + s.n);
-    device::Buffer<bf16> NARROW(o + s.n);
-    device::launch(convert_f32_bf16, s.blocks, s.threads, 0, X.data() + o, NARROW.data() + o, s.n);
-    device::launch(convert_bf16_f32, s.blocks, s.threads, 0, NARROW.data() + o, WIDE.data() + o, s.n);
-    check.identical("narrowed" + name(s), window(NARROW, s), window(narrow, s));
-    check.identical("widened" + name(s), window(WIDE, s), window(widened, s));
   }
+}
+
+// Where the windows of x and out start: together, apart by what no boundary mends, and apart by what one does.
+struct Windows { int x, out; };
+const Windows WINDOWS[] = {{0, 0}, {3, 3}, {1, 2}, {4, 8}, {7, 7}, {5, 9}, {6, 2}, {9, 13}};
+
+// What lies around the window of out must keep its poison.
+template <typename T, typename U>
+void checkMove(test::Check& check, const std::string& what, void (*kernel)(const T*, U*, long long), const Shape& s,
+               const Windows& at, const std::vector<T>& x, const std::vector<U>& expected) {
+  std::vector<T> all(at.x + s.n);
+  std::copy(x.begin(), x.end(), all.begin() + at.x);
+  device::Buffer<T> X(all);
+  device::Buffer<U> OUT(at.out + s.n + 5), untouched(at.out + s.n + 5);
+  device::launch(kernel, s.blocks, s.threads, 0, X.data() + at.x, OUT.data() + at.out, s.n);
+  auto whole = untouched.toHost();
+  std::copy(expected.begin(), expected.end(), whole.begin() + at.out);
+  std::string windows = " from " + std::to_string(at.x) + " to " + std::to_string(at.out);
+  check.identical(what + name(s) + windows, OUT.toHost(), whole);
+}
+
+SPARROW_CHECK(elementwise, windows_are_copied_and_converted_wherever_they_start) {
+  for (const Shape& s : SHAPES)
+    for (const Windows& at : WINDOWS) {
+      auto x = check.normal<float>(s.n);
+      std::vector<bf16> narrow;
+      std::vector<float> widened;
+      for (float v : x) narrow.push_back(fromFloat<bf16>(v)), widened.push_back(toFloat(narrow.back()));
+      checkMove(check, "narrowed", convert_f32_bf16, s, at, x, narrow);
+      checkMove(check, "widened", convert_bf16_f32, s, at, narrow, widened);
+      std::vector<unsigned short> shorts;
+      std::vector<unsigned> words;
+      for (int i = 0; i < s.n; i++) shorts.push_back((unsigned short)(check.random())), words.push_back(check.random());
+      checkMove(check, "16 bits", copy_b16, s, at, shorts, shorts);
+      checkMove(check, "32 bits", copy_b32, s, at, words, words);
+    }
 }
 
 }  // namespace

@@ -54,8 +54,9 @@ std::vector<Out> dense(test::Check& check, const std::string& what, const std::v
   return result;
 }
 
-// The plain product; transposed says how each operand is stored.
-inline std::vector<double> product(const Stored& a, const Stored& b, bool transposedA, bool transposedB, Shape s) {
+// The plain product; transposed says how each operand is stored. An operand is what has at(row, column).
+template <class A, class B>
+std::vector<double> product(const A& a, const B& b, bool transposedA, bool transposedB, Shape s) {
   std::vector<double> c(size_t(s.m) * s.n);
   for (int i = 0; i < s.m; i++)
     for (int j = 0; j < s.n; j++)
@@ -78,8 +79,9 @@ inline std::vector<int> manyGroups() {
 }
 
 // The plain ragged-rows product, (m, n): NaN, which is what buffers hold at first, past the last group's rows.
-inline std::vector<double> raggedRowsProduct(const Stored& a, const Stored& b, bool transposedB, const std::vector<int>& offsets,
-                                             int m, int n, int k) {
+template <class A, class B>
+std::vector<double> raggedRowsProduct(const A& a, const B& b, bool transposedB, const std::vector<int>& offsets, int m, int n,
+                                      int k) {
   std::vector<double> c(size_t(m) * n, NAN);
   for (size_t group = 0; group + 1 < offsets.size(); group++)
     for (int i = offsets[group]; i < offsets[group + 1]; i++)
@@ -92,12 +94,14 @@ inline std::vector<double> raggedRowsProduct(const Stored& a, const Stored& b, b
 }
 
 // Adds the plain ragged-depth products, (groups, m, n).
-inline void addRaggedDepthProduct(const Stored& a, const Stored& b, const std::vector<int>& offsets, int m, int n,
-                                  std::vector<double>& c) {
+template <class A, class B>
+void addRaggedDepthProduct(const A& a, const B& b, const std::vector<int>& offsets, int m, int n, std::vector<double>& c) {
   for (size_t group = 0; group + 1 < offsets.size(); group++)
     for (int i = 0; i < m; i++)
       for (int j = 0; j < n; j++)
         for (int r = offsets[group]; r < offsets[group + 1]; r++) c[(group * m + i) * n + j] += a.at(r, i) * b.at(r, j);
 }
+
+inline double gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
 
 }  // namespace gemm_check

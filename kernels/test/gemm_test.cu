@@ -65,8 +65,6 @@ void checkDense(test::Check& check, const Entry& e, bool transposedA, bool trans
   check.near(describe(e, s), actual, product(a, b, transposedA, transposedB, s), absoluteTolerance(s.k), relativeTolerance<Out>());
 }
 
-double referenceGelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
-
 }  // namespace
 
 SPARROW_CHECK(gemm, nt_equals_the_plain_product) {
@@ -101,7 +99,7 @@ SPARROW_CHECK(gemm, epilogue_adds_bias_then_gelu_then_residual) {
       for (int j = 0; j < s.n; j++) {
         size_t at = size_t(i) * s.n + j;
         h[at] += toFloat(bias[j]);
-        y[at] = referenceGelu(h[at]) + toFloat(residual[size_t(i) * stride + j]);
+        y[at] = gelu(h[at]) + toFloat(residual[size_t(i) * stride + j]);
       }
     check.near("preactivation", dense(check, "preactivation", H.toHost(), s.m, s.n, stride), h, 1e-4, 0.0040);
     // The sum of GELU and residual may cancel: fp32's error in either stays.
@@ -186,6 +184,27 @@ SPARROW_CHECK(gemm, ragged_depth_sums_over_each_groups_rows_and_writes_zeros_for
     for (const auto& rows : LOADS)
       for (bool accumulate : {false, true}) checkRaggedDepth(check, e, rows, accumulate, 3);
   checkRaggedDepth(check, GROUPED_TN[0], manyGroups(), false, 4);
+}
+
+// Without offsets the depth is cut into groups parts, whose sum is the product; some may be empty.
+SPARROW_CHECK(gemm, parts_of_the_depth_add_up) {
+  for (const Entry& e : GROUPED_TN)
+    for (Shape s : {Shape{24, 72, 1}, Shape{70, 24, 64}, Shape{8, 136, 700}}) {
+      int parts = 4;
+      Stored a(check, s.k + 5, s.m, 0), b(check, s.k + 5, s.n, 0);
+      a.poisonFrom(s.k);
+      b.poisonFrom(s.k);
+      device::Buffer<bf16> A(a.values), B(b.values);
+      device::Buffer<float> C(size_t(parts) * s.m * s.n);
+      GemmArguments g = arguments(A, B, C.data(), a, b, s);
+      g.groups = parts;
+      g.groupStrideC = (long long)s.m * s.n;
+      device::launch(e.kernel, 3, e.threads, e.sharedBytes, g);
+      std::vector<float> shares = C.toHost();
+      std::vector<double> sum(size_t(s.m) * s.n);
+      for (size_t i = 0; i < shares.size(); i++) sum[i % sum.size()] += shares[i];
+      check.near(describe(e, s), sum, product(a, b, true, false, s), absoluteTolerance(s.k), 2e-6);
+    }
 }
 
 SPARROW_CHECK(gemm, the_number_of_blocks_changes_no_bit) {

@@ -37,6 +37,23 @@ struct OperandTile {
     }
   }
 
+  // The same copy where the tile's rows and columns count as ints: a thread keeps to one chunk and steps over rows, so that
+  // it needs one address of either memory.
+  template <int THREADS>
+  __device__ static void loadRows(bf16* tile, const bf16* from, long long stride, int rows, int columns) {
+    constexpr int STEP = THREADS / CHUNKS;
+    static_assert(STEP % 8 == 0 && ROWS % STEP == 0, "the permutation repeats every 8 rows");
+    int row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS;
+    int left = chunk * 8 < columns ? rows - row : 0;
+    tile += at(row, chunk);
+    from += row * stride + chunk * 8;
+#pragma unroll
+    for (int r = 0; r < ROWS; r += STEP) {
+      ptx::cpAsync16(tile + r * CHUNKS * 8, from, r < left);
+      from += STEP * stride;
+    }
+  }
+
   // Fragments of the left operand for 16 rows from edge on and 16 steps from depth on.
   __device__ static void left(unsigned (&fragment)[4], const bf16* tile, int edge, int depth) {
     int lane = threadIdx.x % 32;
@@ -55,5 +72,21 @@ struct OperandTile {
     } else {
       ptx::ldmatrix4Transposed(fragments, tile + at(depth + lane % 8 + lane / 8 % 2 * 8, edge / 8 + lane / 16));
     }
+  }
+
+  // left() and right() for long loops: this lane's element at edge 0 and depth 0 as an offset into the tile, taken once, and
+  // the fragments from there on. To the offset one may add that of a tile from base; base and tiles are aligned to their
+  // rows. A step across chunks is then one exclusive or, and a step across rows part of the instruction.
+  __device__ static int leftLane() {
+    int lane = threadIdx.x % 32;
+    return DEPTH_CONTIGUOUS ? at(lane % 16, lane / 16) : at(lane % 8 + lane / 16 * 8, lane / 8 % 2);
+  }
+  __device__ static int rightLane() {
+    int lane = threadIdx.x % 32;
+    return DEPTH_CONTIGUOUS ? at(lane % 8 + lane / 16 * 8, lane / 8 % 2) : at(lane % 8 + lane / 8 % 2 * 8, lane / 16);
+  }
+  __device__ static void fragments(unsigned (&registers)[4], const bf16* base, int offset, int edge, int depth) {
+    if (DEPTH_CONTIGUOUS) ptx::ldmatrix4(registers, base + (offset ^ depth) + edge * CHUNKS * 8);
+    else ptx::ldmatrix4Transposed(registers, base + (offset ^ edge) + depth * CHUNKS * 8);
   }
 };
