@@ -55,7 +55,8 @@ namespace emulate {
 struct Error : std::runtime_error { using std::runtime_error::runtime_error; };
 
 constexpr int WARP = 32;
-constexpr size_t STACK_BYTES = 256 * 1024;
+constexpr unsigned MOST_THREADS = 1024;  // of a block
+constexpr size_t STACK_BYTES = 256 * 1024;  // at least
 constexpr size_t SHARED_LIMIT_BYTES = 232448;  // what a block of sm_90 may have
 constexpr size_t GUARD_BYTES = 256;
 constexpr unsigned char GUARD = 0xA5;
@@ -67,16 +68,10 @@ struct PendingCopy { void* to; const void* from; unsigned bytes; };
 using Resolve = void (*)(void* const* records, unsigned mask);
 
 struct Thread {
-  enum State { READY, AT_BARRIER, IN_COLLECTIVE, DONE };
   uint3 index{};
   unsigned linear = 0;
-  State state = READY;
   const char* file = "";
   int line = 0;
-  const char* collective = "";
-  unsigned mask = 0;
-  Resolve resolve = nullptr;
-  void* record = nullptr;
   int predicate = 0;  // of __syncthreads_or and its like
   std::vector<std::vector<PendingCopy>> copyGroups;
   std::vector<PendingCopy> openCopies;
@@ -86,16 +81,26 @@ struct Thread {
   void* stack = nullptr;
 };
 
+enum State : unsigned char { READY, AT_BARRIER, IN_COLLECTIVE, DONE };
+
+// What a thread waits for in a collective.
+struct Collecting { Resolve resolve; void* record; const char* name; unsigned mask; };
+
+// What the scheduler and the collectives ask of every thread lies together, apart from the threads: caches are small.
 struct Machine {
   std::vector<std::unique_ptr<Thread>> threads;
   unsigned count = 0;  // threads of the running block
+  State states[MOST_THREADS];
+  Collecting collecting[MOST_THREADS];
+  unsigned collectors[MOST_THREADS / WARP];  // threads of each warp that wait in a collective
+  const unsigned* takingTurns = nullptr;  // threads that follow each other without the scheduler
+  unsigned turns = 0, turn = 0;
   dim3 grid, block;
   uint3 blockIndex{};
   std::vector<unsigned char> dynamicShared;
   unsigned char* dynamicSharedStart = nullptr;
   std::function<void()> body;
   jmp_buf scheduler;
-  ucontext_t schedulerContext{};
   std::string failure;
   uint64_t launches = 0;
 };
@@ -103,10 +108,31 @@ struct Machine {
 inline Machine machine;
 inline Thread* self = nullptr;
 
-// Switches back to the scheduler; returns when it picks this thread again.
+void fiberMain();
+
+// Stacks end at different offsets from a page, or the tops of all would share the same few lines of the caches.
+inline size_t stackBytes(unsigned linear) { return STACK_BYTES + linear % 64 * 1088; }
+
+// Goes on with a thread, from wherever this is called.
+[[noreturn]] inline void enter(Thread& thread) {
+  self = &thread;
+  if (thread.started) _longjmp(thread.resume, 1);
+  thread.started = true;
+  getcontext(&thread.context);
+  thread.context.uc_stack.ss_sp = thread.stack;
+  thread.context.uc_stack.ss_size = stackBytes(thread.linear);
+  thread.context.uc_link = nullptr;
+  makecontext(&thread.context, fiberMain, 0);
+  setcontext(&thread.context);
+  std::abort();
+}
+
+// Lets the next of the threads whose turn it is go on, or the scheduler after the last; returns when this one's turn comes.
 __attribute__((noinline)) inline void suspend() {
-  Thread* thread = self;
-  if (_setjmp(thread->resume) == 0) _longjmp(machine.scheduler, 1);
+  if (_setjmp(self->resume) != 0) return;
+  while (machine.failure.empty() && ++machine.turn < machine.turns)
+    if (machine.states[machine.takingTurns[machine.turn]] == READY) enter(*machine.threads[machine.takingTurns[machine.turn]]);
+  _longjmp(machine.scheduler, 1);
 }
 
 // Reports a wrong use from inside a thread; does not return.
@@ -122,30 +148,15 @@ __attribute__((noinline)) inline void suspend() {
 inline void fiberMain() {
   for (;;) {  // once a block
     machine.body();
-    self->state = Thread::DONE;
+    machine.states[self->linear] = DONE;
     suspend();
   }
-}
-
-inline void resume(Thread& thread) {
-  self = &thread;
-  if (_setjmp(machine.scheduler) == 0) {
-    if (thread.started) _longjmp(thread.resume, 1);
-    thread.started = true;
-    getcontext(&thread.context);
-    thread.context.uc_stack.ss_sp = thread.stack;
-    thread.context.uc_stack.ss_size = STACK_BYTES;
-    thread.context.uc_link = nullptr;
-    makecontext(&thread.context, fiberMain, 0);
-    setcontext(&thread.context);
-  }
-  self = nullptr;
 }
 
 // ---- Barriers and collectives ----
 
 __attribute__((noinline)) inline void barrier(const char* file, int line, int predicate = 0) {
-  self->state = Thread::AT_BARRIER;
+  machine.states[self->linear] = AT_BARRIER;
   self->file = file;
   self->line = line;
   self->predicate = predicate;
@@ -161,43 +172,49 @@ inline int barrierCount(const char* file, int line, int predicate) {
   return total;
 }
 
+inline unsigned lanesOf(unsigned mask) { return mask == ~0u ? WARP : unsigned(__builtin_popcount(mask)); }
+
+// Runs the collective if every lane of its mask has come to it.
+__attribute__((noinline)) inline bool resolveCollective(unsigned first, const Collecting& mine) {
+  void* records[WARP] = {};
+  for (unsigned lane = 0; lane < WARP; lane++) {
+    if (!(mine.mask >> lane & 1)) continue;
+    if (first + lane >= machine.count) fail(std::string(mine.name) + ": the mask names a lane that the block lacks");
+    const Collecting& other = machine.collecting[first + lane];
+    if (machine.states[first + lane] != IN_COLLECTIVE || other.resolve != mine.resolve || other.mask != mine.mask)
+      return false;
+    records[lane] = other.record;
+  }
+  mine.resolve(records, mine.mask);
+  machine.collectors[first / WARP] -= lanesOf(mine.mask);
+  for (unsigned lane = 0; lane < WARP; lane++)
+    if (mine.mask >> lane & 1) machine.states[first + lane] = READY;
+  return true;
+}
+
 // Waits until every lane of the mask calls the same collective with the same mask; the last runs resolve.
 __attribute__((noinline)) inline void collective(const char* name, unsigned mask, Resolve resolve, void* record) {
-  unsigned lane = self->linear % WARP, first = self->linear - lane;
+  unsigned linear = self->linear, lane = linear % WARP, first = linear - lane;
   if (!(mask >> lane & 1)) fail(std::string(name) + ": the calling lane is not in its own mask");
-  self->collective = name;
-  self->mask = mask;
-  self->resolve = resolve;
-  self->record = record;
-  self->state = Thread::IN_COLLECTIVE;
-  void* records[WARP] = {};
-  for (unsigned other = 0; other < WARP; other++) {
-    if (!(mask >> other & 1)) continue;
-    if (first + other >= machine.count) fail(std::string(name) + ": the mask names a lane that the block lacks");
-    Thread& thread = *machine.threads[first + other];
-    if (thread.state != Thread::IN_COLLECTIVE || thread.resolve != resolve || thread.mask != mask) {
-      suspend();
-      return;
-    }
-    records[other] = thread.record;
-  }
-  resolve(records, mask);
-  for (unsigned other = 0; other < WARP; other++)
-    if (mask >> other & 1) machine.threads[first + other]->state = Thread::READY;
+  machine.collecting[linear] = {resolve, record, name, mask};
+  machine.states[linear] = IN_COLLECTIVE;
+  bool all = ++machine.collectors[first / WARP] >= lanesOf(mask);
+  if (!all || !resolveCollective(first, machine.collecting[linear])) suspend();
 }
 
 // ---- Scheduling ----
 
 inline std::string describe(const Thread& thread) {
   char text[400];
-  switch (thread.state) {
-    case Thread::AT_BARRIER:
+  const Collecting& collecting = machine.collecting[thread.linear];
+  switch (machine.states[thread.linear]) {
+    case AT_BARRIER:
       std::snprintf(text, sizeof text, "waits at the barrier %s:%d", thread.file, thread.line);
       break;
-    case Thread::IN_COLLECTIVE:
-      std::snprintf(text, sizeof text, "waits in %s, mask %08x", thread.collective, thread.mask);
+    case IN_COLLECTIVE:
+      std::snprintf(text, sizeof text, "waits in %s, mask %08x", collecting.name, collecting.mask);
       break;
-    case Thread::DONE: return "has ended";
+    case DONE: return "has ended";
     default: return "can run";
   }
   return text;
@@ -222,17 +239,19 @@ inline bool atOneBarrier() {
   const Thread& first = *machine.threads[0];
   for (unsigned i = 0; i < machine.count; i++) {
     const Thread& thread = *machine.threads[i];
-    if (thread.state != Thread::AT_BARRIER || thread.line != first.line || std::strcmp(thread.file, first.file) != 0)
+    if (machine.states[i] != AT_BARRIER || thread.line != first.line || std::strcmp(thread.file, first.file) != 0)
       return false;
   }
   return true;
 }
 
+inline bool isShuffled() { return machine.launches % 3 == 2; }
+
 // The order of n things in this launch: forward, backward or shuffled in turn.
 inline std::vector<unsigned> order(unsigned n) {
   std::vector<unsigned> result(n);
   for (unsigned i = 0; i < n; i++) result[i] = machine.launches % 3 == 1 ? n - 1 - i : i;
-  if (machine.launches % 3 == 2) {
+  if (isShuffled()) {
     uint64_t state = machine.launches;
     for (unsigned i = n; i > 1; i--) {
       state = state * 6364136223846793005ull + 1442695040888963407ull;
@@ -279,14 +298,15 @@ inline void performCopies(const std::vector<PendingCopy>& copies) {
 inline void prepareThread(unsigned i) {
   while (machine.threads.size() <= i) {
     auto thread = std::make_unique<Thread>();
-    thread->stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t bytes = stackBytes(unsigned(machine.threads.size()));
+    thread->stack = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (thread->stack == MAP_FAILED) throw Error("no memory for the stack of a thread");
     machine.threads.push_back(std::move(thread));
   }
   Thread& thread = *machine.threads[i];
   thread.linear = i;
   thread.index = {i % machine.block.x, i / machine.block.x % machine.block.y, i / (machine.block.x * machine.block.y)};
-  thread.state = Thread::READY;
+  machine.states[i] = READY;
   thread.copyGroups.clear();
   thread.openCopies.clear();
 }
@@ -296,24 +316,32 @@ inline void prepareThread(unsigned i) {
   throw Error(message);
 }
 
+// Lets these threads take turns until each waits or has ended.
+inline void runTogether(const unsigned* threads, unsigned count) {
+  machine.takingTurns = threads;
+  machine.turns = count;
+  for (;;) {
+    machine.turn = 0;
+    while (machine.turn < count && machine.states[threads[machine.turn]] != READY) machine.turn++;
+    if (machine.turn == count) return;
+    if (_setjmp(machine.scheduler) == 0) enter(*machine.threads[threads[machine.turn]]);
+    self = nullptr;
+    if (!machine.failure.empty()) abandon(machine.failure);
+  }
+}
+
+// Warps go one after the other from barrier to barrier, which is kind to the caches; where the order is shuffled, all threads
+// take turns.
 inline void runBlock(size_t dynamicBytes, const std::vector<unsigned>& threadOrder) {
   poisonShared(dynamicBytes);
+  std::fill(std::begin(machine.collectors), std::end(machine.collectors), 0u);
   for (unsigned i = 0; i < machine.count; i++) prepareThread(i);
+  unsigned together = isShuffled() ? machine.count : WARP;
   for (;;) {
-    bool ran = false, allDone = true;
-    for (unsigned i : threadOrder) {
-      Thread& thread = *machine.threads[i];
-      if (thread.state == Thread::READY) {
-        resume(thread);
-        ran = true;
-        if (!machine.failure.empty()) abandon(machine.failure);
-      }
-      allDone = allDone && thread.state == Thread::DONE;
-    }
-    if (allDone) break;
-    if (ran) continue;
+    for (unsigned i = 0; i < machine.count; i += together) runTogether(&threadOrder[i], together);
+    if (std::all_of(machine.states, machine.states + machine.count, [](State s) { return s == DONE; })) break;
     if (!atOneBarrier()) abandon(describeBlock());
-    for (unsigned i = 0; i < machine.count; i++) machine.threads[i]->state = Thread::READY;
+    std::fill_n(machine.states, machine.count, READY);
   }
   checkSharedGuard(dynamicBytes);
 }
@@ -321,7 +349,7 @@ inline void runBlock(size_t dynamicBytes, const std::vector<unsigned>& threadOrd
 // Runs body once for each thread of the grid.
 inline void run(dim3 grid, dim3 block, size_t dynamicBytes, std::function<void()> body) {
   machine.count = block.x * block.y * block.z;
-  if (machine.count == 0 || machine.count > 1024 || machine.count % WARP != 0)
+  if (machine.count == 0 || machine.count > MOST_THREADS || machine.count % WARP != 0)
     throw Error("block of " + std::to_string(machine.count) + " threads: expected a multiple of 32 up to 1024");
   if (dynamicBytes > SHARED_LIMIT_BYTES)
     throw Error("dynamic shared memory of " + std::to_string(dynamicBytes) + " bytes exceeds " +
@@ -348,7 +376,9 @@ inline void run(dim3 grid, dim3 block, size_t dynamicBytes, std::function<void()
 #define __host__
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
+#ifndef __launch_bounds__  // emulate/build.sh wants to know the bounds
 #define __launch_bounds__(...)
+#endif
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static __attribute__((section("sparrow_shared")))
 #define __grid_constant__

@@ -6,14 +6,30 @@
 
 namespace emulate {
 
-inline float bf16At(const unsigned* registers, int element) {
-  return __uint_as_float((registers[element / 2] >> (element % 2 * 16) & 0xffffu) << 16);
+// The two elements of a register.
+inline void unpack(unsigned pair, double* to, size_t apart = 1) {
+  to[0] = __uint_as_float(pair << 16);
+  to[apart] = __uint_as_float(pair & 0xffff0000u);
 }
 
 struct Mma { float* d; const unsigned* a; const unsigned* b; const float* c; };
 
+// D = A·B + D. Products are summed in double, in the order of k, and rounded once; so wider vectors give the same bits.
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static void multiply16816(const double (&A)[16][16], const double (&B)[16][8], float (&D)[16][8]) {
+  for (int m = 0; m < 16; m++) {
+    double sums[8];
+    for (int n = 0; n < 8; n++) sums[n] = D[m][n];
+    for (int k = 0; k < 16; k++)
+      for (int n = 0; n < 8; n++) sums[n] += A[m][k] * B[k][n];
+    for (int n = 0; n < 8; n++) D[m][n] = float(sums[n]);
+  }
+}
+
 // mma.m16n8k16: lane = 4 g + t holds A (rows g, g+8; columns 2t, 2t+1, 2t+8, 2t+9), B (the same rows k, column g),
-// C (rows g, g+8; columns 2t, 2t+1). Products are summed in double and rounded once.
+// C (rows g, g+8; columns 2t, 2t+1).
 inline void mma16816(float* d, const unsigned* a, const unsigned* b, const float* c) {
   Mma record{d, a, b, c};
   collective("mma.m16n8k16", 0xffffffffu, [](void* const* records, unsigned) {
@@ -22,19 +38,14 @@ inline void mma16816(float* d, const unsigned* a, const unsigned* b, const float
     for (int lane = 0; lane < WARP; lane++) {
       auto* r = static_cast<Mma*>(records[lane]);
       int g = lane / 4, t = lane % 4;
-      for (int e = 0; e < 8; e++) A[g + e / 2 % 2 * 8][2 * t + e % 2 + e / 4 * 8] = bf16At(r->a, e);
-      for (int e = 0; e < 4; e++) B[2 * t + e % 2 + e / 2 * 8][g] = bf16At(r->b, e);
-      for (int e = 0; e < 4; e++) D[g + e / 2 * 8][2 * t + e % 2] = r->c[e];
+      for (int i = 0; i < 4; i++) unpack(r->a[i], &A[g + i % 2 * 8][2 * t + i / 2 * 8]);
+      for (int i = 0; i < 2; i++) unpack(r->b[i], &B[2 * t + i * 8][g], 8);
+      for (int i = 0; i < 2; i++) std::memcpy(&D[g + i * 8][2 * t], r->c + 2 * i, 8);
     }
-    for (int m = 0; m < 16; m++)
-      for (int n = 0; n < 8; n++) {
-        double sum = D[m][n];
-        for (int k = 0; k < 16; k++) sum += A[m][k] * B[k][n];
-        D[m][n] = float(sum);
-      }
+    multiply16816(A, B, D);
     for (int lane = 0; lane < WARP; lane++) {
       auto* r = static_cast<Mma*>(records[lane]);
-      for (int e = 0; e < 4; e++) r->d[e] = D[lane / 4 + e / 2 * 8][2 * (lane % 4) + e % 2];
+      for (int i = 0; i < 2; i++) std::memcpy(r->d + 2 * i, &D[lane / 4 + i * 8][2 * (lane % 4)], 8);
     }
   }, &record);
 }

@@ -59,7 +59,7 @@ class ArchitectureTest {
           .resideInAPackage("dev.sparrow.backend.cpu..");
 
   @ArchTest
-  static final ArchRule NOBODY_KNOWS_THE_CUDA_BACKEND_YET =
+  static final ArchRule CORE_REACHES_GPUS_THROUGH_BACKEND_ALONE =
       noClasses()
           .that()
           .resideOutsideOfPackage("dev.sparrow.backend.cuda..")

@@ -5,18 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.sparrow.backend.Comparison.Type;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
+import java.nio.IntBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every backend's memory and copies must do. */
-abstract class BackendContract {
+/** What every backend's memory and copies must do, for tensors of either of its types. */
+abstract class BackendContract extends Contract {
   private Backend backend;
-
-  protected abstract Backend open();
 
   @BeforeEach
   void openBackend() {
@@ -28,29 +31,85 @@ abstract class BackendContract {
     backend.close();
   }
 
+  private Tensor allocate(Type type, int... dims) {
+    return backend.allocate(type.of(backend), Shape.of(dims));
+  }
+
   @Test
   void itSaysWhatItIs() {
     assertFalse(backend.name().isBlank());
     assertFalse(backend.description().isBlank());
   }
 
-  @Test
-  void tensorsStartZeroed() {
+  @ParameterizedTest
+  @EnumSource
+  void tensorsStartZeroed(Type type) {
+    // Memory that held something before, where it is used again.
+    Tensor used = allocate(type, 2, 3);
+    backend.elementwise().fill(used, 7);
+    backend.free(used);
     float[] values = {1, 2, 3, 4, 5, 6};
-    Tensor x = backend.allocate(2, 3);
+    Tensor x = allocate(type, 2, 3);
     backend.downloadSync(x, values, 0);
     assertArrayEquals(new float[6], values);
-    assertEquals(backend.floatType(), x.dtype());
+    assertEquals(type.of(backend), x.dtype());
     assertEquals(Shape.of(2, 3), x.shape());
   }
 
   @Test
-  void floatsComeBackFromAWindow() {
-    Tensor x = backend.allocate(4, 3);
+  void tensorsAreFloatUnlessTheTypeIsNamed() {
+    assertEquals(backend.floatType(), backend.allocate(2, 3).dtype());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void floatsComeBackFromAWindow(Type type) {
+    Tensor x = allocate(type, 4, 3);
     backend.upload(new float[] {9, 1, 2, 3, 4, 5, 6, 9}, 1, x.slice(1, 2));
     float[] all = new float[14];
     backend.downloadSync(x, all, 1);
     assertArrayEquals(new float[] {0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0}, all);
+    float[] part = {9, 9, 9, 9, 9};
+    backend.downloadSync(x.window(5, 3), part, 1);
+    assertArrayEquals(new float[] {9, 3, 4, 5, 9}, part);
+  }
+
+  /** What 8 significant bits hold comes back as it is; the sign of 0 and infinities too. */
+  @ParameterizedTest
+  @EnumSource
+  void representableValuesComeBackExactly(Type type) {
+    float[] values = {
+      0,
+      -0f,
+      1,
+      -1.9921875f,
+      255,
+      0x1.fep127f,
+      -0x1p-126f,
+      1e30f,
+      Float.NaN,
+      Float.NEGATIVE_INFINITY
+    };
+    values[7] = Bf16.round(values[7]);
+    Tensor x = allocate(type, values.length);
+    backend.upload(values, 0, x);
+    assertArrayEquals(values, download(x));
+  }
+
+  /** The nearest value of the type; of two, the one whose last bit is 0. */
+  @Test
+  void otherValuesAreRoundedToNearestEven() {
+    float[] values = {0x1.01p0f, 0x1.03p0f, -0x1.03p0f, 0x1.010002p0f, 0x1.00fffep0f, 0x1.ffp5f};
+    float[] inBf16 = {1, 0x1.04p0f, -0x1.04p0f, 0x1.02p0f, 1, 64};
+    Tensor x = compute(backend, values.length);
+    backend.upload(values, 0, x);
+    assertArrayEquals(x.dtype() == DType.BF16 ? inBf16 : values, download(x));
+  }
+
+  private float[] download(Tensor tensor) {
+    float[] values = new float[(int) tensor.size()];
+    backend.downloadSync(tensor, values, 0);
+    return values;
   }
 
   @Test
@@ -62,10 +121,76 @@ abstract class BackendContract {
     assertArrayEquals(new int[] {0, 0, 0, -1, 1 << 30, 0}, all);
   }
 
+  /** From its position on, of the backend's own host memory and of any other. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void idsComeFromABuffersPosition(boolean own) {
+    IntBuffer host = own ? backend.hostInts(5) : IntBuffer.allocate(5);
+    host.put(new int[] {9, -1, 1 << 30, 7, 9}).position(1);
+    Tensor x = backend.allocate(DType.I32, Shape.of(5));
+    backend.upload(host, x.slice(2, 3));
+    int[] all = new int[5];
+    backend.downloadSync(x, all, 0);
+    assertArrayEquals(new int[] {0, 0, -1, 1 << 30, 7}, all);
+    assertEquals(1, host.position(), "the caller's position is left alone");
+  }
+
+  /** Replayed or not, each run sees its tensors' values of that time and its own first token. */
+  @ParameterizedTest
+  @EnumSource
+  void recordedWorkEqualsPlainCalls(Type type) {
+    RandomKey key = new RandomKey(5, 6);
+    Tensor x = allocate(type, 8, 3);
+    Tensor out = allocate(type, 8, 3);
+    Tensor expected = allocate(type, 8, 3);
+    try (Recording recording =
+        backend.record(
+            "dropout",
+            first -> backend.elementwise().dropout(x, 0.5, new Draws(key, first, 3), out))) {
+      for (long first : new long[] {0, 8, 1L << 32, 8}) {
+        backend.elementwise().fill(x, first + 1.0);
+        recording.run(first);
+        backend.elementwise().dropout(x, 0.5, new Draws(key, first, 3), expected);
+        assertArrayEquals(download(expected), download(out), "first token " + first);
+      }
+    }
+  }
+
+  /** More than one transfer's worth, so that a staging buffer is used twice. */
+  @ParameterizedTest
+  @EnumSource
+  void largeTensorsComeBackWhole(Type type) {
+    int size = 300_001;
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) {
+      values[i] = i % 251 - 125;
+    }
+    Tensor x = allocate(type, size + 1).window(1, size);
+    backend.upload(values, 0, x);
+    assertArrayEquals(values, download(x));
+  }
+
+  /** The host's array is the caller's again when upload returns, however the copy runs. */
   @Test
-  void allocatedBytesFollowAllocateAndFree() {
+  void anUploadedArrayMayChangeAtOnce() {
+    float[] floats = {1, 2, 3};
+    int[] ints = {1, 2, 3};
+    Tensor x = backend.allocate(3);
+    Tensor ids = backend.allocate(DType.I32, Shape.of(3));
+    backend.upload(floats, 0, x);
+    backend.upload(ints, 0, ids);
+    floats[1] = 9;
+    ints[1] = 9;
+    backend.downloadSync(ids, ints, 0);
+    assertArrayEquals(new float[] {1, 2, 3}, download(x));
+    assertArrayEquals(new int[] {1, 2, 3}, ints);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void allocatedBytesFollowAllocateAndFree(Type type) {
     long before = backend.allocatedBytes();
-    Tensor x = backend.allocate(5, 7);
+    Tensor x = allocate(type, 5, 7);
     assertEquals(before + x.bytes(), backend.allocatedBytes());
     Tensor y = backend.allocate(DType.I32, Shape.of(3));
     backend.free(x);
@@ -74,18 +199,20 @@ abstract class BackendContract {
     assertEquals(before, backend.allocatedBytes());
   }
 
-  @Test
-  void viewsAndFreedTensorsAreNotFreed() {
-    Tensor x = backend.allocate(5, 7);
+  @ParameterizedTest
+  @EnumSource
+  void viewsAndFreedTensorsAreNotFreed(Type type) {
+    Tensor x = allocate(type, 5, 7);
     assertThrows(IllegalArgumentException.class, () -> backend.free(x.slice(1, 2)));
     assertThrows(IllegalArgumentException.class, () -> backend.free(x.first(2)));
     backend.free(x);
     assertThrows(IllegalArgumentException.class, () -> backend.free(x));
   }
 
-  @Test
-  void emptyTensorsAreAllowed() {
-    Tensor x = backend.allocate(0, 7);
+  @ParameterizedTest
+  @EnumSource
+  void emptyTensorsAreAllowed(Type type) {
+    Tensor x = allocate(type, 0, 7);
     backend.elementwise().fill(x, 1);
     assertEquals(0, backend.elementwise().squaredNormSync(x));
   }

@@ -1,5 +1,7 @@
 package dev.sparrow.backend;
 
+import static dev.sparrow.backend.Comparison.Type.FLOAT;
+
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
@@ -8,11 +10,26 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What every backend's look-ups and positions must do. */
-abstract class EmbeddingOpsContract {
+/**
+ * What every backend's look-ups and positions must do. Tables, activations and their gradients are
+ * in the compute type, the tables' gradients in the float type. In bf16 a look-up copies bits, and
+ * what is added or turned in place is rounded once.
+ */
+abstract class EmbeddingOpsContract extends Contract {
   private static final long SEED = 601;
 
-  protected abstract Backend open();
+  @ParameterizedTest
+  @CsvSource({"1, 1", "3, 7", "65, 16", "2, 1025"})
+  void splitTokensEqualTheOracle(int sequences, int length) {
+    try (Comparison c = compare(SEED, "%d x %d".formatted(sequences, length))) {
+      Pair rows = c.integers(0, 50257, sequences, length + 1);
+      Pair inputs = c.integers(-9, -8, sequences * length);
+      Pair targets = c.integers(-9, -8, sequences * length);
+      c.run((b, at) -> b.embedding().splitTokens(at.of(rows), at.of(inputs), at.of(targets)));
+      c.checkInts("inputs", inputs);
+      c.checkInts("targets", targets);
+    }
+  }
 
   /** Few words and many tokens, so that rows of the gradient meet; and the other way round. */
   @ParameterizedTest
@@ -26,13 +43,14 @@ abstract class EmbeddingOpsContract {
     "33, 1000, 384"
   })
   void lookUpEqualsTheOracle(int tokens, int vocabulary, int width) {
+    skipWhereSlow(Cost.passes(4, tokens * width));
     String what = "tokens %d, vocabulary %d, width %d".formatted(tokens, vocabulary, width);
-    try (Comparison c = new Comparison(open(), SEED + tokens, what)) {
+    try (Comparison c = compare(SEED + tokens, what)) {
       Pair ids = c.integers(0, vocabulary, tokens);
       Pair table = c.normal(vocabulary, width);
       Pair out = c.poisoned(tokens, width);
       Pair dout = c.normal(tokens, width);
-      Pair dtable = c.normal(vocabulary, width);
+      Pair dtable = c.normal(FLOAT, vocabulary, width);
       c.run(
           (b, at) -> {
             b.embedding().forward(at.of(ids), at.of(table), at.of(out));
@@ -46,12 +64,13 @@ abstract class EmbeddingOpsContract {
   @ParameterizedTest
   @CsvSource({"1, 1, 0, 1", "2, 3, 1, 5", "3, 17, 0, 16", "5, 16, 4, 65", "2, 64, 63, 128"})
   void positionsEqualTheOracle(int sequences, int length, int start, int width) {
+    skipWhereSlow(Cost.passes(4, sequences * length * width));
     String what = "%d x %d from %d, width %d".formatted(sequences, length, start, width);
-    try (Comparison c = new Comparison(open(), SEED + length, what)) {
+    try (Comparison c = compare(SEED + length, what)) {
       Pair positions = c.normal(start + length + 2, width);
       Pair x = c.normal(sequences * length, width);
       Pair dx = c.normal(sequences * length, width);
-      Pair dpositions = c.normal(start + length + 2, width);
+      Pair dpositions = c.normal(FLOAT, start + length + 2, width);
       c.run(
           (b, at) -> {
             b.embedding().addPositions(at.of(positions), length, start, at.of(x));
@@ -64,7 +83,8 @@ abstract class EmbeddingOpsContract {
 
   /**
    * Angles must come from double: the float nearest to an angle of 5000 is off by up to 2.4e-4.
-   * Cosine and sine rounded to float, and two products each: 1e-6.
+   * Cosine and sine rounded to float, and two products each: 1e-6. Only fp32 shows it: the rounding
+   * of a bf16 result is 16 times larger.
    */
   @ParameterizedTest
   @CsvSource({
@@ -76,7 +96,8 @@ abstract class EmbeddingOpsContract {
   })
   void rotaryEqualsTheOracle(int sequences, int length, int heads, int headWidth, int start) {
     AttentionShape shape = new AttentionShape(sequences, length, heads, headWidth);
-    try (Comparison c = new Comparison(open(), SEED, shape + " from " + start)) {
+    skipWhereSlow(Cost.passes(4, 3 * shape.tokens() * shape.width()));
+    try (Comparison c = compare(SEED, shape + " from " + start)) {
       Pair qkv = c.normal(shape.tokens(), 3 * shape.width());
       Pair dqkv = c.normal(shape.tokens(), 3 * shape.width());
       c.run(
@@ -91,10 +112,10 @@ abstract class EmbeddingOpsContract {
 
   @Test
   void repeatedGradientsGiveTheSameBits() {
-    try (Comparison c = new Comparison(open(), SEED, "tokens 257")) {
+    try (Comparison c = compare(SEED, "tokens 257")) {
       Pair ids = c.integers(0, 3, 257);
       Pair dout = c.normal(257, 33);
-      Pair dtable = c.normal(3, 33);
+      Pair dtable = c.normal(FLOAT, 3, 33);
       c.checkRepeatable((b, at) -> b.embedding().backward(at.of(ids), at.of(dout), at.of(dtable)));
     }
   }
@@ -104,11 +125,17 @@ abstract class EmbeddingOpsContract {
     try (Backend b = open()) {
       EmbeddingOps ops = b.embedding();
       Tensor ids = b.allocate(DType.I32, Shape.of(4));
-      Tensor table = b.allocate(9, 3);
-      Tensor out = b.allocate(4, 3);
-      Tensor wrong = b.allocate(5, 7);
+      Tensor table = compute(b, 9, 3);
+      Tensor dtable = b.allocate(9, 3);
+      Tensor out = compute(b, 4, 3);
+      Tensor wrong = compute(b, 5, 7);
+      Tensor wrongIds = b.allocate(DType.I32, Shape.of(5));
+      Comparison.assertShapeError(
+          "inputs", () -> ops.splitTokens(ids.reshape(2, 2), wrongIds, ids.first(2)));
+      Comparison.assertShapeError(
+          "targets", () -> ops.splitTokens(ids.reshape(2, 2), ids.first(2), wrongIds));
       Comparison.assertShapeError("out", () -> ops.forward(ids, table, wrong));
-      Comparison.assertShapeError("dout", () -> ops.backward(ids, wrong, table));
+      Comparison.assertShapeError("dout", () -> ops.backward(ids, wrong, dtable));
       Comparison.assertShapeError("positions", () -> ops.addPositions(table, 4, 6, out));
       AttentionShape shape = new AttentionShape(1, 4, 1, 2);
       Comparison.assertShapeError("qkv", () -> ops.rotary(shape, 10000, 0, false, wrong));

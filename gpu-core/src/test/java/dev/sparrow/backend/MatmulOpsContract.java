@@ -1,5 +1,7 @@
 package dev.sparrow.backend;
 
+import static dev.sparrow.backend.Comparison.Type.FLOAT;
+
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.Tensor;
 import org.junit.jupiter.api.Test;
@@ -7,11 +9,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every backend's products must do. */
-abstract class MatmulOpsContract {
+/**
+ * What every backend's products must do: fp32 sums held to {@link Comparison#sumOf} their terms.
+ *
+ * <p>Weights' gradients are in the float type, all else in the compute type. In bf16 the sum, with
+ * what it is added to and the bias, is rounded once; products of bf16 values are exact in fp32. A
+ * router's weight, logits and their gradient are fp32 everywhere.
+ */
+abstract class MatmulOpsContract extends Contract {
   private static final long SEED = 101;
-
-  protected abstract Backend open();
 
   @ParameterizedTest
   @CsvSource({
@@ -27,8 +33,9 @@ abstract class MatmulOpsContract {
     "2, 768, 2304"
   })
   void productsEqualTheOracle(int rows, int in, int out) {
+    skipWhereSlow(Cost.products(3, rows, out, in));
     String what = "rows %d, in %d, out %d".formatted(rows, in, out);
-    try (Comparison c = new Comparison(open(), SEED + rows, what)) {
+    try (Comparison c = compare(SEED + rows, what)) {
       Pair x = c.normal(rows, in);
       Pair w = c.normal(out, in);
       Pair bias = c.normal(out);
@@ -61,16 +68,17 @@ abstract class MatmulOpsContract {
     "2, 768, 2304"
   })
   void gradientsEqualTheOracle(int rows, int in, int out) {
+    skipWhereSlow(Cost.products(4, rows, out, in));
     String what = "rows %d, in %d, out %d".formatted(rows, in, out);
-    try (Comparison c = new Comparison(open(), SEED + rows, what)) {
+    try (Comparison c = compare(SEED + rows, what)) {
       Pair x = c.normal(rows, in);
       Pair w = c.normal(out, in);
       Pair dy = c.normal(rows, out);
       Pair dx = c.poisoned(rows, in);
       Pair added = c.normal(rows, in);
-      Pair dw = c.normal(out, in);
-      Pair plain = c.normal(out, in);
-      Pair dbias = c.normal(out);
+      Pair dw = c.normal(FLOAT, out, in);
+      Pair plain = c.normal(FLOAT, out, in);
+      Pair dbias = c.normal(FLOAT, out);
       c.run(
           (b, at) -> {
             b.matmul().backwardInput(at.of(dy), at.of(w), false, at.of(dx));
@@ -83,6 +91,46 @@ abstract class MatmulOpsContract {
       c.check("dw", dw, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
       c.check("dw without bias", plain, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
       c.check("dbias", dbias, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  /**
+   * Activations times a router's fp32 weight: logits and dw keep what bf16 or TF32 operands would
+   * lose, 2^-8 or 2^-11 of each term, and dx alone is rounded.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1",
+    "3, 5, 7",
+    "17, 65, 3",
+    "64, 16, 64",
+    "63, 129, 65",
+    "129, 384, 8",
+    "33, 768, 64",
+    "5, 31, 1024"
+  })
+  void routerProductsEqualTheOracle(int rows, int in, int experts) {
+    skipWhereSlow(Cost.products(4, rows, experts, in));
+    String what = "router of rows %d, in %d, experts %d".formatted(rows, in, experts);
+    try (Comparison c = compare(SEED + rows, what)) {
+      Pair x = c.normal(rows, in);
+      Pair w = c.normal(FLOAT, experts, in);
+      Pair logits = c.poisoned(FLOAT, rows, experts);
+      Pair dlogits = c.normal(FLOAT, rows, experts);
+      Pair dx = c.poisoned(rows, in);
+      Pair added = c.normal(rows, in);
+      Pair dw = c.normal(FLOAT, experts, in);
+      c.run(
+          (b, at) -> {
+            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(logits));
+            b.matmul().backwardInput(at.of(dlogits), at.of(w), false, at.of(dx));
+            b.matmul().backwardInput(at.of(dlogits), at.of(w), true, at.of(added));
+            b.matmul().backwardWeight(at.of(dlogits), at.of(x), at.of(dw), null);
+          });
+      c.check("logits", logits, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("dx", dx, Comparison.sumOf(experts), Comparison.FEW_ROUNDINGS);
+      c.check("dx accumulated", added, Comparison.sumOf(experts), Comparison.FEW_ROUNDINGS);
+      c.check("dw", dw, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
     }
   }
 
@@ -116,8 +164,9 @@ abstract class MatmulOpsContract {
     int experts = offsets.length - 1;
     int kept = offsets[experts];
     int rows = kept + 2; // two dropped assignments, to be left alone
+    skipWhereSlow(Cost.products(4, kept, out, in));
     String what = "%d experts, %d rows, in %d, out %d".formatted(experts, kept, in, out);
-    try (Comparison c = new Comparison(open(), SEED + kept, what)) {
+    try (Comparison c = compare(SEED + kept, what)) {
       Pair starts = c.ints(offsets, experts + 1);
       Pair x = c.normal(rows, in);
       Pair w = c.normal(experts, out, in);
@@ -125,7 +174,7 @@ abstract class MatmulOpsContract {
       Pair y = c.poisoned(rows, out);
       Pair dx = c.poisoned(rows, in);
       Pair added = c.normal(rows, in);
-      Pair dw = c.normal(experts, out, in);
+      Pair dw = c.normal(FLOAT, experts, out, in);
       c.run(
           (b, at) -> {
             MatmulOps ops = b.matmul();
@@ -144,11 +193,11 @@ abstract class MatmulOpsContract {
   /** Rows past the last expert may hold anything: NaN there must not reach a gradient. */
   @Test
   void droppedRowsNeverReachAWeight() {
-    try (Comparison c = new Comparison(open(), SEED, "NaN past offsets[E]")) {
+    try (Comparison c = compare(SEED, "NaN past offsets[E]")) {
       Pair starts = c.ints(new int[] {0, 3, 5}, 3);
       Pair x = c.normal(9, 6);
       Pair dy = c.normal(9, 4);
-      Pair dw = c.normal(2, 4, 6);
+      Pair dw = c.normal(FLOAT, 2, 4, 6);
       c.run(
           (b, at) -> {
             b.elementwise().fill(at.of(x.slice(5, 4)), Double.NaN);
@@ -162,14 +211,14 @@ abstract class MatmulOpsContract {
   @ParameterizedTest
   @ValueSource(ints = {5, 129})
   void repeatedCallsGiveTheSameBits(int rows) {
-    try (Comparison c = new Comparison(open(), SEED, "rows " + rows)) {
+    try (Comparison c = compare(SEED, "rows " + rows)) {
       Pair x = c.normal(rows, 130);
       Pair w = c.normal(67, 130);
       Pair dy = c.normal(rows, 67);
       Pair y = c.poisoned(rows, 67);
       Pair dx = c.poisoned(rows, 130);
-      Pair dw = c.normal(67, 130);
-      Pair dbias = c.normal(67);
+      Pair dw = c.normal(FLOAT, 67, 130);
+      Pair dbias = c.normal(FLOAT, 67);
       c.checkRepeatable(
           (b, at) -> {
             b.matmul().forward(at.of(x), at.of(w), null, false, at.of(y));
@@ -180,20 +229,47 @@ abstract class MatmulOpsContract {
   }
 
   @Test
+  void repeatedRouterAndGroupedCallsGiveTheSameBits() {
+    try (Comparison c = compare(SEED, "router and experts")) {
+      Pair starts = c.ints(new int[] {0, 60, 60, 131}, 4);
+      Pair x = c.normal(131, 66);
+      Pair router = c.normal(FLOAT, 3, 66);
+      Pair logits = c.normal(FLOAT, 131, 3);
+      Pair drouter = c.normal(FLOAT, 3, 66);
+      Pair w = c.normal(3, 67, 66);
+      Pair y = c.normal(131, 67);
+      Pair dx = c.normal(131, 66);
+      Pair dw = c.normal(FLOAT, 3, 67, 66);
+      c.checkRepeatable(
+          (b, at) -> {
+            MatmulOps ops = b.matmul();
+            ops.forward(at.of(x), at.of(router), null, false, at.of(logits));
+            ops.backwardInput(at.of(logits), at.of(router), true, at.of(dx));
+            ops.backwardWeight(at.of(logits), at.of(x), at.of(drouter), null);
+            ops.groupedForward(at.of(x), at.of(w), at.of(starts), at.of(y));
+            ops.groupedBackwardInput(at.of(y), at.of(w), at.of(starts), true, at.of(dx));
+            ops.groupedBackwardWeight(at.of(y), at.of(x), at.of(starts), at.of(dw));
+          });
+    }
+  }
+
+  @Test
   void wrongShapesAreRefusedByName() {
     try (Backend b = open()) {
       MatmulOps ops = b.matmul();
-      Tensor x = b.allocate(4, 3);
-      Tensor w = b.allocate(2, 3);
-      Tensor y = b.allocate(4, 2);
-      Tensor wrong = b.allocate(5, 7);
+      Tensor x = compute(b, 4, 3);
+      Tensor w = compute(b, 2, 3);
+      Tensor y = compute(b, 4, 2);
+      Tensor wrong = compute(b, 5, 7);
+      Tensor dw = b.allocate(2, 3);
+      Tensor wrongFloats = b.allocate(5, 7);
       Comparison.assertShapeError("w", () -> ops.forward(x, wrong, null, false, y));
       Comparison.assertShapeError("y", () -> ops.forward(x, w, null, false, wrong));
-      Comparison.assertShapeError("bias", () -> ops.forward(x, w, b.allocate(3), false, y));
+      Comparison.assertShapeError("bias", () -> ops.forward(x, w, compute(b, 3), false, y));
       Comparison.assertShapeError("w", () -> ops.backwardInput(y, wrong, false, x));
       Comparison.assertShapeError("dx", () -> ops.backwardInput(y, w, false, wrong));
-      Comparison.assertShapeError("dw", () -> ops.backwardWeight(y, x, wrong, null));
-      Comparison.assertShapeError("dbias", () -> ops.backwardWeight(y, x, w, b.allocate(9)));
+      Comparison.assertShapeError("dw", () -> ops.backwardWeight(y, x, wrongFloats, null));
+      Comparison.assertShapeError("dbias", () -> ops.backwardWeight(y, x, dw, b.allocate(9)));
     }
   }
 

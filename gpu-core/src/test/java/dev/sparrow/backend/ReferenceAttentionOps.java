@@ -1,9 +1,24 @@
 package dev.sparrow.backend;
 
 import dev.sparrow.tensor.Tensor;
+import java.util.function.DoubleUnaryOperator;
 
 /** Causal attention with whole score matrices, in double. */
 final class ReferenceAttentionOps implements AttentionOps {
+  private final DoubleUnaryOperator operand;
+
+  ReferenceAttentionOps() {
+    this(DoubleUnaryOperator.identity());
+  }
+
+  /**
+   * @param operand what becomes of P and dS before they enter a product: tensor cores take them in
+   *     bf16
+   */
+  ReferenceAttentionOps(DoubleUnaryOperator operand) {
+    this.operand = operand;
+  }
+
   @Override
   public void forward(
       AttentionShape shape, Tensor qkv, Dropout dropout, Tensor out, Tensor logSumExp) {
@@ -12,7 +27,7 @@ final class ReferenceAttentionOps implements AttentionOps {
     logSumExp.require("logSumExp", shape.sequences() * shape.heads(), shape.length());
     for (int b = 0; b < shape.sequences(); b++) {
       for (int h = 0; h < shape.heads(); h++) {
-        Head head = new Head(shape, b, h);
+        Head head = new Head(shape, b, h, operand);
         double[][] p = head.probabilities(qkv, logSumExp);
         double[][] mask = head.mask(dropout);
         // O_i = Σ_j P_ij·m_ij·V_j
@@ -20,7 +35,7 @@ final class ReferenceAttentionOps implements AttentionOps {
           for (int c = 0; c < shape.headWidth(); c++) {
             double sum = 0;
             for (int j = 0; j <= i; j++) {
-              sum += p[i][j] * mask[i][j] * head.value(qkv, j, c);
+              sum += operand.applyAsDouble(p[i][j] * mask[i][j]) * head.value(qkv, j, c);
             }
             Doubles.of(out).set(head.row(i), head.column(c), sum);
           }
@@ -48,7 +63,7 @@ final class ReferenceAttentionOps implements AttentionOps {
     }
     for (int b = 0; b < shape.sequences(); b++) {
       for (int h = 0; h < shape.heads(); h++) {
-        new Head(shape, b, h).backward(qkv, out, logSumExp, dout, dropout, dqkv);
+        new Head(shape, b, h, operand).backward(qkv, out, logSumExp, dout, dropout, dqkv);
       }
     }
   }
@@ -68,7 +83,7 @@ final class ReferenceAttentionOps implements AttentionOps {
     }
     for (int b = 0; b < shape.sequences(); b++) {
       for (int h = 0; h < shape.heads(); h++) {
-        Head head = new Head(shape, b, h);
+        Head head = new Head(shape, b, h, operand);
         for (int i = 0; i < shape.length(); i++) {
           for (int c = 0; c < shape.headWidth(); c++) {
             int slot = b * capacity + position + i;
@@ -84,7 +99,7 @@ final class ReferenceAttentionOps implements AttentionOps {
   }
 
   /** One head of one sequence. */
-  private record Head(AttentionShape shape, int sequence, int head) {
+  private record Head(AttentionShape shape, int sequence, int head, DoubleUnaryOperator operand) {
     int row(int i) {
       return sequence * shape.length() + i;
     }
@@ -172,12 +187,13 @@ final class ReferenceAttentionOps implements AttentionOps {
           for (int c = 0; c < shape.headWidth(); c++) {
             dp += mask[i][j] * dO.get(row(i), column(c)) * value(qkv, j, c);
           }
-          double ds = p * (dp - d);
+          double ds = operand.applyAsDouble(p * (dp - d));
+          double kept = operand.applyAsDouble(p * mask[i][j]);
           for (int c = 0; c < shape.headWidth(); c++) {
             int q = column(c);
             gradient.add(row(i), q, scale() * ds * key(qkv, j, c));
             gradient.add(row(j), shape.width() + q, scale() * ds * query(qkv, i, c));
-            gradient.add(row(j), 2 * shape.width() + q, p * mask[i][j] * dO.get(row(i), q));
+            gradient.add(row(j), 2 * shape.width() + q, kept * dO.get(row(i), q));
           }
         }
       }
@@ -196,7 +212,8 @@ final class ReferenceAttentionOps implements AttentionOps {
       for (int c = 0; c < shape.headWidth(); c++) {
         double sum = 0;
         for (int j = 0; j <= last; j++) {
-          sum += StrictMath.exp(scores[j] - l) * Doubles.of(values).get(firstSlot + j, column(c));
+          double p = operand.applyAsDouble(StrictMath.exp(scores[j] - l));
+          sum += p * Doubles.of(values).get(firstSlot + j, column(c));
         }
         Doubles.of(out).set(row(i), column(c), sum);
       }

@@ -13,7 +13,7 @@ final class ReferenceOptimizerOps implements OptimizerOps {
       Tensor secondMoment) {
     Tensor gradient = weights.gradient();
     Tensor parameter = weights.parameter();
-    Checks.size("parameter", gradient.size(), parameter);
+    requireWeights(weights);
     Checks.size("firstMoment", gradient.size(), firstMoment);
     Checks.size("secondMoment", gradient.size(), secondMoment);
     double beta1 = settings.beta1();
@@ -37,7 +37,7 @@ final class ReferenceOptimizerOps implements OptimizerOps {
   public void sgd(Sgd settings, double gradientScale, Weights weights, Tensor momentum) {
     Tensor gradient = weights.gradient();
     Tensor parameter = weights.parameter();
-    Checks.size("parameter", gradient.size(), parameter);
+    requireWeights(weights);
     Checks.size("momentum", gradient.size(), momentum);
     Doubles w = Doubles.of(parameter);
     Doubles v = Doubles.of(momentum);
@@ -48,6 +48,19 @@ final class ReferenceOptimizerOps implements OptimizerOps {
       v.set(i, settings.momentum() * v.get(i) + g);
       double direction = settings.nesterov() ? g + settings.momentum() * v.get(i) : v.get(i);
       w.set(i, w.get(i) - settings.learningRate() * direction);
+    }
+  }
+
+  private static void requireWeights(Weights weights) {
+    long size = weights.gradient().size();
+    Checks.size("parameter", size, weights.parameter());
+    if (weights.decay().size() != size) {
+      throw new IllegalArgumentException(
+          "decay: expected segments of " + size + " elements, got " + weights.decay().size());
+    }
+    if (weights.copy() != null) {
+      throw new IllegalArgumentException(
+          "copy: expected null, since the oracle has one float type, got " + weights.copy());
     }
   }
 

@@ -6,7 +6,7 @@ import dev.sparrow.tensor.Tensor;
 final class ReferenceRoutingOps implements RoutingOps {
   @Override
   public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
-    Checks.size("out", x.size(), out);
+    Checks.size("jitter: out", x.size(), out);
     for (int i = 0; i < out.size(); i++) {
       double factor = 1 - epsilon + 2 * epsilon * Philox.uniform(draws.key(), draws.counter() + i);
       Doubles.of(out).set(i, Doubles.of(x).get(i) * factor);
@@ -203,8 +203,8 @@ final class ReferenceRoutingOps implements RoutingOps {
 
   @Override
   public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
-    sorted.require("sorted", x.rows() * k);
-    y.require("y", x.rows() * k, x.columns());
+    sorted.require("gather: sorted", x.rows() * k);
+    y.require("gather: y", x.rows() * k, x.columns());
     for (int row = 0; row < kept(offsets); row++) {
       int token = Ints.of(sorted).get(row) / k;
       for (int c = 0; c < x.columns(); c++) {
@@ -216,8 +216,8 @@ final class ReferenceRoutingOps implements RoutingOps {
   @Override
   public void gatherBackward(
       Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
-    sorted.require("sorted", dx.rows() * k);
-    dy.require("dy", dx.rows() * k, dx.columns());
+    sorted.require("gatherBackward: sorted", dx.rows() * k);
+    dy.require("gatherBackward: dy", dx.rows() * k, dx.columns());
     int[] rowOf = rows(sorted, offsets);
     for (int t = 0; t < dx.rows(); t++) {
       for (int c = 0; c < dx.columns(); c++) {
@@ -234,7 +234,7 @@ final class ReferenceRoutingOps implements RoutingOps {
   @Override
   public void scatter(
       Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
-    int k = requireScatter(sorted, weights, out, y);
+    int k = requireScatter("scatter", sorted, weights, out, y);
     int[] rowOf = rows(sorted, offsets);
     for (int t = 0; t < out.rows(); t++) {
       for (int c = 0; c < out.columns(); c++) {
@@ -257,9 +257,9 @@ final class ReferenceRoutingOps implements RoutingOps {
       Tensor weights,
       Tensor dy,
       Tensor dweights) {
-    int k = requireScatter(sorted, weights, dout, y);
-    dy.require("dy", y.rows(), y.columns());
-    dweights.require("dweights", weights.rows(), k);
+    int k = requireScatter("scatterBackward", sorted, weights, dout, y);
+    dy.require("scatterBackward: dy", y.rows(), y.columns());
+    dweights.require("scatterBackward: dweights", weights.rows(), k);
     int[] rowOf = rows(sorted, offsets);
     for (int a = 0; a < rowOf.length; a++) {
       double dot = 0;
@@ -272,11 +272,12 @@ final class ReferenceRoutingOps implements RoutingOps {
     }
   }
 
-  private static int requireScatter(Tensor sorted, Tensor weights, Tensor out, Tensor y) {
+  private static int requireScatter(
+      String op, Tensor sorted, Tensor weights, Tensor out, Tensor y) {
     int k = weights.columns();
-    weights.require("weights", out.rows(), k);
-    sorted.require("sorted", out.rows() * k);
-    y.require("y", out.rows() * k, out.columns());
+    weights.require(op + ": weights", out.rows(), k);
+    sorted.require(op + ": sorted", out.rows() * k);
+    y.require(op + ": y", out.rows() * k, out.columns());
     return k;
   }
 

@@ -1,9 +1,12 @@
 package dev.sparrow.backend;
 
+import static dev.sparrow.backend.Comparison.Type.COMPUTE;
+import static dev.sparrow.backend.Comparison.Type.FLOAT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.Comparison.Type;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
@@ -16,12 +19,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What must hold of routing whatever the numbers are; needs no oracle. */
-abstract class RoutingInvariantsContract {
+/**
+ * What must hold of routing whatever the numbers are; needs no oracle. Bits stay bits in either
+ * type: what is moved is in the compute type, what a router decides in the float type.
+ */
+abstract class RoutingInvariantsContract extends Contract {
   private static final long SEED = 1001;
   private Backend backend;
-
-  protected abstract Backend open();
 
   @BeforeEach
   void openBackend() {
@@ -89,17 +93,17 @@ abstract class RoutingInvariantsContract {
   void gatherThenScatterIsTheIdentity(int tokens, int experts, int width) {
     RandomValues random = new RandomValues(SEED);
     Sorted sorted = sort(random.integers(tokens, 0, experts), tokens, experts, 1);
-    float[] values = random.normal(tokens * width);
-    Tensor x = floats(values, tokens, width);
-    Tensor y = nan(tokens, width);
-    Tensor out = nan(tokens, width);
+    Tensor x = computed(random.normal(tokens * width), tokens, width);
+    float[] values = download(x);
+    Tensor y = nan(COMPUTE, tokens, width);
+    Tensor out = nan(COMPUTE, tokens, width);
     Tensor ones = backend.allocate(tokens, 1);
     backend.elementwise().fill(ones, 1);
     RoutingOps ops = backend.routing();
     ops.gather(x, sorted.rows(), sorted.starts(), 1, y);
     ops.scatter(y, sorted.rows(), sorted.starts(), ones, false, out);
     assertArrayEquals(values, download(out), "seed " + SEED);
-    Tensor back = nan(tokens, width);
+    Tensor back = nan(COMPUTE, tokens, width);
     ops.gatherBackward(y, sorted.rows(), sorted.starts(), 1, false, back);
     assertArrayEquals(values, download(back), "gatherBackward, seed " + SEED);
   }
@@ -132,9 +136,9 @@ abstract class RoutingInvariantsContract {
   private float[] throughExperts(float[] x, float[] weights, int[] chosen, int k, int width) {
     int tokens = chosen.length / k;
     Sorted sorted = sort(chosen, tokens, 11, k);
-    Tensor y = nan(chosen.length, width);
-    Tensor out = nan(tokens, width);
-    backend.routing().gather(floats(x, tokens, width), sorted.rows(), sorted.starts(), k, y);
+    Tensor y = nan(COMPUTE, chosen.length, width);
+    Tensor out = nan(COMPUTE, tokens, width);
+    backend.routing().gather(computed(x, tokens, width), sorted.rows(), sorted.starts(), k, y);
     backend
         .routing()
         .scatter(y, sorted.rows(), sorted.starts(), floats(weights, tokens, k), false, out);
@@ -148,9 +152,9 @@ abstract class RoutingInvariantsContract {
     int tokens = 33;
     int k = 4;
     Tensor logits = floats(new RandomValues(SEED).normal(tokens * 9), tokens, 9);
-    Tensor weights = nan(tokens, k);
+    Tensor weights = nan(FLOAT, tokens, k);
     Tensor experts = backend.allocate(DType.I32, Shape.of(tokens, k));
-    backend.routing().topK(logits, null, p, nan(tokens, 9), weights, experts);
+    backend.routing().topK(logits, null, p, nan(FLOAT, tokens, 9), weights, experts);
     float[] w = download(weights);
     for (int t = 0; t < tokens; t++) {
       double norm = 0;
@@ -167,7 +171,8 @@ abstract class RoutingInvariantsContract {
   private int[] choose(float[] values, int tokens, int experts, int k) {
     Tensor logits = floats(values, tokens, experts);
     Tensor chosen = backend.allocate(DType.I32, Shape.of(tokens, k));
-    backend.routing().topK(logits, null, 1, nan(tokens, experts), nan(tokens, k), chosen);
+    Tensor probabilities = nan(FLOAT, tokens, experts);
+    backend.routing().topK(logits, null, 1, probabilities, nan(FLOAT, tokens, k), chosen);
     return downloadInts(chosen);
   }
 
@@ -218,8 +223,14 @@ abstract class RoutingInvariantsContract {
     return tensor;
   }
 
-  private Tensor nan(int... dims) {
-    Tensor tensor = backend.allocate(dims);
+  private Tensor computed(float[] values, int... dims) {
+    Tensor tensor = compute(backend, dims);
+    backend.upload(values, 0, tensor);
+    return tensor;
+  }
+
+  private Tensor nan(Type type, int... dims) {
+    Tensor tensor = backend.allocate(type.of(backend), Shape.of(dims));
     backend.elementwise().fill(tensor, Double.NaN);
     return tensor;
   }

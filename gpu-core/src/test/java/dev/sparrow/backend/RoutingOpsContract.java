@@ -1,18 +1,25 @@
 package dev.sparrow.backend;
 
+import static dev.sparrow.backend.Comparison.Type.FLOAT;
+
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What every backend's routing must do. */
-abstract class RoutingOpsContract {
+/**
+ * What every backend's routing must do. A router's numbers, the weights of its choices and their
+ * gradients are in the float type; what is moved, and its gradients, in the compute type. In bf16
+ * the moves copy bits, and a sum over a token's choices is fp32 until it is rounded once.
+ */
+abstract class RoutingOpsContract extends Contract {
   private static final long SEED = 901;
-
-  protected abstract Backend open();
+  private static final double TWO_ROUNDINGS = 0x1p-22;
+  private static final RandomKey KEY = new RandomKey(0x123456789abcdefL, 0xfedcba987654321L);
 
   @ParameterizedTest
   @CsvSource({
@@ -30,8 +37,8 @@ abstract class RoutingOpsContract {
   })
   void topKEqualsTheOracle(int tokens, int experts, int k, double normalization) {
     String what = "T %d, E %d, k %d, norm %s".formatted(tokens, experts, k, normalization);
-    try (Comparison c = new Comparison(open(), SEED + tokens, what)) {
-      Pair logits = c.normal(tokens, experts);
+    try (Comparison c = compare(SEED + tokens, what)) {
+      Pair logits = c.normal(FLOAT, tokens, experts);
       checkTopK(c, logits, null, normalization, k);
     }
   }
@@ -40,8 +47,9 @@ abstract class RoutingOpsContract {
   @CsvSource({"5, 3, 2, 1", "33, 16, 4, 0", "65, 63, 2, 1"})
   void biasDirectsTheChoiceAlone(int tokens, int experts, int k, double normalization) {
     String what = "biased T %d, E %d, k %d".formatted(tokens, experts, k);
-    try (Comparison c = new Comparison(open(), SEED + tokens, what)) {
-      checkTopK(c, c.normal(tokens, experts), c.normal(experts), normalization, k);
+    try (Comparison c = compare(SEED + tokens, what)) {
+      Pair logits = c.normal(FLOAT, tokens, experts);
+      checkTopK(c, logits, c.normal(FLOAT, experts), normalization, k);
     }
   }
 
@@ -51,22 +59,23 @@ abstract class RoutingOpsContract {
    */
   @Test
   void largeLogitsDoNotOverflow() {
-    try (Comparison c = new Comparison(open(), SEED, "large logits")) {
-      checkTopK(c, c.uniform(-1000, 1000, 9, 17), null, 0, 1);
+    try (Comparison c = compare(SEED, "large logits")) {
+      checkTopK(c, c.uniform(FLOAT, -1000, 1000, 9, 17), null, 0, 1);
     }
   }
 
   /** Probabilities are one exponential over a fixed-order sum: 1e-5 relative. */
-  private static void checkTopK(Comparison c, Pair logits, Pair bias, double norm, int k) {
+  private void checkTopK(Comparison c, Pair logits, Pair bias, double norm, int k) {
     int tokens = logits.reference().rows();
     int experts = logits.reference().columns();
-    Pair probabilities = c.poisoned(tokens, experts);
-    Pair weights = c.poisoned(tokens, k);
+    skipWhereSlow(Cost.passes(k + 8, tokens * experts));
+    Pair probabilities = c.poisoned(FLOAT, tokens, experts);
+    Pair weights = c.poisoned(FLOAT, tokens, k);
     Pair chosen = c.integers(-9, -8, tokens, k);
-    Pair dweights = c.normal(tokens, k);
-    Pair dprobabilities = c.normal(experts);
-    Pair dlogits = c.poisoned(tokens, experts);
-    Pair plain = c.poisoned(tokens, experts);
+    Pair dweights = c.normal(FLOAT, tokens, k);
+    Pair dprobabilities = c.normal(FLOAT, experts);
+    Pair dlogits = c.poisoned(FLOAT, tokens, experts);
+    Pair plain = c.poisoned(FLOAT, tokens, experts);
     c.run(
         (b, at) -> {
           RoutingOps ops = b.routing();
@@ -90,10 +99,10 @@ abstract class RoutingOpsContract {
 
   @Test
   void tiesGoToTheLowerExpert() {
-    try (Comparison c = new Comparison(open(), SEED, "equal logits")) {
-      Pair logits = c.uniform(2, 2, 5, 37);
-      Pair probabilities = c.poisoned(5, 37);
-      Pair weights = c.poisoned(5, 4);
+    try (Comparison c = compare(SEED, "equal logits")) {
+      Pair logits = c.uniform(FLOAT, 2, 2, 5, 37);
+      Pair probabilities = c.poisoned(FLOAT, 5, 37);
+      Pair weights = c.poisoned(FLOAT, 5, 4);
       Pair chosen = c.integers(-9, -8, 5, 4);
       c.run(
           (b, at) ->
@@ -119,22 +128,23 @@ abstract class RoutingOpsContract {
   })
   void movesEqualTheOracle(int tokens, int experts, int k, int first, int width) {
     String what = "T %d, E %d from %d, k %d, width %d".formatted(tokens, experts, first, k, width);
-    try (Comparison c = new Comparison(open(), SEED + tokens, what)) {
+    try (Comparison c = compare(SEED + tokens, what)) {
       checkMoves(c, c.integers(first, experts, tokens, k), experts, width);
     }
   }
 
   @Test
   void everyAssignmentMayBeDropped() {
-    try (Comparison c = new Comparison(open(), SEED, "all dropped")) {
+    try (Comparison c = compare(SEED, "all dropped")) {
       checkMoves(c, c.integers(-1, 0, 6, 2), 4, 9);
     }
   }
 
-  private static void checkMoves(Comparison c, Pair chosen, int experts, int width) {
+  private void checkMoves(Comparison c, Pair chosen, int experts, int width) {
     int tokens = chosen.reference().rows();
     int k = chosen.reference().columns();
     int rows = tokens * k;
+    skipWhereSlow(Cost.passes(12, rows * width));
     Pair offsets = c.integers(-9, -8, experts + 1);
     Pair sorted = c.integers(-9, -8, rows);
     c.run((b, at) -> b.routing().sort(at.of(chosen), at.of(offsets), at.of(sorted)));
@@ -142,14 +152,14 @@ abstract class RoutingOpsContract {
     c.checkInts("sorted", sorted);
 
     Pair x = c.normal(tokens, width);
-    Pair weights = c.uniform(0, 1, tokens, k);
+    Pair weights = c.uniform(FLOAT, 0, 1, tokens, k);
     Pair gathered = c.poisoned(rows, width);
     Pair y = c.normal(rows, width);
     Pair out = c.poisoned(tokens, width);
     Pair outAdded = c.normal(tokens, width);
     Pair dout = c.normal(tokens, width);
     Pair dy = c.poisoned(rows, width);
-    Pair dweights = c.poisoned(tokens, k);
+    Pair dweights = c.poisoned(FLOAT, tokens, k);
     Pair dx = c.poisoned(tokens, width);
     Pair dxAdded = c.normal(tokens, width);
     c.run(
@@ -175,6 +185,100 @@ abstract class RoutingOpsContract {
     c.check("dx accumulated", dxAdded, sum, Comparison.FEW_ROUNDINGS);
   }
 
+  /** Of one and of many experts, among them the first and the last without rows. */
+  @ParameterizedTest
+  @CsvSource({"1, 1", "3, 5", "64, 1000", "65, 33", "1024, 7"})
+  void loadsEqualTheOracle(int experts, int most) {
+    try (Comparison c = compare(SEED + experts, "loads of " + experts)) {
+      int[] starts = new RandomValues(SEED).integers(experts + 1, 0, most);
+      starts[0] = 0;
+      starts[1] = 0;
+      Arrays.parallelPrefix(starts, Integer::sum);
+      starts[experts] = starts[experts - 1];
+      Pair offsets = c.ints(starts, experts + 1);
+      Pair load = c.integers(-9, -8, experts);
+      Pair sums = c.integers(0, 1 << 20, experts);
+      Pair dprobabilities = c.poisoned(FLOAT, experts);
+      c.run(
+          (b, at) -> {
+            RoutingOps ops = b.routing();
+            ops.load(at.of(offsets), at.of(load));
+            ops.addLoad(at.of(load), at.of(sums));
+            ops.addLoad(at.of(load), at.of(sums));
+            ops.loadBalancingGradient(at.of(load), 0.013, at.of(dprobabilities));
+          });
+      c.checkInts("load", load);
+      c.checkInts("sums", sums);
+      c.check("dprobabilities", dprobabilities, 0, TWO_ROUNDINGS);
+    }
+  }
+
+  /** Counters off every block boundary and past 2^32: the same noise on every backend. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 0.5, 0",
+    "7, 0.01, 1",
+    "64, 0.1, 4",
+    "129, 0, 3",
+    "65, 0.5, 4294967294",
+    "131, 0.1, 8589934597",
+    "40003, 0.1, 13"
+  })
+  void jitterFollowsTheOraclesDraws(int size, double epsilon, long counter) {
+    skipWhereSlow(Cost.passes(4, size));
+    Draws draws = Draws.from(KEY, counter);
+    String what = "size %d, epsilon %s, counter %d".formatted(size, epsilon, counter);
+    try (Comparison c = compare(SEED, what)) {
+      Pair x = c.normal(size);
+      Pair out = c.poisoned(size);
+      Pair inPlace = c.normal(size);
+      c.run(
+          (b, at) -> {
+            b.routing().jitter(at.of(x), epsilon, draws, at.of(out));
+            b.routing().jitter(at.of(inPlace), epsilon, draws, at.of(inPlace));
+          });
+      // The factor, in [1/2, 3/2), comes from four roundings in fp32, and x makes a fifth.
+      c.check("out", out, 0, 2 * TWO_ROUNDINGS);
+      c.check("in place", inPlace, 0, 2 * TWO_ROUNDINGS);
+    }
+  }
+
+  @Test
+  void repeatedCallsGiveTheSameBits() {
+    try (Comparison c = compare(SEED, "T 129, E 7, k 3, width 33")) {
+      Pair logits = c.normal(FLOAT, 129, 7);
+      Pair weights = c.poisoned(FLOAT, 129, 3);
+      Pair dweights = c.poisoned(FLOAT, 129, 3);
+      Pair dlogits = c.poisoned(FLOAT, 129, 7);
+      Pair probabilities = c.poisoned(FLOAT, 129, 7);
+      Pair experts = c.integers(-9, -8, 129, 3);
+      Pair offsets = c.integers(-9, -8, 8);
+      Pair sorted = c.integers(-9, -8, 387);
+      Pair x = c.normal(129, 33);
+      Pair y = c.poisoned(387, 33);
+      Pair dy = c.poisoned(387, 33);
+      Pair out = c.normal(129, 33);
+      Pair dx = c.normal(129, 33);
+      c.checkRepeatable(
+          (b, at) -> {
+            RoutingOps ops = b.routing();
+            Tensor l = at.of(logits);
+            Tensor p = at.of(probabilities);
+            Tensor w = at.of(weights);
+            Tensor e = at.of(experts);
+            Tensor s = at.of(sorted);
+            Tensor o = at.of(offsets);
+            ops.topK(l, null, 2, p, w, e);
+            ops.sort(e, o, s);
+            ops.gather(at.of(x), s, o, 3, at.of(y));
+            ops.scatter(at.of(y), s, o, w, true, at.of(out));
+            ops.scatterBackward(at.of(out), at.of(y), s, o, w, at.of(dy), at.of(dweights));
+            ops.gatherBackward(at.of(dy), s, o, 3, true, at.of(dx));
+            ops.topKBackward(at.of(dweights), e, w, 2, p, null, 0.01, l, at.of(dlogits));
+          });
+    }
+  }
+
   /**
    * Moves name the op and list all shapes, since tokens, assignments and rows depend on another.
    */
@@ -188,21 +292,27 @@ abstract class RoutingOpsContract {
       Tensor offsets = b.allocate(DType.I32, Shape.of(4));
       Tensor sorted = b.allocate(DType.I32, Shape.of(8));
       Tensor wrongInts = b.allocate(DType.I32, Shape.of(5));
-      Tensor wrong = b.allocate(5, 7);
-      Tensor y = b.allocate(8, 6);
-      Tensor x = b.allocate(4, 6);
+      Tensor wrongFloats = b.allocate(5, 7);
+      Tensor wrong = compute(b, 5, 7);
+      Tensor y = compute(b, 8, 6);
+      Tensor x = compute(b, 4, 6);
       Comparison.assertShapeError(
-          "probabilities", () -> ops.topK(logits, null, 0, wrong, weights, experts));
+          "probabilities", () -> ops.topK(logits, null, 0, wrongFloats, weights, experts));
       Comparison.assertShapeError(
           "experts", () -> ops.topK(logits, null, 0, logits, weights, wrongInts));
       Comparison.assertShapeError(
-          "bias", () -> ops.topK(logits, wrong, 0, logits, weights, experts));
+          "bias", () -> ops.topK(logits, wrongFloats, 0, logits, weights, experts));
+      Comparison.assertShapeError("jitter", () -> ops.jitter(x, 0.1, Draws.from(KEY, 0), y));
+      Comparison.assertShapeError("offsets", () -> ops.load(offsets, wrongInts));
+      Comparison.assertShapeError("sums", () -> ops.addLoad(offsets, wrongInts));
+      Comparison.assertShapeError(
+          "dprobabilities", () -> ops.loadBalancingGradient(offsets, 1, wrongFloats));
       Comparison.assertShapeError("sorted", () -> ops.sort(experts, offsets, wrongInts));
       Comparison.assertShapeError("gather", () -> ops.gather(x, sorted, offsets, 2, wrong));
       Comparison.assertShapeError(
           "scatter", () -> ops.scatter(wrong, sorted, offsets, weights, false, x));
       Comparison.assertShapeError(
-          "dweights", () -> ops.scatterBackward(x, y, sorted, offsets, weights, y, wrong));
+          "dweights", () -> ops.scatterBackward(x, y, sorted, offsets, weights, y, wrongFloats));
     }
   }
 }

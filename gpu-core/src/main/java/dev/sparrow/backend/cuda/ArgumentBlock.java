@@ -11,6 +11,10 @@ import java.nio.ByteOrder;
  * as C aligns it, and an array of pointers to them. Allocated once and rewritten for each launch,
  * which the driver permits because it copies them before the call returns; so a launch makes no
  * garbage. Arguments are appended in the order of the kernel's parameters. One thread at a time.
+ *
+ * <p>Behind the pointers stand as many addresses more, one past each value, the last value's first,
+ * and then a null. A driver has no use for them; the emulated one (kernels/emulate/driver) finds by
+ * them arguments that are missing, surplus or of another size than the kernel's.
  */
 final class ArgumentBlock {
   /** What every supported driver and GPU takes. */
@@ -23,20 +27,22 @@ final class ArgumentBlock {
 
   static final int MOST_STRUCT_BYTES = 128;
 
+  private static final int POINTER_BYTES = (2 * MOST_ARGUMENTS + 1) * Long.BYTES;
+
   private final Memory memory;
   private final ByteBuffer values;
   private final HostAddress pointers;
   private final long base;
+  private final int[] ends = new int[MOST_ARGUMENTS];
   private int count;
   private int end;
 
   ArgumentBlock() {
-    int pointerBytes = MOST_ARGUMENTS * Long.BYTES;
-    memory = new Memory(VALUE_BYTES + pointerBytes + STRUCT_ALIGNMENT);
+    memory = new Memory(VALUE_BYTES + POINTER_BYTES + STRUCT_ALIGNMENT);
     long start = Pointer.nativeValue(memory);
     long aligned = (start + STRUCT_ALIGNMENT - 1) / STRUCT_ALIGNMENT * STRUCT_ALIGNMENT;
     base = aligned;
-    values = memory.getByteBuffer(aligned - start, VALUE_BYTES + pointerBytes);
+    values = memory.getByteBuffer(aligned - start, VALUE_BYTES + POINTER_BYTES);
     values.order(ByteOrder.nativeOrder());
     pointers = new HostAddress(aligned + VALUE_BYTES);
   }
@@ -56,6 +62,11 @@ final class ArgumentBlock {
   /** A device pointer to the tensor's first element. */
   ArgumentBlock tensor(Tensor tensor) {
     return int64(DeviceStorage.address(tensor));
+  }
+
+  /** A device pointer that may be null. */
+  ArgumentBlock tensorOrNull(Tensor tensor) {
+    return int64(tensor == null ? 0 : DeviceStorage.address(tensor));
   }
 
   ArgumentBlock int32(int value) {
@@ -94,8 +105,15 @@ final class ArgumentBlock {
     return count;
   }
 
-  /** The {@code void**} of cuLaunchKernel; valid as long as this block is reachable. */
+  /**
+   * The {@code void**} of cuLaunchKernel for the arguments appended until now; valid as long as
+   * this block is reachable.
+   */
   HostAddress pointers() {
+    for (int i = 0; i < count; i++) {
+      setSlot(2 * count - 1 - i, base + ends[i]);
+    }
+    setSlot(2 * count, 0);
     return pointers;
   }
 
@@ -113,9 +131,13 @@ final class ArgumentBlock {
               + end
               + "; was clear() called before packing?");
     }
-    values.putLong(VALUE_BYTES + count * Long.BYTES, base + at);
-    count++;
+    setSlot(count, base + at);
     end = at + bytes;
+    ends[count++] = end;
     return at;
+  }
+
+  private void setSlot(int slot, long address) {
+    values.putLong(VALUE_BYTES + slot * Long.BYTES, address);
   }
 }

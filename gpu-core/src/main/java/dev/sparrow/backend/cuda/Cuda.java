@@ -107,6 +107,10 @@ final class Cuda {
     check("cuCtxPushCurrent", JCudaDriver.cuCtxPushCurrent(context));
   }
 
+  static void setCurrent(CUcontext context) {
+    check("cuCtxSetCurrent", JCudaDriver.cuCtxSetCurrent(context));
+  }
+
   static void popCurrent() {
     check("cuCtxPopCurrent", JCudaDriver.cuCtxPopCurrent(new CUcontext()));
   }
@@ -177,6 +181,10 @@ final class Cuda {
     float[] millis = new float[1];
     check("cuEventElapsedTime", JCudaDriver.cuEventElapsedTime(millis, start, end));
     return millis[0];
+  }
+
+  static void synchronize(CUevent event) {
+    check("cuEventSynchronize", JCudaDriver.cuEventSynchronize(event));
   }
 
   static void destroy(CUevent event) {

@@ -9,12 +9,14 @@ import jcuda.driver.CUcontext;
  */
 final class CudaContext implements AutoCloseable {
   private final CudaDevice device;
+  private final CUcontext handle;
   private final Thread owner = Thread.currentThread();
   private final LastLaunch lastLaunch = new LastLaunch();
   private boolean closed;
 
-  private CudaContext(CudaDevice device) {
+  private CudaContext(CudaDevice device, CUcontext handle) {
     this.device = device;
+    this.handle = handle;
   }
 
   /** Retains the primary context and makes it current on this thread. */
@@ -26,7 +28,7 @@ final class CudaContext implements AutoCloseable {
       Cuda.releasePrimary(device.handle());
       throw e;
     }
-    return new CudaContext(device);
+    return new CudaContext(device, handle);
   }
 
   CudaDevice device() {
@@ -36,6 +38,11 @@ final class CudaContext implements AutoCloseable {
   /** What was queued last, on any of the context's streams. */
   LastLaunch lastLaunch() {
     return lastLaunch;
+  }
+
+  /** Makes the context current on the calling thread too, for copies beside the owner's work. */
+  void attach() {
+    Cuda.setCurrent(handle);
   }
 
   /** Throws on any thread but the one that opened the context, and after closing. */

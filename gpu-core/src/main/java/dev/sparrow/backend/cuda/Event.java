@@ -36,6 +36,11 @@ final class Event implements AutoCloseable {
     return Cuda.elapsedMillis(start.handle, handle);
   }
 
+  /** Waits until the device has passed the event as it was last recorded; any thread may. */
+  void synchronizeSync() {
+    Cuda.synchronize(handle);
+  }
+
   @Override
   public void close() {
     if (!closed) {

@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -35,6 +36,22 @@ class ArgumentBlockTest {
     for (int i : new int[] {1, 3, 5}) {
       assertEquals(0, Pointer.nativeValue(argument(i)) % 8);
     }
+  }
+
+  @Test
+  void behindThePointersStandTheEndsOfTheValuesLastFirstAndANull() {
+    block.clear().int32(1).int64(2).float32(3).struct(ByteBuffer.allocateDirect(120));
+    long[] bytes = {4, 8, 4, 120};
+    for (int i = 0; i < 4; i++) {
+      assertEquals(
+          bytes[i], Pointer.nativeValue(argument(7 - i)) - Pointer.nativeValue(argument(i)));
+    }
+    assertNull(argument(8));
+    block.clear().int32(1);
+    assertEquals(4, Pointer.nativeValue(argument(1)) - Pointer.nativeValue(argument(0)));
+    assertNull(argument(2));
+    block.clear();
+    assertNull(argument(0));
   }
 
   @Test

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class CudaDeviceTest {
@@ -17,18 +18,32 @@ class CudaDeviceTest {
           HexFormat.of().parseHex("ffffffffffffffffffffffffffffffff"),
           HexFormat.of().parseHex("00112233445566778899aabbccddeeff"));
 
+  /** In a JVM of its own, because one that has loaded the emulated driver is not without. */
   @Test
-  void withoutADriverOpeningSaysWhatWasAskedWhatIsMissingAndTheCure() {
-    assumeFalse(GpuPresence.driver(), "this machine has an NVIDIA driver");
-    for (String address : new String[] {"0", UUID, "0"}) {
-      CudaUnavailableException e =
-          assertThrows(CudaUnavailableException.class, () -> CudaDevice.open(address));
-      assertEquals(
-          "GPU address "
-              + address
-              + ": no NVIDIA driver here (libcuda.so.1 not found); install the driver, give the"
-              + " container the GPU, or choose the CPU with train.backend = cpu",
-          e.getMessage());
+  void withoutADriverOpeningSaysWhatWasAskedWhatIsMissingAndTheCure() throws Exception {
+    assumeFalse(GpuPresence.realDriver(), "this machine has an NVIDIA driver");
+    StringBuilder expected = new StringBuilder();
+    for (String address : ASKED) {
+      expected
+          .append("GPU address " + address)
+          .append(": no NVIDIA driver here (libcuda.so.1 not found); install the driver, give the")
+          .append(" container the GPU, or choose the CPU with train.backend = cpu\n");
+    }
+    assertEquals(expected.toString(), GpuPresence.outputOfJvm(OpenWithoutDriver.class, Map.of()));
+  }
+
+  private static final String[] ASKED = {"0", UUID, "0"};
+
+  /** Prints why each does not open. */
+  static final class OpenWithoutDriver {
+    private OpenWithoutDriver() {}
+
+    public static void main(String[] none) {
+      for (String address : ASKED) {
+        System.out.println(
+            assertThrows(CudaUnavailableException.class, () -> CudaDevice.open(address))
+                .getMessage());
+      }
     }
   }
 

@@ -1,0 +1,304 @@
+package dev.sparrow.backend.cuda;
+
+import dev.sparrow.backend.ActivationOps;
+import dev.sparrow.backend.AttentionOps;
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ElementwiseOps;
+import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.backend.HostExchange;
+import dev.sparrow.backend.LossOps;
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.backend.NormOps;
+import dev.sparrow.backend.OptimizerOps;
+import dev.sparrow.backend.Recording;
+import dev.sparrow.backend.RoutingOps;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
+import dev.sparrow.tensor.Storage;
+import dev.sparrow.tensor.Tensor;
+import java.nio.IntBuffer;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.LongConsumer;
+
+/**
+ * One NVIDIA GPU. Activations and the weights that products read are bf16, all arithmetic is fp32,
+ * and so are parameters, their gradients, optimizer state, statistics, losses and routers.
+ *
+ * <p>Ops queue kernels on one stream and return; what has Sync in its name waits for them. Opened,
+ * used and closed by one thread.
+ */
+public final class CudaBackend implements Backend {
+  /** 128 bytes of bf16: rows then start on whole cache lines, and tiles divide them. */
+  private static final int COLUMN_MULTIPLE = 64;
+
+  private final Opened opened = new Opened();
+  private final CudaContext context;
+  private final CachingAllocator memory;
+  private final Stream stream;
+  private final KernelQueue queue;
+  private final TokenOrigin origin;
+  private final CudaElementwiseOps elementwise;
+  private final CudaMatmulOps matmul;
+  private final CudaEmbeddingOps embedding;
+  private final CudaNormOps norm;
+  private final CudaActivationOps activation;
+  private final CudaAttentionOps attention;
+  private final CudaLossOps loss;
+  private final CudaRoutingOps routing;
+  private final CudaOptimizerOps optimizer;
+  private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Map<IntBuffer, PinnedBuffer> hostBuffers = new IdentityHashMap<>();
+  private long allocatedBytes;
+
+  /**
+   * @param address the GPU that Spark assigned to the task: an ordinal or {@code GPU-<uuid>}
+   * @throws CudaUnavailableException with cause and cure, without a driver, that GPU or kernels
+   */
+  public static CudaBackend open(String address) {
+    return new CudaBackend(address, CudaBackend.class.getClassLoader());
+  }
+
+  /**
+   * @param kernels class path that holds the fatbins and their index
+   */
+  CudaBackend(String address, ClassLoader kernels) {
+    try {
+      KernelLibrary.index(kernels); // before the device: what the build lacks, no GPU cures
+      context = opened.add(CudaContext.open(CudaDevice.open(address)));
+      memory = opened.add(new CachingAllocator(new DriverMemory(context)));
+      stream = opened.add(Stream.compute(context));
+      KernelLibrary library = opened.add(KernelLibrary.open(context, kernels));
+      queue = opened.add(new KernelQueue(context, library, memory, stream));
+      origin = opened.add(new TokenOrigin(queue));
+      RotaryTables rotary = opened.add(new RotaryTables(queue));
+      DoubleSums doubleSums = new DoubleSums(queue);
+      PartialSums partialSums = new PartialSums(queue);
+      elementwise = new CudaElementwiseOps(queue, origin, doubleSums);
+      matmul = new CudaMatmulOps(queue, partialSums);
+      embedding = new CudaEmbeddingOps(queue, rotary);
+      norm = new CudaNormOps(queue, partialSums);
+      activation = new CudaActivationOps(queue);
+      attention = new CudaAttentionOps(queue, origin);
+      loss = new CudaLossOps(queue, doubleSums);
+      routing = new CudaRoutingOps(queue, origin);
+      optimizer = opened.add(new CudaOptimizerOps(queue));
+      opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
+    } catch (RuntimeException | Error failed) {
+      opened.closeAfter(failed);
+      throw failed;
+    }
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public String description() {
+    return context.device() + ", bf16 with fp32 accumulation, " + matmul.description();
+  }
+
+  @Override
+  public DType floatType() {
+    return DType.F32;
+  }
+
+  @Override
+  public DType computeType() {
+    return DType.BF16;
+  }
+
+  @Override
+  public int columnMultiple() {
+    return COLUMN_MULTIPLE;
+  }
+
+  @Override
+  public Tensor allocate(DType dtype, Shape shape) {
+    if (dtype == DType.F64) {
+      throw new IllegalArgumentException("allocate: expected F32, BF16, I32 or U8, got F64");
+    }
+    long bytes = Math.multiplyExact(shape.size(), (long) dtype.bytes());
+    long address = memory.allocate(bytes, dtype.name().toLowerCase(Locale.ROOT), shape);
+    if (bytes > 0) {
+      stream.zero(address, bytes);
+    }
+    DeviceStorage storage = new DeviceStorage(dtype, shape.size(), address);
+    owned.add(storage);
+    allocatedBytes += bytes;
+    return new Tensor(storage, 0, shape);
+  }
+
+  @Override
+  public void free(Tensor tensor) {
+    boolean whole = tensor.offset() == 0 && tensor.size() == tensor.storage().length();
+    if (!whole || !owned.remove(tensor.storage())) {
+      throw new IllegalArgumentException(
+          "free: expected a tensor that this backend allocated and still owns, got "
+              + (whole ? "another one, " : "a view, ")
+              + tensor);
+    }
+    memory.free(DeviceStorage.address(tensor));
+    allocatedBytes -= tensor.bytes();
+  }
+
+  @Override
+  public long allocatedBytes() {
+    return allocatedBytes;
+  }
+
+  @Override
+  public void upload(float[] host, int hostOffset, Tensor destination) {
+    DType type = requireFloats("upload", destination);
+    queue
+        .staging()
+        .upload(
+            (out, first, count) -> HostNumbers.put(type, host, hostOffset + first, count, out),
+            Math.toIntExact(destination.size()),
+            type.bytes(),
+            DeviceStorage.address(destination));
+  }
+
+  @Override
+  public void upload(int[] host, int hostOffset, Tensor destination) {
+    Doors.requireType("upload", destination, DType.I32);
+    queue
+        .staging()
+        .upload(
+            (out, first, count) -> out.asIntBuffer().put(host, hostOffset + first, count),
+            Math.toIntExact(destination.size()),
+            Integer.BYTES,
+            DeviceStorage.address(destination));
+  }
+
+  @Override
+  public void upload(IntBuffer host, Tensor destination) {
+    PinnedBuffer pinned = hostBuffers.get(host);
+    if (pinned == null) {
+      int[] values = new int[Math.toIntExact(destination.size())];
+      host.get(host.position(), values);
+      upload(values, 0, destination);
+      return;
+    }
+    Doors.requireType("upload", destination, DType.I32);
+    stream.upload(
+        pinned,
+        (long) host.position() * Integer.BYTES,
+        DeviceStorage.address(destination),
+        destination.bytes());
+  }
+
+  /** Pinned memory, from which an upload is one copy by the device alone. */
+  @Override
+  public IntBuffer hostInts(int count) {
+    PinnedBuffer pinned = opened.add(PinnedBuffer.allocate((long) count * Integer.BYTES));
+    IntBuffer ints = pinned.buffer().asIntBuffer();
+    hostBuffers.put(ints, pinned);
+    return ints;
+  }
+
+  @Override
+  public void downloadSync(Tensor source, float[] host, int hostOffset) {
+    DType type = requireFloats("download", source);
+    queue
+        .staging()
+        .downloadSync(
+            DeviceStorage.address(source),
+            Math.toIntExact(source.size()),
+            type.bytes(),
+            (in, first, count) -> HostNumbers.take(type, in, host, hostOffset + first, count));
+  }
+
+  @Override
+  public void downloadSync(Tensor source, int[] host, int hostOffset) {
+    Doors.requireType("download", source, DType.I32);
+    queue
+        .staging()
+        .downloadSync(
+            DeviceStorage.address(source),
+            Math.toIntExact(source.size()),
+            Integer.BYTES,
+            (in, first, count) -> in.asIntBuffer().get(host, hostOffset + first, count));
+  }
+
+  private static DType requireFloats(String op, Tensor tensor) {
+    if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
+      throw new IllegalArgumentException(op + ": expected F32 or BF16, got " + tensor);
+    }
+    return tensor.dtype();
+  }
+
+  @Override
+  public void synchronize() {
+    stream.synchronizeSync();
+  }
+
+  @Override
+  public Recording record(String name, LongConsumer work) {
+    return opened.add(new CudaRecording(queue, origin, name, work));
+  }
+
+  @Override
+  public HostExchange exchange() {
+    return opened.add(new CudaExchange(context, stream));
+  }
+
+  @Override
+  public ElementwiseOps elementwise() {
+    return elementwise;
+  }
+
+  @Override
+  public MatmulOps matmul() {
+    return matmul;
+  }
+
+  @Override
+  public EmbeddingOps embedding() {
+    return embedding;
+  }
+
+  @Override
+  public NormOps norm() {
+    return norm;
+  }
+
+  @Override
+  public ActivationOps activation() {
+    return activation;
+  }
+
+  @Override
+  public AttentionOps attention() {
+    return attention;
+  }
+
+  @Override
+  public LossOps loss() {
+    return loss;
+  }
+
+  @Override
+  public RoutingOps routing() {
+    return routing;
+  }
+
+  @Override
+  public OptimizerOps optimizer() {
+    return optimizer;
+  }
+
+  /** Waits for all that was queued, frees all memory and gives the GPU back. */
+  @Override
+  public void close() {
+    owned.forEach(storage -> memory.free(((DeviceStorage) storage).address()));
+    owned.clear();
+    allocatedBytes = 0;
+    opened.close();
+  }
+}

@@ -1,0 +1,165 @@
+package dev.sparrow.backend.cuda;
+
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.backend.cuda.GemmCall.Form;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Products, each by the first engine that takes it. */
+final class CudaMatmulOps implements MatmulOps {
+  private static final int COLUMNS_PER_BLOCK = 256;
+
+  /** Rows that a block sums for a bias gradient: long enough that the partial sums are few. */
+  private static final int ROWS_PER_BLOCK = 256;
+
+  private final KernelQueue queue;
+  private final List<GemmEngine> engines;
+  private final PartialSums sums;
+  private final KernelQueue.ByType columnPartials;
+  private final Scratch partials;
+  private final GemmCall call = new GemmCall();
+
+  CudaMatmulOps(KernelQueue queue, PartialSums sums) {
+    this.queue = queue;
+    this.sums = sums;
+    this.engines = engines(queue, sums);
+    this.columnPartials = queue.kernels("column_partials");
+    this.partials = queue.scratch("bias gradients");
+  }
+
+  private static List<GemmEngine> engines(KernelQueue queue, PartialSums sums) {
+    List<GemmEngine> engines = new ArrayList<>();
+    if (HopperGemm.runsOn(queue.device().capability())) {
+      engines.add(new HopperGemm(queue));
+    }
+    engines.add(new MmaGemm(queue));
+    engines.add(new PlainGemm(queue, sums));
+    return List.copyOf(engines);
+  }
+
+  /** The preferred way to multiply, in words. */
+  String description() {
+    return engines.get(0).description();
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+    requireColumns("forward: w", w, x.columns());
+    Doors.requireMatrix("forward: y", y, x.rows(), w.rows());
+    if (bias != null) {
+      Doors.requireSize("forward: bias", bias, w.rows());
+      Doors.requireType("forward: bias", bias, x.dtype());
+    }
+    run(call.dense(Form.NT, x, w, bias, accumulate, y));
+  }
+
+  @Override
+  public void backwardInput(Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
+    if (w.rows() != dy.columns()) {
+      throw new IllegalArgumentException(
+          "backwardInput: w: expected [%d, ..], got %s".formatted(dy.columns(), w));
+    }
+    Doors.requireMatrix("backwardInput: dx", dx, dy.rows(), w.columns());
+    run(call.dense(Form.NN, dy, w, null, accumulate, dx));
+  }
+
+  @Override
+  public void backwardWeight(Tensor dy, Tensor x, Tensor dw, Tensor dbias) {
+    requireRows("backwardWeight: x", x, dy.rows());
+    Doors.requireMatrix("backwardWeight: dw", dw, dy.columns(), x.columns());
+    if (dbias != null) {
+      Doors.requireSize("backwardWeight: dbias", dbias, dy.columns());
+      Doors.requireType("backwardWeight: dbias", dbias, DType.F32);
+    }
+    run(call.dense(Form.TN, dy, x, null, true, dw));
+    if (dbias != null && dy.rows() > 0) {
+      addColumns(dy, dbias);
+    }
+  }
+
+  /** {@code sum_c += Σ_rows dy_rc}. */
+  private void addColumns(Tensor dy, Tensor sum) {
+    int columns = dy.columns();
+    int blocks = (dy.rows() + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
+    long address = partials.bytes((long) blocks * columns * Float.BYTES);
+    Launch launch = columnPartials.of(dy.dtype());
+    launch
+        .grid((columns + COLUMNS_PER_BLOCK - 1) / COLUMNS_PER_BLOCK, blocks, 1)
+        .block(KernelQueue.THREADS);
+    launch.arguments().tensor(dy).address(address).int64(dy.rows()).int32(columns);
+    queue.run(launch);
+    sums.add(address, blocks, columns, sum);
+  }
+
+  @Override
+  public void groupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
+    requireGroups("groupedForward: w", w, offsets);
+    requireColumns("groupedForward: w", w, x.columns());
+    Doors.requireMatrix("groupedForward: y", y, x.rows(), w.dim(1));
+    run(call.grouped(Form.NT, x, w, offsets, false, y));
+  }
+
+  @Override
+  public void groupedBackwardInput(
+      Tensor dy, Tensor w, Tensor offsets, boolean accumulate, Tensor dx) {
+    requireGroups("groupedBackwardInput: w", w, offsets);
+    requireColumns("groupedBackwardInput: dy", dy, w.dim(1));
+    Doors.requireMatrix("groupedBackwardInput: dx", dx, dy.rows(), w.columns());
+    run(call.grouped(Form.NN, dy, w, offsets, accumulate, dx));
+  }
+
+  @Override
+  public void groupedBackwardWeight(Tensor dy, Tensor x, Tensor offsets, Tensor dw) {
+    requireGroups("groupedBackwardWeight: dw", dw, offsets);
+    requireRows("groupedBackwardWeight: x", x, dy.rows());
+    requireColumns("groupedBackwardWeight: dw", dw, x.columns());
+    requireColumns("groupedBackwardWeight: dy", dy, dw.dim(1));
+    run(call.grouped(Form.TN, dy, x, offsets, true, dw));
+  }
+
+  private void run(GemmCall product) {
+    if (product.m() == 0 || product.n() == 0 || product.k() == 0) {
+      requireNothingToWrite(product);
+      return;
+    }
+    for (GemmEngine engine : engines) {
+      if (engine.fits(product)) {
+        engine.run(product);
+        return;
+      }
+    }
+    throw new IllegalArgumentException(
+        "product: expected bf16 operands, or those of a router's fp32 weight, got " + product);
+  }
+
+  /** Without rows there is nothing to do; without depth C would be zero or the bias. */
+  private static void requireNothingToWrite(GemmCall product) {
+    if (product.k() == 0 && product.m() > 0 && product.n() > 0 && !product.accumulates()) {
+      throw new IllegalArgumentException("product: expected a depth of at least 1, got " + product);
+    }
+  }
+
+  private static void requireColumns(String what, Tensor tensor, int columns) {
+    if (tensor.columns() != columns) {
+      throw new IllegalArgumentException(
+          "%s: expected [.., %d], got %s".formatted(what, columns, tensor));
+    }
+  }
+
+  private static void requireRows(String what, Tensor tensor, int rows) {
+    if (tensor.rows() != rows) {
+      throw new IllegalArgumentException(
+          "%s: expected [%d, ..], got %s".formatted(what, rows, tensor));
+    }
+  }
+
+  private static void requireGroups(String what, Tensor weight, Tensor offsets) {
+    Doors.requireType("offsets", offsets, DType.I32);
+    if (weight.shape().rank() != 3 || weight.dim(0) != offsets.size() - 1) {
+      throw new IllegalArgumentException(
+          "%s: expected [%d, .., ..], got %s".formatted(what, offsets.size() - 1, weight));
+    }
+  }
+}

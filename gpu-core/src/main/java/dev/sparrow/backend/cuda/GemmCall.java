@@ -1,0 +1,225 @@
+package dev.sparrow.backend.cuda;
+
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * One product {@code C (+)= A·B (+ bias)} as kernels take it, A (m, k) and B (k, n) stored as the
+ * form says, contiguous. Grouped products have ragged rows (NT, NN) or ragged depth (TN): rows
+ * {@code [offsets[e], offsets[e+1])} are those of group e.
+ *
+ * <p>Rewritten for each call, so that one makes no garbage. The struct is {@code GemmArguments} of
+ * {@code gemm/gemm.cuh}.
+ */
+final class GemmCall {
+  static final int STRUCT_BYTES = 120;
+
+  /** Bytes that the fast kernels' loads and stores are aligned to. */
+  private static final int ALIGNMENT_BYTES = 16;
+
+  /** Elements that their strides are multiples of: 16 bytes of bf16. */
+  private static final int STRIDE_MULTIPLE = 8;
+
+  /** Which operand's depth is contiguous: n as written above, t transposed. */
+  enum Form {
+    /** A (m, k), B stored (n, k): forward. */
+    NT("nt"),
+    /** A (m, k), B (k, n): gradient of the input. */
+    NN("nn"),
+    /** A stored (k, m), B (k, n): gradient of the weight. */
+    TN("tn");
+
+    private final String entry;
+
+    Form(String entry) {
+      this.entry = entry;
+    }
+
+    /** As in the names of kernels. */
+    String entry() {
+      return entry;
+    }
+  }
+
+  private final ByteBuffer struct =
+      ByteBuffer.allocateDirect(STRUCT_BYTES).order(ByteOrder.nativeOrder());
+  private Form form;
+  private Tensor a;
+  private Tensor b;
+  private Tensor c;
+  private Tensor bias;
+  private Tensor offsets;
+  private boolean accumulate;
+  private int m;
+  private int n;
+  private int k;
+  private int groups;
+
+  /** A dense product; sizes are those of the tensors. */
+  GemmCall dense(Form form, Tensor a, Tensor b, Tensor bias, boolean accumulate, Tensor c) {
+    set(form, a, b, bias, accumulate, c);
+    offsets = null;
+    groups = 1;
+    m = form == Form.TN ? a.columns() : a.rows();
+    k = form == Form.TN ? a.rows() : a.columns();
+    n = form == Form.NT ? b.rows() : b.columns();
+    return this;
+  }
+
+  /** A grouped product; b (NT, NN) or c (TN) is (groups, rows, columns). */
+  GemmCall grouped(Form form, Tensor a, Tensor b, Tensor offsets, boolean accumulate, Tensor c) {
+    set(form, a, b, null, accumulate, c);
+    this.offsets = offsets;
+    groups = (int) offsets.size() - 1;
+    m = form == Form.TN ? a.columns() : a.rows();
+    k = form == Form.TN ? a.rows() : a.columns();
+    n = form == Form.NT ? b.dim(1) : b.columns();
+    return this;
+  }
+
+  private void set(Form form, Tensor a, Tensor b, Tensor bias, boolean accumulate, Tensor c) {
+    this.form = form;
+    this.a = a;
+    this.b = b;
+    this.bias = bias;
+    this.accumulate = accumulate;
+    this.c = c;
+  }
+
+  Form form() {
+    return form;
+  }
+
+  Tensor a() {
+    return a;
+  }
+
+  Tensor b() {
+    return b;
+  }
+
+  Tensor c() {
+    return c;
+  }
+
+  /** (n), or null. */
+  Tensor bias() {
+    return bias;
+  }
+
+  boolean accumulates() {
+    return accumulate;
+  }
+
+  boolean isGrouped() {
+    return offsets != null;
+  }
+
+  /** Rows of C; with ragged rows the most that there can be. */
+  int m() {
+    return m;
+  }
+
+  /** Columns of C. */
+  int n() {
+    return n;
+  }
+
+  /** Depth; with ragged depth the most that all groups have together. */
+  int k() {
+    return k;
+  }
+
+  int groups() {
+    return groups;
+  }
+
+  /** Elements from one stored row of A to the next. */
+  int strideA() {
+    return form == Form.TN ? m : k;
+  }
+
+  int strideB() {
+    return form == Form.NT ? k : n;
+  }
+
+  /** From one group's weight to the next one's. */
+  long groupStrideB() {
+    return isGrouped() && form != Form.TN ? (long) n * k : 0;
+  }
+
+  long groupStrideC() {
+    return isGrouped() && form == Form.TN ? (long) m * n : 0;
+  }
+
+  /** Whether the types are those of the tensor-core kernels. */
+  boolean isBf16() {
+    return a.dtype() == DType.BF16
+        && b.dtype() == DType.BF16
+        && c.dtype() == (form == Form.TN ? DType.F32 : DType.BF16);
+  }
+
+  /** Whether addresses and strides are what the tensor-core kernels ask for. */
+  boolean isAligned() {
+    return strideA() % STRIDE_MULTIPLE == 0
+        && strideB() % STRIDE_MULTIPLE == 0
+        && isAligned(a)
+        && isAligned(b)
+        && isAligned(c);
+  }
+
+  private static boolean isAligned(Tensor tensor) {
+    return DeviceStorage.address(tensor) % ALIGNMENT_BYTES == 0;
+  }
+
+  /** The struct for this call. */
+  ByteBuffer struct() {
+    return struct(
+        DeviceStorage.address(c),
+        offsets == null ? 0 : DeviceStorage.address(offsets),
+        groups,
+        groupStrideC(),
+        accumulate);
+  }
+
+  /**
+   * The struct of this dense TN product cut into equal parts of its depth.
+   *
+   * @param parts device address of fp32 (count, m, n), assigned
+   */
+  ByteBuffer structInParts(long parts, int count) {
+    return struct(parts, 0, count, (long) m * n, false);
+  }
+
+  private ByteBuffer struct(
+      long cAddress, long offsetsAddress, int groupCount, long strideOfGroupsC, boolean adds) {
+    struct
+        .clear()
+        .putLong(DeviceStorage.address(a))
+        .putLong(DeviceStorage.address(b))
+        .putLong(cAddress)
+        .putLong(bias == null ? 0 : DeviceStorage.address(bias))
+        .putLong(0) // residual
+        .putLong(0) // preactivation
+        .putLong(offsetsAddress)
+        .putLong(groupStrideB())
+        .putLong(strideOfGroupsC)
+        .putLong(strideA())
+        .putLong(strideB())
+        .putLong(n)
+        .putInt(m)
+        .putInt(n)
+        .putInt(k)
+        .putInt(groupCount)
+        .putInt(0) // activation: identity
+        .putInt(adds ? 1 : 0);
+    return struct.flip();
+  }
+
+  @Override
+  public String toString() {
+    return "%s%s a %s, b %s, c %s".formatted(isGrouped() ? "grouped " : "", form.entry, a, b, c);
+  }
+}

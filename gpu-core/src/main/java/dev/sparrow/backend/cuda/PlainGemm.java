@@ -1,0 +1,138 @@
+package dev.sparrow.backend.cuda;
+
+import dev.sparrow.backend.cuda.GemmCall.Form;
+import dev.sparrow.tensor.DType;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Launches of {@code gemm/plain_gemm.cu}: products of any size and alignment on CUDA cores, for a
+ * router's fp32 weights and for what the tensor-core kernels do not take.
+ */
+final class PlainGemm implements GemmEngine {
+  private static final Logger LOG = LoggerFactory.getLogger(PlainGemm.class);
+  private static final int THREADS = 128;
+  private static final int BLOCKS_PER_MULTIPROCESSOR = 4;
+
+  /** Depth below which a part of a product is not worth a block of its own. */
+  private static final int LEAST_PART = 512;
+
+  private final KernelQueue queue;
+  private final PartialSums sums;
+  private final Scratch parts;
+  private final Map<String, Launch> kernels = new HashMap<>();
+  private boolean warned;
+
+  PlainGemm(KernelQueue queue, PartialSums sums) {
+    this.queue = queue;
+    this.sums = sums;
+    this.parts = queue.scratch("parts of products");
+    for (String form : new String[] {"gemm", "grouped_gemm"}) {
+      add(form + "_nt_bf16_bf16_bf16");
+      add(form + "_nn_bf16_bf16_bf16");
+      add(form + "_tn_bf16_bf16_f32");
+    }
+    add("gemm_nt_bf16_f32_f32");
+    add("gemm_nn_f32_f32_bf16");
+    add("gemm_tn_f32_bf16_f32");
+    add("grouped_gemm_tn_f32_bf16_f32");
+  }
+
+  private void add(String entry) {
+    kernels.put(entry, queue.kernel("plain_" + entry));
+  }
+
+  @Override
+  public boolean fits(GemmCall call) {
+    return kernels.containsKey(entry(call, call.isGrouped()));
+  }
+
+  @Override
+  public void run(GemmCall call) {
+    warnOnce(call);
+    int parts = parts(call);
+    if (parts > 1) {
+      runInParts(call, parts);
+      return;
+    }
+    Launch launch = kernels.get(entry(call, call.isGrouped()));
+    launch.grid(grid(call, call.groups())).block(THREADS).arguments().struct(call.struct());
+    queue.run(launch);
+  }
+
+  /** A weight's gradient is small and its depth long: the parts are summed in order. */
+  private void runInParts(GemmCall call, int count) {
+    long size = call.c().size();
+    long address = parts.bytes(count * size * Float.BYTES);
+    Launch launch = kernels.get(entry(call, true));
+    launch
+        .grid(grid(call, count))
+        .block(THREADS)
+        .arguments()
+        .struct(call.structInParts(address, count));
+    queue.run(launch);
+    sums.add(address, count, size, call.c());
+  }
+
+  private int parts(GemmCall call) {
+    if (call.form() != Form.TN || call.isGrouped() || !call.accumulates()) {
+      return 1;
+    }
+    long blocks = (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
+    long wanted = blocks / tiles(call);
+    return (int) Math.max(1, Math.min(wanted, call.k() / LEAST_PART));
+  }
+
+  private int grid(GemmCall call, int groups) {
+    long most = (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
+    long tiles =
+        call.form() == Form.TN ? tiles(call) * groups : tiles(call) + groups * across(call);
+    return (int) Math.min(most, tiles);
+  }
+
+  private static long tiles(GemmCall call) {
+    int rows = call.form() == Form.TN ? 64 : 128;
+    return (call.m() + rows - 1) / rows * across(call);
+  }
+
+  private static long across(GemmCall call) {
+    int columns = call.form() == Form.TN ? 128 : 64;
+    return (call.n() + columns - 1) / columns;
+  }
+
+  private static String entry(GemmCall call, boolean grouped) {
+    return (grouped ? "grouped_gemm_" : "gemm_")
+        + call.form().entry()
+        + '_'
+        + name(call.a().dtype())
+        + '_'
+        + name(call.b().dtype())
+        + '_'
+        + name(call.c().dtype());
+  }
+
+  private static String name(DType type) {
+    return type.name().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * fp32 operands come here by right; bf16 ones because of their shape, which the user can mend.
+   */
+  private void warnOnce(GemmCall call) {
+    if (!warned && call.isBf16()) {
+      warned = true;
+      LOG.warn(
+          "products without tensor cores: {} (and perhaps others) has rows that do not start on 16"
+              + " bytes; make widths multiples of 8",
+          call);
+    }
+  }
+
+  @Override
+  public String description() {
+    return "plain kernels";
+  }
+}

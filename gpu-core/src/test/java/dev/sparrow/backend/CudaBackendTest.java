@@ -1,0 +1,261 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.backend.cuda.TestGpu;
+import org.junit.jupiter.api.Nested;
+
+/**
+ * The CUDA backend keeps every contract, on a real GPU or on the emulated one: with tensors at odd
+ * addresses, which plain kernels serve, and with aligned ones, which meet the tensor cores.
+ */
+class CudaBackendTest {
+  @Nested
+  class Memory extends BackendContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class Elementwise extends ElementwiseOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class ElementwiseAligned extends ElementwiseOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class Matmul extends MatmulOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class MatmulAligned extends MatmulOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class Embedding extends EmbeddingOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class Norm extends NormOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class NormAligned extends NormOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class Activation extends ActivationOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class Attention extends AttentionOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class AttentionAligned extends AttentionOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class Loss extends LossOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class LossAligned extends LossOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class Routing extends RoutingOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class RoutingAligned extends RoutingOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class RoutingInvariants extends RoutingInvariantsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class Optimizer extends OptimizerOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+}
