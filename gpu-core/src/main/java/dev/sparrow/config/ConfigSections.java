@@ -112,7 +112,7 @@ final class ConfigSections {
         s.atLeast("log-every", 1),
         s.atLeast("validate-every", 0),
         s.atLeast("validation-sequences", 0),
-        s.word("backend", "auto", "cpu"),
+        s.choice("backend", Train.BackendChoice.class),
         s.atLeast("threads", 0));
   }
 

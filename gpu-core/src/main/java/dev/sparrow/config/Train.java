@@ -9,5 +9,14 @@ public record Train(
     int logEvery,
     int validateEvery,
     int validationSequences,
-    String backend,
-    int threads) {}
+    BackendChoice backend,
+    int threads) {
+  /** What a rank computes on. */
+  public enum BackendChoice {
+    /** The GPU that Spark gave the task, the CPU where it gave none. */
+    AUTO,
+    CPU,
+    /** A GPU or nothing. */
+    CUDA
+  }
+}

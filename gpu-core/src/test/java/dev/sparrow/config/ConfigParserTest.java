@@ -16,6 +16,7 @@ class ConfigParserTest {
     assertEquals(Activation.GELU, config.model().activation());
     assertEquals(4 * 256, config.model().hiddenColumns());
     assertEquals(Moe.Dispatch.DROPLESS, config.moe().dispatch());
+    assertEquals(Train.BackendChoice.AUTO, config.train().backend());
   }
 
   @Test

@@ -9,6 +9,10 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.cuda.CudaBackend;
+import dev.sparrow.spark.cli.BenchCommand;
+import dev.sparrow.spark.job.RankBackend;
 import java.util.stream.Stream;
 
 /** What the packages of this module may import, as their package-info files state it. */
@@ -62,6 +66,21 @@ class ArchitectureTest {
   @ArchTest
   static final ArchRule NOBODY_MEETS_DEVICES_OR_THE_NETWORK =
       noClasses().should().dependOnClassesThat().resideInAnyPackage("jcuda..", "io.netty..");
+
+  /** bench measures the CPU whatever a job would choose. */
+  @ArchTest
+  static final ArchRule ONE_CLASS_OPENS_THE_BACKENDS_OF_JOBS =
+      noClasses()
+          .that()
+          .areNotAssignableTo(RankBackend.class)
+          .and()
+          .areNotAssignableTo(BenchCommand.class)
+          .should()
+          .dependOnClassesThat()
+          .areAssignableTo(CpuBackend.class)
+          .orShould()
+          .dependOnClassesThat()
+          .areAssignableTo(CudaBackend.class);
 
   @ArchTest
   static final ArchRule PACKAGES_FORM_NO_CYCLES =

@@ -3,11 +3,16 @@ package dev.sparrow.spark;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.checkpoint.LocalFileStore;
 import dev.sparrow.spark.job.TinyRun;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -76,7 +81,7 @@ class BadInputTest {
                 "train.stesp=3",
                 "train.batch=many",
                 "moe.top-k=9",
-                "train.backend=cuda"));
+                "train.backend=gpu"));
     assertEquals(2, run.code());
     assertEquals(
         List.of(
@@ -84,7 +89,7 @@ class BadInputTest {
             "sparrow train: train.stesp: unknown key; did you mean train.steps?",
             "sparrow train: moe.top-k: expected a whole number in 1..8, got 9",
             "sparrow train: train.batch: expected a whole number >= 1, got many",
-            "sparrow train: train.backend: expected one of auto, cpu, got cuda"),
+            "sparrow train: train.backend: expected one of auto, cpu, cuda, got gpu"),
         run.err());
   }
 
@@ -219,12 +224,66 @@ class BadInputTest {
 
   @Test
   void dynamicAllocationIsRefused() {
-    System.setProperty("spark.dynamicAllocation.enabled", "true");
+    String key = "spark.dynamicAllocation.enabled";
+    under(
+        Map.of(key, "true"),
+        () -> train(directory.resolve("run")).failedWith(key, "expected false"));
+  }
+
+  @Test
+  void cudaWithoutADriverIsRefusedAtOnce() {
+    assumeTrue(Files.notExists(Path.of("/proc/driver/nvidia")), "this machine has a CUDA driver");
+    String shards = "data.path=" + finished.resolve("shards");
+    Path output = directory.resolve("run");
+    CommandRun run = train(output, shards, "train.backend=cuda");
+    run.failedWith("sparrow train: rank 0 on", noCuda());
+    assertFalse(run.out().contains("attempt"), run.out());
+    assertFalse(Files.exists(output.resolve("model")));
+    CommandRun.of(List.of("evaluate", finished.toString(), shards, "train.backend=cuda"))
+        .failedWith("sparrow evaluate: rank 0 on", noCuda());
+    CommandRun.of(List.of("generate", finished.toString(), "train.backend=cuda"))
+        .failedWith("sparrow generate: ", noCuda());
+  }
+
+  /** What the build lacks is told before what the machine lacks. */
+  private static String noCuda() {
+    URL index = BadInputTest.class.getResource("/dev/sparrow/kernels/index.json");
+    if (index == null) {
+      return "this build has no kernel index";
+    }
+    try (InputStream in = index.openStream()) {
+      return new ObjectMapper().readTree(in).get("built").asBoolean()
+          ? "GPU address 0: no NVIDIA driver here"
+          : "this build was made without nvcc";
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void gpusThatSparkCannotGiveAreRefused() {
+    String task = "spark.task.resource.gpu.amount";
+    String executor = "spark.executor.resource.gpu.amount";
+    Path output = directory.resolve("run");
+    under(
+        Map.of(executor, "2", task, "1"),
+        () -> train(output).failedWith(task, "expected none on local[2]", "train.backend=cuda"));
+    under(
+        Map.of("spark.master", "local-cluster[1,1,1024]"),
+        () -> train(output, "train.backend=cuda").failedWith(task + "=1", "conf/spark-gpu.conf"));
+    under(
+        Map.of("spark.master", "local-cluster[1,1,1024]", executor, "2", task, "2"),
+        () -> train(output).failedWith(task, "expected 1, one GPU a rank, got 2"));
+    assertFalse(Files.exists(output));
+  }
+
+  private static void under(Map<String, String> settings, Runnable test) {
+    settings.forEach(System::setProperty);
     try {
-      train(directory.resolve("run"))
-          .failedWith("spark.dynamicAllocation.enabled", "expected false");
+      test.run();
     } finally {
-      System.clearProperty("spark.dynamicAllocation.enabled");
+      settings.keySet().forEach(System::clearProperty);
+      SPARK.forEach(System::setProperty);
     }
   }
 

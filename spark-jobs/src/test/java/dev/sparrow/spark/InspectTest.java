@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.ConfigParser;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.model.ModelSummary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -82,5 +85,31 @@ class InspectTest {
             String.format(
                 Locale.ROOT, "%,d", EMBEDDINGS + NORMS + ATTENTION + 2 * ROUTER + 8 * EXPERT)),
         wider);
+  }
+
+  @Test
+  void memoryIsThatOfTheDeviceThatRanksWillHave() {
+    RunConfig config = ConfigParser.parse("", "tiny", TINY);
+    String cpu = inspect("inspect", TINY.toArray(String[]::new));
+    String gpu = inspect("inspect", with("train.backend=cuda"));
+    assertTrue(cpu.contains(memory(config, ModelSummary.Device.CPU) + " a rank: "), cpu);
+    assertTrue(
+        gpu.contains(memory(config, ModelSummary.Device.GPU) + " of GPU memory a rank: "), gpu);
+    System.setProperty("spark.task.resource.gpu.amount", "1");
+    try {
+      assertEquals(gpu, inspect("train", with("--dry-run")));
+      assertEquals(cpu, inspect("inspect", with("train.backend=cpu")));
+    } finally {
+      System.clearProperty("spark.task.resource.gpu.amount");
+    }
+  }
+
+  private static String[] with(String argument) {
+    return Stream.concat(TINY.stream(), Stream.of(argument)).toArray(String[]::new);
+  }
+
+  private static String memory(RunConfig config, ModelSummary.Device device) {
+    long bytes = ModelSummary.of(config, 257, 2, device).bytes();
+    return String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1 << 20));
   }
 }

@@ -1,10 +1,17 @@
 package dev.sparrow.spark.cli;
 
+import dev.sparrow.backend.Backend;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.config.Train.BackendChoice;
+import dev.sparrow.spark.cluster.AssignedGpus;
 import dev.sparrow.spark.job.GenerateJob;
+import dev.sparrow.spark.job.RankBackend;
 import dev.sparrow.spark.job.RunDirectory;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,11 +27,25 @@ public final class GenerateCommand implements Callable<Integer> {
   @Mixin private RunArguments arguments;
 
   @Override
-  public Integer call() {
+  public Integer call() throws Exception {
     Configuration hadoop = new Configuration();
     RunDirectory run = new RunDirectory(hadoop, arguments.run());
     RunConfig config = run.modelConfig(arguments.assignments());
-    new Console(command).text(GenerateJob.run(hadoop, config, run.model()));
+    BackendChoice choice = config.train().backend();
+    Optional<String> gpu = choice == BackendChoice.CUDA ? gpu(config) : Optional.empty();
+    try (Backend backend = RankBackend.onDriver(choice, gpu)) {
+      new Console(command).text(GenerateJob.run(hadoop, config, run.model(), backend));
+    }
     return 0;
+  }
+
+  /** What Spark gave the driver, where it was asked to; only a Spark context knows. */
+  private static Optional<String> gpu(RunConfig config) throws Exception {
+    if (!new SparkConf().contains(AssignedGpus.DRIVER_AMOUNT)) {
+      return Optional.empty();
+    }
+    try (SparkSession spark = Sessions.open("generate", config)) {
+      return AssignedGpus.ofDriver(spark.sparkContext());
+    }
   }
 }

@@ -5,6 +5,7 @@ import dev.sparrow.spark.job.RunDirectory;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,11 +25,13 @@ public final class InspectCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Configuration hadoop = new Configuration();
+    SparkConf conf = new SparkConf();
     Optional<String> run = settings.recipe().filter(name -> RunDirectory.isOne(hadoop, name));
     Inspection inspection =
         run.isPresent()
-            ? Inspection.of(new RunDirectory(hadoop, run.get()), hadoop, settings.assignments())
-            : Inspection.of(settings.parse());
+            ? Inspection.of(
+                new RunDirectory(hadoop, run.get()), hadoop, settings.assignments(), conf)
+            : Inspection.of(settings.parse(), conf);
     new Console(command).inspection(inspection);
     return 0;
   }

@@ -8,15 +8,26 @@ import java.util.concurrent.TimeoutException;
 import org.apache.spark.BarrierTaskContext;
 
 /**
- * What the ranks of a barrier stage tell each other before they end. To its peers a rank that gives
- * up looks like a lost one, which Spark would try again; once all know why it gave up, all can end
- * their tasks in order and hand that to the driver.
+ * What the ranks of a barrier stage tell each other before they begin and before they end. To its
+ * peers a rank that gives up looks like a lost one, which Spark would try again; once all know why
+ * it gave up, all can end their tasks in order and hand that to the driver.
  */
 public final class Agreement {
   /** A failed rank does not wait longer: a peer that hangs never comes. */
   private static final long PATIENCE_SECONDS = 30;
 
   private Agreement() {}
+
+  /**
+   * Before the work, for every rank: waits for all others.
+   *
+   * @param obstacle why this rank cannot begin, where another attempt would meet it again; else
+   *     empty
+   * @return why the first of the ranks cannot; empty where all can
+   */
+  public static String begun(BarrierTaskContext context, String obstacle) {
+    return first(context.allGather(obstacle));
+  }
 
   /**
    * For a rank whose work is done: waits for all others.

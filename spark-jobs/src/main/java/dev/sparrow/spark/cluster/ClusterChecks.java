@@ -1,10 +1,14 @@
 package dev.sparrow.spark.cluster;
 
+import dev.sparrow.config.Train.BackendChoice;
+import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.apache.spark.resource.ResourceProfile;
 
 /** What must hold before a barrier stage is worth starting. */
 public final class ClusterChecks {
+  private static final String TASK_AMOUNT = AssignedGpus.TASK_AMOUNT;
+  private static final String EXECUTOR_AMOUNT = AssignedGpus.EXECUTOR_AMOUNT;
   private static final long POLL_MILLIS = 100;
 
   private ClusterChecks() {}
@@ -21,6 +25,74 @@ public final class ClusterChecks {
               + " start together, so set spark.dynamicAllocation.enabled=false and"
               + " spark.executor.instances");
     }
+  }
+
+  /**
+   * Whether all tasks run in the driver's own JVM; {@code local-cluster} starts executors and is
+   * none of these.
+   */
+  public static boolean isLocal(SparkConf conf) {
+    return conf.get("spark.master", "").matches("local(\\[.*])?");
+  }
+
+  /**
+   * One GPU a rank, where ranks are to compute on GPUs or executors ask for some.
+   *
+   * @throws IllegalStateException with the settings to add
+   */
+  public static void requireGpus(SparkConf conf, BackendChoice backend) {
+    if (isLocal(conf)) {
+      requireNoneOfSpark(conf);
+    } else if (backend != BackendChoice.CPU) {
+      requireOneATask(conf, backend);
+    }
+  }
+
+  /** Spark accepts such settings on a local master, and then starts no task. */
+  private static void requireNoneOfSpark(SparkConf conf) {
+    if (AssignedGpus.areForTasks(conf)) {
+      throw new IllegalStateException(
+          TASK_AMOUNT
+              + ": expected none on "
+              + conf.get("spark.master")
+              + ", where Spark has no GPUs for tasks and would wait for them, got "
+              + conf.get(TASK_AMOUNT)
+              + "; leave it out and set train.backend=cuda: rank r then takes GPU r");
+    }
+  }
+
+  private static void requireOneATask(SparkConf conf, BackendChoice backend) {
+    double amount = AssignedGpus.amount(conf, TASK_AMOUNT);
+    double executors = AssignedGpus.amount(conf, EXECUTOR_AMOUNT);
+    if (amount > 0 && amount != 1) {
+      throw refused("got " + conf.get(TASK_AMOUNT) + "; set " + TASK_AMOUNT + "=1");
+    }
+    if (amount == 0 && executors > 0) {
+      throw refused(
+          "got nothing, though executors ask for GPUs ("
+              + EXECUTOR_AMOUNT
+              + " = "
+              + conf.get(EXECUTOR_AMOUNT)
+              + "); set "
+              + TASK_AMOUNT
+              + "=1");
+    }
+    if (amount == 0 && backend == BackendChoice.CUDA) {
+      throw refused(
+          "got nothing; set "
+              + TASK_AMOUNT
+              + "=1, "
+              + EXECUTOR_AMOUNT
+              + " and a discovery script as in conf/spark-gpu.conf");
+    }
+  }
+
+  private static IllegalStateException refused(String gotAndCure) {
+    return new IllegalStateException(
+        TASK_AMOUNT
+            + ": expected 1, one GPU a rank, "
+            + gotAndCure
+            + ", or choose the CPU with train.backend=cpu");
   }
 
   /**
@@ -54,6 +126,7 @@ public final class ClusterChecks {
               + wanted
               + "; add executors or cores (a rank takes spark.task.cpus = "
               + context.conf().get("spark.task.cpus", "1")
+              + (AssignedGpus.areForTasks(context.conf()) ? " and a GPU" : "")
               + "), or lower cluster.ranks");
     }
     return asked == 0 ? slots : asked;

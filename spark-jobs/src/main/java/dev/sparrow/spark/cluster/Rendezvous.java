@@ -87,7 +87,6 @@ public final class Rendezvous {
 
   /** Whether others than this JVM's own threads can read or join Spark's RPC. */
   static boolean isOpen(SparkConf conf) {
-    boolean local = conf.get("spark.master", "").matches("local(\\[.*])?");
-    return !local && !conf.getBoolean("spark.authenticate", false);
+    return !ClusterChecks.isLocal(conf) && !conf.getBoolean("spark.authenticate", false);
   }
 }

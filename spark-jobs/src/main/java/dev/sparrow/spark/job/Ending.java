@@ -1,13 +1,14 @@
 package dev.sparrow.spark.job;
 
+import dev.sparrow.backend.cuda.DeviceOutOfMemoryException;
 import dev.sparrow.checkpoint.CheckpointException;
 import dev.sparrow.collective.CollectiveException;
 import dev.sparrow.spark.cluster.Agreement;
 import dev.sparrow.spark.data.DataException;
-import dev.sparrow.train.TrainSummary;
 import dev.sparrow.train.TrainingDivergedException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.util.Map;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.spark.BarrierTaskContext;
 
@@ -17,8 +18,8 @@ import org.apache.spark.BarrierTaskContext;
  * @param summary null where failed
  * @param failure null where done
  */
-record Ending(TrainSummary summary, Exception failure) {
-  static Ending done(TrainSummary summary) {
+record Ending(Map<String, Object> summary, Exception failure) {
+  static Ending done(Map<String, Object> summary) {
     return new Ending(summary, null);
   }
 
@@ -47,10 +48,14 @@ record Ending(TrainSummary summary, Exception failure) {
     return Outcome.failed(told);
   }
 
-  /** Whether it is a fact of data or settings, not a mishap of a disk, a network or a peer. */
+  /**
+   * Whether it is a fact of data, settings or devices, not a mishap of a disk, a network or a peer.
+   */
   static boolean comesAgain(Exception failure) {
     boolean fact =
         failure instanceof TrainingDivergedException
+            || failure instanceof DeviceOutOfMemoryException
+            || failure instanceof JobException
             || failure instanceof CheckpointException
             || failure instanceof DataException
             || failure instanceof IllegalArgumentException;
@@ -62,7 +67,8 @@ record Ending(TrainSummary summary, Exception failure) {
     return fact && !mishap;
   }
 
-  private static String line(Exception failure) {
+  /** Of a failure the first line, which says what happened. */
+  static String line(Exception failure) {
     return String.valueOf(failure.getMessage()).lines().findFirst().orElse(failure.toString());
   }
 }

@@ -1,7 +1,5 @@
 package dev.sparrow.spark.job;
 
-import dev.sparrow.backend.Backend;
-import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.collective.LocalCollective;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
@@ -37,8 +35,12 @@ public final class EvaluateJob {
    */
   public record Evaluated(double loss, long tokens, Double unigramLoss) {}
 
-  /** Loss and tokens of one stripe. */
-  private record Stripe(double lossSum, long tokens) implements Serializable {}
+  /**
+   * Loss and tokens of one stripe.
+   *
+   * @param failure one that another try would meet again; null where there was none
+   */
+  private record Stripe(double lossSum, long tokens, String failure) implements Serializable {}
 
   public EvaluateJob(SparkSession spark, RunConfig config, String run) {
     this.spark = spark;
@@ -48,6 +50,7 @@ public final class EvaluateJob {
 
   /** Shards other data first where {@code data.path} names some that is not sharded yet. */
   public Evaluated run() {
+    ClusterChecks.requireGpus(spark.sparkContext().conf(), config.train().backend());
     ShardJob.Shards shards = new ShardJob(spark, config).run(false);
     requireSameTokenizer(shards);
     ShardManifest.Part part = shards.manifest().part(Split.VALIDATION);
@@ -59,6 +62,7 @@ public final class EvaluateJob {
     }
     int ranks = ClusterChecks.ranks(spark.sparkContext(), config.cluster().ranks());
     List<Stripe> stripes = stripes((int) Math.min(ranks, part.rows()), shards.path());
+    requireNoFailure(stripes);
     long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
     double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
     return new Evaluated(loss, tokens, shards.manifest().unigramLoss());
@@ -80,6 +84,14 @@ public final class EvaluateJob {
     }
   }
 
+  private static void requireNoFailure(List<Stripe> stripes) {
+    for (Stripe stripe : stripes) {
+      if (stripe.failure() != null) {
+        throw new JobException(stripe.failure());
+      }
+    }
+  }
+
   private List<Stripe> stripes(int ranks, String shards) {
     String text = config.text();
     String model = run.model();
@@ -96,11 +108,17 @@ public final class EvaluateJob {
       int rank, int ranks, String text, String model, String shards, Configuration hadoop) {
     RunConfig config = ConfigParser.parse(text, "config.conf", List.of());
     BatchPlan plan = new BatchPlan(rank, ranks, microBatch(config, ranks), 1);
-    try (Backend backend = new CpuBackend(TrainTask.threads(config, TaskContext.get()));
-        LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, plan.microBatch());
+    try (RankBackend own = RankBackend.open(config, TaskContext.get());
+        LoadedModel loaded =
+            LoadedModel.open(hadoop, config, model, own.backend(), plan.microBatch());
         BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
-      return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens());
+      return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens(), null);
+    } catch (RuntimeException e) {
+      if (!Ending.comesAgain(e)) {
+        throw e;
+      }
+      return new Stripe(0, 0, Ending.line(e));
     }
   }
 

@@ -11,45 +11,52 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
 
 /** A model's layers, parameters, FLOPs and memory, in words; nothing is run. */
 public final class Inspection {
   private final RunConfig config;
   private final int vocabulary;
   private final ModelSummary model;
+  private final ModelSummary.Device device;
 
-  private Inspection(RunConfig config, int vocabulary, ModelSummary model) {
+  private Inspection(
+      RunConfig config, int vocabulary, ModelSummary model, ModelSummary.Device device) {
     this.config = config;
     this.vocabulary = vocabulary;
     this.model = model;
+    this.device = device;
   }
 
   /** Of settings alone: the vocabulary is that of the tokenizer they name. */
-  public static Inspection of(RunConfig config) {
+  public static Inspection of(RunConfig config, SparkConf conf) {
     Tokenizer tokenizer = config.tokenizer();
     int vocabulary =
         tokenizer.kind().equals("ids")
             ? tokenizer.vocabulary()
             : ShardJob.tokenizer(tokenizer).open(new Configuration()).vocabularySize();
-    return of(config, vocabulary);
+    return of(config, vocabulary, conf);
   }
 
   /** Of a run: of its model where it has one, else of the settings of its newest attempt. */
-  public static Inspection of(RunDirectory run, Configuration hadoop, List<String> assignments) {
+  public static Inspection of(
+      RunDirectory run, Configuration hadoop, List<String> assignments, SparkConf conf) {
     Optional<ShardManifest> finished = new ManifestStore(hadoop, run.model()).find();
     return finished.isPresent()
-        ? of(run.modelConfig(assignments), finished.get().tokenizer().vocabularySize())
-        : of(run.config(assignments));
+        ? of(run.modelConfig(assignments), finished.get().tokenizer().vocabularySize(), conf)
+        : of(run.config(assignments), conf);
   }
 
-  public static Inspection of(RunConfig config, int vocabulary) {
+  /**
+   * @param conf says whether tasks, and so ranks, get GPUs
+   */
+  public static Inspection of(RunConfig config, int vocabulary, SparkConf conf) {
     int ranks = Math.max(1, config.cluster().ranks());
     int sequences =
         BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
+    ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
     return new Inspection(
-        config,
-        vocabulary,
-        ModelSummary.of(config, vocabulary, sequences, ModelSummary.Device.CPU));
+        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, device), device);
   }
 
   /** One line for the start of a training. */
@@ -60,7 +67,7 @@ public final class Inspection {
         model.parameters(),
         model.activeParameters(),
         flops(model.trainingFlopsPerToken()),
-        bytes(model.bytes()));
+        memory());
   }
 
   /** All of it, a line a layer. */
@@ -92,7 +99,7 @@ public final class Inspection {
         format(
             "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for %d"
                 + " sequences of %d%n",
-            bytes(model.bytes()),
+            memory(),
             bytes(model.weightBytes()),
             bytes(model.gradientBytes()),
             bytes(model.optimizerBytes()),
@@ -101,6 +108,10 @@ public final class Inspection {
             config.model().context()));
     text.append(format("vocabulary   %,d", vocabulary));
     return text.toString();
+  }
+
+  private String memory() {
+    return bytes(model.bytes()) + (device == ModelSummary.Device.GPU ? " of GPU memory" : "");
   }
 
   private static String format(String pattern, Object... arguments) {

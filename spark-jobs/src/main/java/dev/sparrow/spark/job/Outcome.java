@@ -2,7 +2,6 @@ package dev.sparrow.spark.job;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.sparrow.train.TrainSummary;
 import java.util.Map;
 
 /**
@@ -15,8 +14,8 @@ import java.util.Map;
 record Outcome(Map<String, Object> summary, String failure) {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  static Outcome done(TrainSummary summary) {
-    return new Outcome(summary.fields(), null);
+  static Outcome done(Map<String, Object> summary) {
+    return new Outcome(summary, null);
   }
 
   static Outcome failed(String failure) {

@@ -1,7 +1,9 @@
 package dev.sparrow.spark.job;
 
+import dev.sparrow.backend.Backend;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.config.Train.BackendChoice;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
@@ -11,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -60,6 +63,7 @@ public final class TrainJob {
    */
   public Trained run(Mode mode) {
     ClusterChecks.requireStaticAllocation(context);
+    ClusterChecks.requireGpus(context.conf(), config.train().backend());
     RunDirectory run = new RunDirectory(hadoop, config.output());
     if (!mode.overwrite() && !mode.resume()) {
       run.requireNoRun();
@@ -100,7 +104,8 @@ public final class TrainJob {
   }
 
   private String describe(ShardJob.Shards shards) {
-    return Inspection.of(config, shards.manifest().tokenizer().vocabularySize()).headline();
+    int vocabulary = shards.manifest().tokenizer().vocabularySize();
+    return Inspection.of(config, vocabulary, context.conf()).headline();
   }
 
   private Map<String, Object> train(
@@ -151,11 +156,18 @@ public final class TrainJob {
             .orElseThrow(() -> new JobException(run.path() + ": expected a checkpoint, found none"))
             .path();
     run.publishModel(checkpoint, shards.path(), config.text());
-    String sample = GenerateJob.run(hadoop, config, run.model());
+    String sample = sample(run);
     run.writeSummary(summary);
     run.writeText(
         "report.html", new Report(run.path(), summary, rows, sample, config.text()).html());
     LOG.info("{}: model, metrics, summary and report written", run.path());
     return new Trained(run.path(), summary, sample);
+  }
+
+  /** On the CPU whatever the ranks used: a driver seldom has a GPU. */
+  private String sample(RunDirectory run) {
+    try (Backend backend = RankBackend.onDriver(BackendChoice.CPU, Optional.empty())) {
+      return GenerateJob.run(hadoop, config, run.model(), backend);
+    }
   }
 }

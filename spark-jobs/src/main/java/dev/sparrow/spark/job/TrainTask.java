@@ -1,10 +1,10 @@
 package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
-import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.CollectiveException;
+import dev.sparrow.collective.DeviceCollective;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
@@ -14,6 +14,7 @@ import dev.sparrow.model.Models;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
 import dev.sparrow.optim.Optimizer;
+import dev.sparrow.spark.cluster.Agreement;
 import dev.sparrow.spark.cluster.RankMessage;
 import dev.sparrow.spark.cluster.RankMessages;
 import dev.sparrow.spark.cluster.RankTask;
@@ -31,8 +32,8 @@ import dev.sparrow.train.TrainerParts;
 import dev.sparrow.train.TrainingInterruptedException;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.BarrierTaskContext;
-import org.apache.spark.TaskContext;
 import org.apache.spark.util.SerializableConfiguration;
 
 /**
@@ -94,48 +95,75 @@ final class TrainTask implements RankTask {
     }
   }
 
-  private TrainSummary train(BarrierTaskContext context, RunConfig config, Collective collective)
-      throws IOException {
-    ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
-    try (Backend backend = new CpuBackend(threads(config, context))) {
-      Method method = Models.method(backend, config);
-      Model model =
-          Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
-      BatchPlan plan =
-          BatchPlan.of(
-              config.train().batch(),
-              config.train().microBatch(),
-              collective.rank(),
-              collective.size());
-      Readers readers = new Readers(hadoop.value(), shards, config);
-      boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
-      try (ParameterArena arena = new ParameterArena(backend, model.parameters());
-          Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena);
-          BatchSource train = readers.training(plan)) {
-        TrainerParts parts =
-            new TrainerParts(
-                backend,
-                model,
-                method,
-                arena,
-                optimizer,
-                LearningRateSchedule.of(
-                    config.schedule(), config.optimizer().learningRate(), config.train().steps()),
-                train,
-                validates ? () -> readers.validation(plan) : null,
-                collective,
-                checkpoints(config, collective.rank()),
-                sink(context),
-                config,
-                () -> false);
-        return new Trainer(parts).run();
+  private Map<String, Object> train(
+      BarrierTaskContext context, RunConfig config, Collective collective) throws IOException {
+    try (RankBackend own = open(context, config)) {
+      requireOthersOpen(context);
+      List<String> gpus = own.gpusOfAllRanks(context);
+      Map<String, Object> summary = train(context, config, collective, own.backend()).fields();
+      if (!gpus.isEmpty()) {
+        summary.put("gpus", gpus);
       }
+      return summary;
     }
   }
 
-  /** Threads of a rank: its own setting, or the cores that Spark gives a task. */
-  static int threads(RunConfig config, TaskContext context) {
-    return config.train().threads() > 0 ? config.train().threads() : context.cpus();
+  /** The others wait to hear whether this rank has what it computes on. */
+  private static RankBackend open(BarrierTaskContext context, RunConfig config) {
+    try {
+      return RankBackend.open(config, context);
+    } catch (RuntimeException e) {
+      if (Ending.comesAgain(e)) {
+        Agreement.begun(context, Ending.line(e));
+      }
+      throw e;
+    }
+  }
+
+  /** To those that went on, a rank that could not open would look like a lost peer. */
+  private static void requireOthersOpen(BarrierTaskContext context) {
+    String told = Agreement.begun(context, "");
+    if (!told.isEmpty()) {
+      throw new JobException(told);
+    }
+  }
+
+  private TrainSummary train(
+      BarrierTaskContext context, RunConfig config, Collective collective, Backend backend)
+      throws IOException {
+    ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
+    Method method = Models.method(backend, config);
+    Model model =
+        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+    BatchPlan plan =
+        BatchPlan.of(
+            config.train().batch(),
+            config.train().microBatch(),
+            collective.rank(),
+            collective.size());
+    Readers readers = new Readers(hadoop.value(), shards, config);
+    boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
+    try (ParameterArena arena = new ParameterArena(backend, model.parameters());
+        Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena);
+        BatchSource train = readers.training(plan, backend::hostInts)) {
+      TrainerParts parts =
+          new TrainerParts(
+              backend,
+              model,
+              method,
+              arena,
+              optimizer,
+              LearningRateSchedule.of(
+                  config.schedule(), config.optimizer().learningRate(), config.train().steps()),
+              train,
+              validates ? () -> readers.validation(plan) : null,
+              DeviceCollective.of(collective, backend),
+              checkpoints(config, collective.rank()),
+              sink(context),
+              config,
+              () -> false);
+      return new Trainer(parts).run();
+    }
   }
 
   private CheckpointStore checkpoints(RunConfig config, int rank) throws IOException {

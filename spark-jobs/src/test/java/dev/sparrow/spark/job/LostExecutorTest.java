@@ -5,8 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.RunConfig;
-import dev.sparrow.spark.LocalSpark;
-import dev.sparrow.spark.cli.Sessions;
+import dev.sparrow.spark.LocalCluster;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -59,28 +58,15 @@ class LostExecutorTest {
     };
   }
 
-  /** Executors take their classes from this JVM's class path, not from the jars of SPARK_HOME. */
   private static SparkSession cluster(Path halt, RunConfig config) throws IOException {
-    Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
-    LocalSpark.stop();
-    Map<String, String> settings =
+    return LocalCluster.open(
+        "local-cluster[2,1,1024]",
+        config,
         Map.of(
-            "spark.master",
-            "local-cluster[2,1,1024]",
             "spark.plugins",
             HaltOneExecutor.class.getName(),
             HaltOneExecutor.FILE_KEY,
-            halt.toString(),
-            "spark.executor.extraClassPath",
-            System.getProperty("java.class.path"),
-            "spark.driver.host",
-            "localhost");
-    settings.forEach(System::setProperty);
-    try {
-      return Sessions.open("lost-executor", config);
-    } finally {
-      settings.keySet().forEach(System::clearProperty);
-    }
+            halt.toString()));
   }
 
   private static byte[] model(Path run) throws IOException {
