@@ -1,6 +1,6 @@
 /**
  * What a device can do: memory, copies and the op families that layers are written in. Imports
- * {@code tensor} only; {@code backend.cpu} (and later {@code backend.cuda}) implement it.
+ * {@code tensor} only; {@code backend.cpu} and {@code backend.cuda} implement it.
  *
  * <p>Conventions of every op:
  *

@@ -1,15 +1,19 @@
 /**
- * The device layer under a CUDA backend: driver, device, context, streams, memory, kernels, graphs
- * and tensor maps. No ops yet, and nothing of the project uses it yet. The only package that
- * imports jcuda and jna; of the project it imports {@code tensor}.
+ * The CUDA backend: {@link dev.sparrow.backend.cuda.CudaBackend} with an op family in each {@code
+ * Cuda*Ops}, which launch the kernels of {@code kernels/}; under them the device layer: driver,
+ * context, streams, memory, kernels, graphs and tensor maps. The only package that imports jcuda
+ * and jna; of the project it imports {@code backend} and {@code tensor}.
  *
  * <p>Conventions:
  *
  * <ul>
- *   <li>One thread opens a {@link dev.sparrow.backend.cuda.CudaContext}, uses all that belongs to
- *       it, and closes it last. Who opens closes, in reverse order.
+ *   <li>One thread opens a backend, uses all that belongs to it, and closes it. Who opens closes,
+ *       in reverse order. {@code CudaExchange} alone lets another thread copy, on a stream of its
+ *       own.
  *   <li>Calls on a stream are asynchronous unless their name ends in Sync. Freed device memory is
- *       reused in the order of the compute stream.
+ *       reused in the order of the compute stream. Scratch grows and never shrinks; a recorded pass
+ *       is recorded anew when scratch has moved.
+ *   <li>A bf16 result is rounded once, to the nearest even; arithmetic is fp32.
  *   <li>Every driver call is checked. A failure is a {@link
  *       dev.sparrow.backend.cuda.CudaException}; a GPU that cannot be had is a {@link
  *       dev.sparrow.backend.cuda.CudaUnavailableException}; memory that runs out is a {@link
@@ -17,12 +21,8 @@
  *   <li>Addresses and byte counts are long.
  * </ul>
  *
- * <p>What has never run on a GPU: every call to the driver, so the bodies of {@code Cuda}, {@code
- * DriverMemory}, {@code Stream}, {@code Event}, {@code PinnedBuffer}, {@code CudaContext}, {@code
- * CudaDevice} past the loading of the driver, {@code GraphCapture}, {@code CudaGraph}, {@code
- * KernelLibrary}'s loading of fatbins and {@code TensorMaps.encode}. {@code DeviceLayerGpuTest}
- * runs them where there is a GPU. Tested without one: the allocator over a fake heap, GPU
- * addresses, the errors without a driver, the packing of launch arguments in native memory, the
- * checks of launches and tensor maps, the kernel index, and the texts of errors.
+ * <p>None of this has run on a GPU. Tests run all of it on the emulated driver of {@code
+ * kernels/emulate}, which has compute capability 8.0: {@code HopperGemm} and what {@code
+ * TensorMaps} encodes for it are the parts that only a Hopper GPU will show.
  */
 package dev.sparrow.backend.cuda;
