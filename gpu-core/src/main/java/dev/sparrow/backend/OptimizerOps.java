@@ -17,7 +17,22 @@ public interface OptimizerOps {
       double beta2,
       double epsilon,
       double weightDecay,
-      long step) {}
+      long step) {
+    /** What a weight is multiplied by where it decays: {@code 1 - lr·decay}. */
+    public double keep() {
+      return 1 - learningRate * weightDecay;
+    }
+
+    /** The learning rate with the first moment's bias correction: {@code lr/(1 - β1^step)}. */
+    public double correctedRate() {
+      return learningRate / (1 - StrictMath.pow(beta1, step));
+    }
+
+    /** The second moment's bias correction under the root: {@code 1/sqrt(1 - β2^step)}. */
+    public double correctedRoot() {
+      return 1 / StrictMath.sqrt(1 - StrictMath.pow(beta2, step));
+    }
+  }
 
   /** SGD with momentum as PyTorch defines it: {@code v = momentum·v + g}, {@code w -= lr·v}. */
   record Sgd(double learningRate, double momentum, double weightDecay, boolean nesterov) {}

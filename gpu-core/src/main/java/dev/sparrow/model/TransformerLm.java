@@ -167,9 +167,10 @@ public final class TransformerLm implements Model {
     requireContext(pass.length());
     stage.upload(batch, pass);
     // Layers remember their last pass for figures: a replay must not stand behind another one.
-    boolean repeats = pass.at(0).equals(lastOnHost);
+    Pass anywhere = pass.at(0);
+    boolean repeats = anywhere.equals(lastOnHost);
     if (complete == null && repeats && recordable) {
-      recordings.computeIfAbsent(pass.at(0), this::record).run(pass.firstToken());
+      recordings.computeIfAbsent(anywhere, this::record).run(pass.firstToken());
     } else {
       forwardBackward(pass, complete == null ? UNHEARD : complete);
     }

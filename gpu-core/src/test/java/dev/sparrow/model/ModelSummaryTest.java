@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.config.MethodChoice;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
@@ -36,6 +37,24 @@ class ModelSummaryTest {
     assertEquals(summary.parameters(), summary.activeParameters(), "all of a dense model");
     assertEquals(
         summary.parameters(), summary.layers().stream().mapToLong(l -> l.parameters()).sum());
+  }
+
+  /** Of a GPU too: bf16 activations, a bf16 copy of the weights, padded classes. */
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void summaryEqualsTheModelOnAGpu(Kind kind) {
+    ModelSummary.Device gpu = ModelSummary.Device.GPU;
+    ModelSummary summary = ModelSummary.of(config(kind, "dense"), SmallModel.VOCABULARY, 3, gpu);
+    try (SmallModel small = new SmallModel(TestGpu.open(), kind, 0.1, 3)) {
+      assertEquals(gpu.computeType(), small.backend.computeType());
+      assertEquals(gpu.columnMultiple(), small.backend.columnMultiple());
+      assertEquals(small.arena.parameterCount(), summary.parameters());
+      assertEquals(small.workspace.bytes(), summary.activationBytes());
+      assertEquals(
+          small.backend.allocatedBytes(),
+          summary.weightBytes() + summary.gradientBytes() + summary.activationBytes());
+    }
+    assertEquals(2 * summary.gradientBytes(), summary.optimizerBytes());
   }
 
   /**

@@ -26,13 +26,13 @@ record AdamWLoop(
   static AdamWLoop of(OptimizerOps.AdamW s, double gradientScale, boolean decays) {
     return new AdamWLoop(
         (float) gradientScale,
-        (float) (1 - s.learningRate() * (decays ? s.weightDecay() : 0)),
+        decays ? (float) s.keep() : 1,
         (float) s.beta1(),
         (float) (1 - s.beta1()),
         (float) s.beta2(),
         (float) (1 - s.beta2()),
-        (float) (s.learningRate() / (1 - StrictMath.pow(s.beta1(), s.step()))),
-        (float) (1 / StrictMath.sqrt(1 - StrictMath.pow(s.beta2(), s.step()))),
+        (float) s.correctedRate(),
+        (float) s.correctedRoot(),
         (float) s.epsilon());
   }
 

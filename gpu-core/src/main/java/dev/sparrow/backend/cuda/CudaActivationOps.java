@@ -11,8 +11,6 @@ import java.util.Map;
 
 /** Launches of {@code nn/activation.cu}. */
 final class CudaActivationOps implements ActivationOps {
-  private static final int PER_BLOCK = 8 * KernelQueue.THREADS;
-
   /** One nonlinearity's four kernels. */
   private record Kernels(ByType forward, ByType backward, ByType gated, ByType gatedBackward) {}
 
@@ -67,7 +65,7 @@ final class CudaActivationOps implements ActivationOps {
     if (n == 0) {
       return;
     }
-    Launch launch = kernel.of(type).grid(queue.blocks(n, PER_BLOCK)).block(KernelQueue.THREADS);
+    Launch launch = queue.overElements(kernel.of(type), n);
     ArgumentBlock arguments = launch.arguments().tensor(first);
     for (Tensor other : others) {
       arguments.tensor(other);

@@ -11,6 +11,7 @@ import dev.sparrow.tensor.Tensor;
  */
 final class CudaAttentionOps implements AttentionOps {
   private static final int TILE_THREADS = 128;
+  private static final int FORWARD_ROWS = 128;
   private static final int PLAIN_ROWS = 8;
   private static final int MOST_HEAD_WIDTH = 256;
   private static final int ALIGNMENT_BYTES = 16;
@@ -21,6 +22,7 @@ final class CudaAttentionOps implements AttentionOps {
   /** One width of the tensor-core kernels, which serves those below it by zeros. */
   private static final class Tiles {
     final int headWidth;
+    final int backwardRows;
     final Launch forward;
     final Launch forwardDropout;
     final Launch queries;
@@ -28,19 +30,20 @@ final class CudaAttentionOps implements AttentionOps {
     final Launch keys;
     final Launch keysDropout;
 
-    /** Rows of a block and its bytes of shared memory, as the kernels' headers state them. */
+    /**
+     * @param backwardRows of a block, as the kernels' headers state them
+     * @param sharedBytes of a block of forward, backward_queries and backward_keys
+     */
     Tiles(KernelQueue queue, int headWidth, int backwardRows, int[] sharedBytes) {
       this.headWidth = headWidth;
+      this.backwardRows = backwardRows;
       this.forward = tile(queue, "forward_", headWidth, sharedBytes[0]);
       this.forwardDropout = tile(queue, "forward_dropout_", headWidth, sharedBytes[0]);
       this.queries = tile(queue, "backward_queries_", headWidth, sharedBytes[1]);
       this.queriesDropout = tile(queue, "backward_queries_dropout_", headWidth, sharedBytes[1]);
       this.keys = tile(queue, "backward_keys_", headWidth, sharedBytes[2]);
       this.keysDropout = tile(queue, "backward_keys_dropout_", headWidth, sharedBytes[2]);
-      this.backwardRows = backwardRows;
     }
-
-    final int backwardRows;
 
     private static Launch tile(KernelQueue queue, String stem, int width, int sharedBytes) {
       return queue
@@ -49,8 +52,6 @@ final class CudaAttentionOps implements AttentionOps {
           .shared(sharedBytes);
     }
   }
-
-  private static final int FORWARD_ROWS = 128;
 
   private final KernelQueue queue;
   private final TokenOrigin origin;

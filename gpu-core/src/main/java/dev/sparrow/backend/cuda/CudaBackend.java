@@ -154,43 +154,31 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void upload(float[] host, int hostOffset, Tensor destination) {
-    DType type = requireFloats("upload", destination);
-    queue
-        .staging()
-        .upload(
-            (out, first, count) -> HostNumbers.put(type, host, hostOffset + first, count, out),
-            Math.toIntExact(destination.size()),
-            type.bytes(),
-            DeviceStorage.address(destination));
+    queue.staging().upload(host, hostOffset, destination);
   }
 
   @Override
   public void upload(int[] host, int hostOffset, Tensor destination) {
-    Doors.requireType("upload", destination, DType.I32);
-    queue
-        .staging()
-        .upload(
-            (out, first, count) -> out.asIntBuffer().put(host, hostOffset + first, count),
-            Math.toIntExact(destination.size()),
-            Integer.BYTES,
-            DeviceStorage.address(destination));
+    upload(IntBuffer.wrap(host).position(hostOffset), destination);
   }
 
   @Override
   public void upload(IntBuffer host, Tensor destination) {
+    Doors.requireType("upload", destination, DType.I32);
     PinnedBuffer pinned = hostBuffers.get(host);
-    if (pinned == null) {
-      int[] values = new int[Math.toIntExact(destination.size())];
-      host.get(host.position(), values);
-      upload(values, 0, destination);
+    int start = host.position();
+    long address = DeviceStorage.address(destination);
+    if (pinned != null) {
+      stream.upload(pinned, (long) start * Integer.BYTES, address, destination.bytes());
       return;
     }
-    Doors.requireType("upload", destination, DType.I32);
-    stream.upload(
-        pinned,
-        (long) host.position() * Integer.BYTES,
-        DeviceStorage.address(destination),
-        destination.bytes());
+    queue
+        .staging()
+        .upload(
+            (out, first, count) -> out.asIntBuffer().put(0, host, start + first, count),
+            Math.toIntExact(destination.size()),
+            Integer.BYTES,
+            address);
   }
 
   /** Pinned memory, from which an upload is one copy by the device alone. */
@@ -204,14 +192,7 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void downloadSync(Tensor source, float[] host, int hostOffset) {
-    DType type = requireFloats("download", source);
-    queue
-        .staging()
-        .downloadSync(
-            DeviceStorage.address(source),
-            Math.toIntExact(source.size()),
-            type.bytes(),
-            (in, first, count) -> HostNumbers.take(type, in, host, hostOffset + first, count));
+    queue.staging().downloadSync(source, host, hostOffset);
   }
 
   @Override
@@ -224,13 +205,6 @@ public final class CudaBackend implements Backend {
             Math.toIntExact(source.size()),
             Integer.BYTES,
             (in, first, count) -> in.asIntBuffer().get(host, hostOffset + first, count));
-  }
-
-  private static DType requireFloats(String op, Tensor tensor) {
-    if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
-      throw new IllegalArgumentException(op + ": expected F32 or BF16, got " + tensor);
-    }
-    return tensor.dtype();
   }
 
   @Override

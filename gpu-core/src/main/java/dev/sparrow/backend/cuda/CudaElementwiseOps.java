@@ -8,9 +8,6 @@ import dev.sparrow.tensor.Tensor;
 
 /** Launches of {@code nn/elementwise.cu} and of the norm in {@code optim/adamw.cu}. */
 final class CudaElementwiseOps implements ElementwiseOps {
-  /** Elements of a thread at a time: 16 bytes of bf16. */
-  private static final int PER_BLOCK = 8 * KernelQueue.THREADS;
-
   private final KernelQueue queue;
   private final TokenOrigin origin;
   private final DoubleSums sums;
@@ -45,7 +42,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
       return;
     }
     boolean ints = out.dtype() == DType.I32;
-    Launch launch = over(ints ? fillInts : fill.of(out.dtype()), out.size());
+    Launch launch = queue.overElements(ints ? fillInts : fill.of(out.dtype()), out.size());
     ArgumentBlock arguments = launch.arguments();
     if (ints) {
       arguments.int32((int) value);
@@ -66,7 +63,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
       queue.stream().copy(DeviceStorage.address(x), DeviceStorage.address(out), x.bytes());
       return;
     }
-    Launch launch = over(converter(x, out), n);
+    Launch launch = queue.overElements(converter(x, out), n);
     launch.arguments().tensor(x).tensor(out).int64(n);
     queue.run(launch);
   }
@@ -87,7 +84,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
     long n = Doors.equalSizes("add: a, b, out", a, b, out);
     DType type = Doors.equalTypes("add: a, b, out", a, b, out);
     if (n > 0) {
-      Launch launch = over(add.of(type), n);
+      Launch launch = queue.overElements(add.of(type), n);
       launch.arguments().tensor(a).tensor(b).tensor(out).int64(n);
       queue.run(launch);
     }
@@ -107,7 +104,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
     long n = Doors.equalSizes(names, x, out);
     DType type = Doors.equalTypes(names, x, out);
     if (n > 0) {
-      Launch launch = over(kernel.of(type), n);
+      Launch launch = queue.overElements(kernel.of(type), n);
       launch.arguments().float32((float) alpha).tensor(x).tensor(out).int64(n);
       queue.run(launch);
     }
@@ -119,7 +116,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
     DType type = Doors.equalTypes("dropout: x, out", x, out);
     Dropped dropped = Dropped.of("dropout", p);
     if (n > 0) {
-      Launch launch = over(dropout.of(type), n);
+      Launch launch = queue.overElements(dropout.of(type), n);
       long firstToken = origin.of(draws);
       launch
           .arguments()
@@ -139,9 +136,5 @@ final class CudaElementwiseOps implements ElementwiseOps {
   @Override
   public double squaredNormSync(Tensor x) {
     return sums.sync(squaredNorm.of(x.dtype()), x);
-  }
-
-  private Launch over(Launch launch, long elements) {
-    return launch.grid(queue.blocks(elements, PER_BLOCK)).block(KernelQueue.THREADS);
   }
 }

@@ -1,7 +1,6 @@
 package dev.sparrow.backend.cuda;
 
 import dev.sparrow.backend.HostExchange;
-import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 
 /**
@@ -31,24 +30,14 @@ final class CudaExchange implements HostExchange {
   @Override
   public void takeSync(Tensor source, float[] host, int hostOffset) {
     attach();
-    DType type = requireFloats(source);
     copies.await(marked);
-    staging.downloadSync(
-        DeviceStorage.address(source),
-        Math.toIntExact(source.size()),
-        type.bytes(),
-        (in, first, count) -> HostNumbers.take(type, in, host, hostOffset + first, count));
+    staging.downloadSync(source, host, hostOffset);
   }
 
   @Override
   public void giveSync(float[] host, int hostOffset, Tensor destination) {
     attach();
-    DType type = requireFloats(destination);
-    staging.upload(
-        (out, first, count) -> HostNumbers.put(type, host, hostOffset + first, count, out),
-        Math.toIntExact(destination.size()),
-        type.bytes(),
-        DeviceStorage.address(destination));
+    staging.upload(host, hostOffset, destination);
     copies.synchronizeSync();
   }
 
@@ -57,13 +46,6 @@ final class CudaExchange implements HostExchange {
       context.attach();
       attached = Thread.currentThread();
     }
-  }
-
-  private static DType requireFloats(Tensor tensor) {
-    if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
-      throw new IllegalArgumentException("exchange: expected F32 or BF16, got " + tensor);
-    }
-    return tensor.dtype();
   }
 
   @Override

@@ -32,9 +32,9 @@ final class CudaNormOps implements NormOps {
   public void layerNorm(
       Tensor x, Tensor weight, Tensor bias, double epsilon, Tensor y, Tensor mean, Tensor rstd) {
     requireForward("layerNorm", x, weight, y, rstd);
-    requireVector("layerNorm: mean", mean, x.rows(), DType.F32);
+    Doors.requireVector("layerNorm: mean", mean, x.rows(), DType.F32);
     if (bias != null) {
-      requireVector("layerNorm: bias", bias, x.columns(), x.dtype());
+      Doors.requireVector("layerNorm: bias", bias, x.columns(), x.dtype());
     }
     if (x.rows() == 0) {
       return;
@@ -85,9 +85,9 @@ final class CudaNormOps implements NormOps {
       Tensor dweight,
       Tensor dbias) {
     requireBackward("layerNormBackward", dy, x, weight, rstd, dx, dweight);
-    requireVector("layerNormBackward: mean", mean, x.rows(), DType.F32);
+    Doors.requireVector("layerNormBackward: mean", mean, x.rows(), DType.F32);
     if (dbias != null) {
-      requireVector("layerNormBackward: dbias", dbias, x.columns(), DType.F32);
+      Doors.requireVector("layerNormBackward: dbias", dbias, x.columns(), DType.F32);
     }
     if (x.rows() == 0) {
       return;
@@ -167,23 +167,18 @@ final class CudaNormOps implements NormOps {
   }
 
   private static void requireForward(String op, Tensor x, Tensor weight, Tensor y, Tensor rstd) {
-    requireVector(op + ": weight", weight, x.columns(), x.dtype());
+    Doors.requireVector(op + ": weight", weight, x.columns(), x.dtype());
     requireLike(op + ": y", y, x);
-    requireVector(op + ": rstd", rstd, x.rows(), DType.F32);
+    Doors.requireVector(op + ": rstd", rstd, x.rows(), DType.F32);
   }
 
   private static void requireBackward(
       String op, Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dweight) {
     requireLike(op + ": dy", dy, x);
     requireLike(op + ": dx", dx, x);
-    requireVector(op + ": weight", weight, x.columns(), x.dtype());
-    requireVector(op + ": rstd", rstd, x.rows(), DType.F32);
-    requireVector(op + ": dweight", dweight, x.columns(), DType.F32);
-  }
-
-  private static void requireVector(String what, Tensor vector, int size, DType type) {
-    Doors.requireSize(what, vector, size);
-    Doors.requireType(what, vector, type);
+    Doors.requireVector(op + ": weight", weight, x.columns(), x.dtype());
+    Doors.requireVector(op + ": rstd", rstd, x.rows(), DType.F32);
+    Doors.requireVector(op + ": dweight", dweight, x.columns(), DType.F32);
   }
 
   private static void requireLike(String what, Tensor tensor, Tensor x) {

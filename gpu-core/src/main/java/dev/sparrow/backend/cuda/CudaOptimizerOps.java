@@ -14,7 +14,6 @@ import java.util.Map;
  * to the device as a few constants, computed in double as the CPU backend computes them.
  */
 final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
-  private static final int PER_BLOCK = 8 * KernelQueue.THREADS;
   private static final int ADAMW_CONSTANTS = 8;
   private static final int SGD_CONSTANTS = 5;
 
@@ -53,13 +52,13 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
     if (s.step() < 1) {
       throw new IllegalArgumentException("adamW: expected step 1 or later, got " + s.step());
     }
-    host[0] = (float) (1 - s.learningRate() * s.weightDecay());
+    host[0] = (float) s.keep();
     host[1] = (float) s.beta1();
     host[2] = (float) (1 - s.beta1());
     host[3] = (float) s.beta2();
     host[4] = (float) (1 - s.beta2());
-    host[5] = (float) (s.learningRate() / (1 - StrictMath.pow(s.beta1(), s.step())));
-    host[6] = (float) (1 / StrictMath.sqrt(1 - StrictMath.pow(s.beta2(), s.step())));
+    host[5] = (float) s.correctedRate();
+    host[6] = (float) s.correctedRoot();
     host[7] = (float) s.epsilon();
     ArgumentBlock arguments =
         begin(weights.copy() == null ? adamW : adamWWithCopy, ADAMW_CONSTANTS, gradientScale, n);
@@ -98,7 +97,7 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
     host[count] = (float) gradientScale;
     long address = constants.bytes((ADAMW_CONSTANTS + 1L) * Float.BYTES);
     queue.staging().upload(this::put, count + 1, Float.BYTES, address);
-    launch.grid(queue.blocks(n, PER_BLOCK)).block(KernelQueue.THREADS);
+    queue.overElements(launch, n);
     return launch.arguments().address(address).address(address + (long) count * Float.BYTES);
   }
 

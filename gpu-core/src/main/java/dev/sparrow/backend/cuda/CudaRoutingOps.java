@@ -63,8 +63,7 @@ final class CudaRoutingOps implements RoutingOps {
       return;
     }
     long firstToken = origin.of(draws);
-    Launch launch =
-        jitter.of(type).grid(queue.blocks(n, 8 * KernelQueue.THREADS)).block(KernelQueue.THREADS);
+    Launch launch = queue.overElements(jitter.of(type), n);
     launch
         .arguments()
         .tensor(x)
@@ -89,7 +88,7 @@ final class CudaRoutingOps implements RoutingOps {
       Tensor experts) {
     requireChoice("topK", logits, probabilities, weights, experts);
     if (bias != null) {
-      requireVector("topK: bias", bias, logits.columns(), DType.F32);
+      Doors.requireVector("topK: bias", bias, logits.columns(), DType.F32);
     }
     if (logits.rows() == 0) {
       return;
@@ -124,7 +123,8 @@ final class CudaRoutingOps implements RoutingOps {
     Doors.requireMatrix("topKBackward: dweights", dweights, weights.rows(), weights.columns());
     Doors.requireMatrix("topKBackward: dlogits", dlogits, logits.rows(), logits.columns());
     if (dprobabilities != null) {
-      requireVector("topKBackward: dprobabilities", dprobabilities, logits.columns(), DType.F32);
+      Doors.requireVector(
+          "topKBackward: dprobabilities", dprobabilities, logits.columns(), DType.F32);
     }
     if (logits.rows() == 0) {
       return;
@@ -158,28 +158,29 @@ final class CudaRoutingOps implements RoutingOps {
   @Override
   public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
     Doors.requireType("sort: experts", experts, DType.I32);
-    requireVector("sort: sorted", sorted, experts.size(), DType.I32);
+    Doors.requireVector("sort: sorted", sorted, experts.size(), DType.I32);
     requireExperts("sort", (int) offsets.size() - 1);
     sort.sort(experts, offsets, sorted);
   }
 
   @Override
   public void load(Tensor offsets, Tensor load) {
-    requireVector("load: offsets", offsets, load.size() + 1, DType.I32);
+    Doors.requireVector("load: offsets", offsets, load.size() + 1, DType.I32);
     overExperts(this.load).arguments().tensor(offsets).tensor(load).int32((int) load.size());
     queue.run(this.load);
   }
 
   @Override
   public void addLoad(Tensor load, Tensor sums) {
-    requireVector("addLoad: sums", sums, load.size(), DType.I32);
+    Doors.requireVector("addLoad: sums", sums, load.size(), DType.I32);
     overExperts(addLoad).arguments().tensor(load).tensor(sums).int32((int) load.size());
     queue.run(addLoad);
   }
 
   @Override
   public void loadBalancingGradient(Tensor load, double scale, Tensor dprobabilities) {
-    requireVector("loadBalancingGradient: dprobabilities", dprobabilities, load.size(), DType.F32);
+    Doors.requireVector(
+        "loadBalancingGradient: dprobabilities", dprobabilities, load.size(), DType.F32);
     overExperts(loadBalancing)
         .arguments()
         .tensor(load)
@@ -237,7 +238,7 @@ final class CudaRoutingOps implements RoutingOps {
   public void scatter(
       Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
     int k = weights.columns();
-    requireVector("scatter: weights", weights, sorted.size(), DType.F32);
+    Doors.requireVector("scatter: weights", weights, sorted.size(), DType.F32);
     requireRows("scatter", out, sorted, k, y);
     if (out.rows() == 0) {
       return;
@@ -267,8 +268,8 @@ final class CudaRoutingOps implements RoutingOps {
       Tensor dy,
       Tensor dweights) {
     int k = weights.columns();
-    requireVector("scatterBackward: weights", weights, sorted.size(), DType.F32);
-    requireVector("scatterBackward: dweights", dweights, sorted.size(), DType.F32);
+    Doors.requireVector("scatterBackward: weights", weights, sorted.size(), DType.F32);
+    Doors.requireVector("scatterBackward: dweights", dweights, sorted.size(), DType.F32);
     requireRows("scatterBackward", dout, sorted, k, y);
     Doors.requireMatrix("scatterBackward: dy", dy, y.rows(), y.columns());
     if (sorted.size() == 0) {
@@ -332,11 +333,6 @@ final class CudaRoutingOps implements RoutingOps {
       throw new IllegalArgumentException(
           "%s: expected 1 to %d experts on a GPU, got %d".formatted(op, most, count));
     }
-  }
-
-  private static void requireVector(String what, Tensor vector, long size, DType type) {
-    Doors.requireSize(what, vector, size);
-    Doors.requireType(what, vector, type);
   }
 
   private static void requireRows(String op, Tensor tokens, Tensor sorted, int k, Tensor rows) {

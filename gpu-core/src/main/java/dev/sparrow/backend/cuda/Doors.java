@@ -36,6 +36,20 @@ final class Doors {
     }
   }
 
+  /** The tensor's type; throws unless it is a float one. */
+  static DType requireFloats(String op, Tensor tensor) {
+    if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
+      throw new IllegalArgumentException(op + ": expected F32 or BF16, got " + tensor);
+    }
+    return tensor.dtype();
+  }
+
+  /** Throws unless the tensor has so many elements of the type. */
+  static void requireVector(String what, Tensor vector, long size, DType type) {
+    requireSize(what, vector, size);
+    requireType(what, vector, type);
+  }
+
   static void requireSize(String what, Tensor tensor, long size) {
     if (tensor.size() != size) {
       throw new IllegalArgumentException(what + ": expected " + size + " elements, got " + tensor);

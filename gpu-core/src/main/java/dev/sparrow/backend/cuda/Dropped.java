@@ -6,8 +6,6 @@ package dev.sparrow.backend.cuda;
  * bit.
  */
 record Dropped(int below, float scale) {
-  static final Dropped NONE = new Dropped(0, 1);
-
   static Dropped of(String op, double p) {
     if (!(p >= 0 && p < 1)) {
       throw new IllegalArgumentException(op + ": expected p in [0, 1), got " + p);

@@ -15,6 +15,7 @@ final class KernelQueue implements AutoCloseable {
   /** Blocks of a multiprocessor that loops over its work: its 2048 threads, once. */
   private static final int BLOCKS_PER_MULTIPROCESSOR = 8;
 
+  /** 16 bytes of bf16, the widest loads. */
   private static final int ELEMENTS_PER_THREAD = 8;
 
   private final CudaContext context;
@@ -70,10 +71,6 @@ final class KernelQueue implements AutoCloseable {
     return context.device();
   }
 
-  CudaContext context() {
-    return context;
-  }
-
   CachingAllocator memory() {
     return memory;
   }
@@ -84,9 +81,12 @@ final class KernelQueue implements AutoCloseable {
     return (int) Math.max(1, Math.min(needed, residentBlocks()));
   }
 
-  /**
-   * Threads for a row: whole warps, one thread for eight columns, as the widest loads take them.
-   */
+  /** The launch with as many blocks as element-wise work of so many elements needs. */
+  Launch overElements(Launch launch, long elements) {
+    return launch.grid(blocks(elements, ELEMENTS_PER_THREAD * THREADS)).block(THREADS);
+  }
+
+  /** Threads for a row: whole warps, one thread for eight columns. */
   static int threads(int columns) {
     int wanted = (columns + ELEMENTS_PER_THREAD - 1) / ELEMENTS_PER_THREAD;
     return Math.min(THREADS, (wanted + 31) / 32 * 32);

@@ -23,31 +23,42 @@ final class PlainGemm implements GemmEngine {
   private final KernelQueue queue;
   private final PartialSums sums;
   private final Scratch parts;
-  private final Map<String, Launch> kernels = new HashMap<>();
+  private final Map<Kind, Launch> kernels = new HashMap<>();
   private boolean warned;
 
   PlainGemm(KernelQueue queue, PartialSums sums) {
     this.queue = queue;
     this.sums = sums;
     this.parts = queue.scratch("parts of products");
-    for (String form : new String[] {"gemm", "grouped_gemm"}) {
-      add(form + "_nt_bf16_bf16_bf16");
-      add(form + "_nn_bf16_bf16_bf16");
-      add(form + "_tn_bf16_bf16_f32");
+    for (boolean grouped : new boolean[] {false, true}) {
+      add(new Kind(grouped, Form.NT, DType.BF16, DType.BF16, DType.BF16));
+      add(new Kind(grouped, Form.NN, DType.BF16, DType.BF16, DType.BF16));
+      add(new Kind(grouped, Form.TN, DType.BF16, DType.BF16, DType.F32));
+      add(new Kind(grouped, Form.TN, DType.F32, DType.BF16, DType.F32));
     }
-    add("gemm_nt_bf16_f32_f32");
-    add("gemm_nn_f32_f32_bf16");
-    add("gemm_tn_f32_bf16_f32");
-    add("grouped_gemm_tn_f32_bf16_f32");
+    add(new Kind(false, Form.NT, DType.BF16, DType.F32, DType.F32));
+    add(new Kind(false, Form.NN, DType.F32, DType.F32, DType.BF16));
   }
 
-  private void add(String entry) {
-    kernels.put(entry, queue.kernel("plain_" + entry));
+  /** What a kernel multiplies. */
+  private record Kind(boolean grouped, Form form, DType a, DType b, DType c) {
+    static Kind of(GemmCall call, boolean grouped) {
+      return new Kind(grouped, call.form(), call.a().dtype(), call.b().dtype(), call.c().dtype());
+    }
+
+    String entry() {
+      String name = (grouped ? "grouped_gemm_" : "gemm_") + form.entry();
+      return "plain_%s_%s_%s_%s".formatted(name, a, b, c).toLowerCase(Locale.ROOT);
+    }
+  }
+
+  private void add(Kind kind) {
+    kernels.put(kind, queue.kernel(kind.entry()));
   }
 
   @Override
   public boolean fits(GemmCall call) {
-    return kernels.containsKey(entry(call, call.isGrouped()));
+    return kernels.containsKey(Kind.of(call, call.isGrouped()));
   }
 
   @Override
@@ -58,7 +69,7 @@ final class PlainGemm implements GemmEngine {
       runInParts(call, parts);
       return;
     }
-    Launch launch = kernels.get(entry(call, call.isGrouped()));
+    Launch launch = kernels.get(Kind.of(call, call.isGrouped()));
     launch.grid(grid(call, call.groups())).block(THREADS).arguments().struct(call.struct());
     queue.run(launch);
   }
@@ -67,7 +78,7 @@ final class PlainGemm implements GemmEngine {
   private void runInParts(GemmCall call, int count) {
     long size = call.c().size();
     long address = parts.bytes(count * size * Float.BYTES);
-    Launch launch = kernels.get(entry(call, true));
+    Launch launch = kernels.get(Kind.of(call, true));
     launch
         .grid(grid(call, count))
         .block(THREADS)
@@ -101,21 +112,6 @@ final class PlainGemm implements GemmEngine {
   private static long across(GemmCall call) {
     int columns = call.form() == Form.TN ? 128 : 64;
     return (call.n() + columns - 1) / columns;
-  }
-
-  private static String entry(GemmCall call, boolean grouped) {
-    return (grouped ? "grouped_gemm_" : "gemm_")
-        + call.form().entry()
-        + '_'
-        + name(call.a().dtype())
-        + '_'
-        + name(call.b().dtype())
-        + '_'
-        + name(call.c().dtype());
-  }
-
-  private static String name(DType type) {
-    return type.name().toLowerCase(Locale.ROOT);
   }
 
   /**

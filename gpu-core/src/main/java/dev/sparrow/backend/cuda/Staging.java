@@ -1,5 +1,7 @@
 package dev.sparrow.backend.cuda;
 
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -90,6 +92,28 @@ final class Staging implements AutoCloseable {
       stream.synchronizeSync();
       values.take(views[current].position(at), first, part);
     }
+  }
+
+  /**
+   * Queues a copy of a float tensor's values, converted to its type; the array is taken at once.
+   */
+  void upload(float[] host, int hostOffset, Tensor destination) {
+    DType type = Doors.requireFloats("upload", destination);
+    upload(
+        (out, first, count) -> HostNumbers.put(type, host, hostOffset + first, count, out),
+        Math.toIntExact(destination.size()),
+        type.bytes(),
+        DeviceStorage.address(destination));
+  }
+
+  /** Copies a float tensor's values, after all that was queued before. */
+  void downloadSync(Tensor source, float[] host, int hostOffset) {
+    DType type = Doors.requireFloats("download", source);
+    downloadSync(
+        DeviceStorage.address(source),
+        Math.toIntExact(source.size()),
+        type.bytes(),
+        (in, first, count) -> HostNumbers.take(type, in, host, hostOffset + first, count));
   }
 
   /** Room in the current chunk, or else in the next one. */
