@@ -9,6 +9,7 @@
 # Files whose inputs have not changed are not compiled again; JOBS compilers run at a time.
 set -euo pipefail
 cd "$(dirname "$0")"
+source compile.sh
 out="${1:-target/classes/dev/sparrow/kernels}"
 work=target/fatbins
 mkdir -p "$out" "$work"
@@ -27,7 +28,7 @@ mapfile -t sources < <(find gemm moe nn optim -name '*.cu' 2>/dev/null | LC_ALL=
 
 # Compiles $1 unless its fatbin is newer than all that it was made of; keeps what ptxas said beside it.
 compileOne() {
-  local source="$1" name fatbin targets input
+  local source="$1" name fatbin targets
   name="$(tr / _ <<< "${source%.cu}")"
   fatbin="$work/$name.fatbin"
   targets=(-gencode arch=compute_90a,code=sm_90a)
@@ -35,13 +36,7 @@ compileOne() {
     targets+=(-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=compute_90)
   fi
   local command="$nvcc $NVCC_VERSION -fatbin -std=c++17 -O3 -lineinfo --expt-relaxed-constexpr -I. ${targets[*]}"
-  if [[ -f "$fatbin" && -f "$fatbin.command" && "$(cat "$fatbin.command")" == "$command" ]]; then
-    local current=yes
-    for input in $(sed -e 's/^[^:]*://' -e 's/\\$//' "$fatbin.d"); do
-      if [[ ! -e "$input" || "$input" -nt "$fatbin" ]]; then current=no; fi
-    done
-    if [[ $current == yes ]]; then return 0; fi
-  fi
+  if isCurrent "$fatbin" "$command"; then return 0; fi
   echo "compiling $source"
   rm -f "$fatbin.command"
   if ! "$nvcc" -fatbin -std=c++17 -O3 -lineinfo --expt-relaxed-constexpr -I. "${targets[@]}" -Xptxas -v \
@@ -51,11 +46,8 @@ compileOne() {
   fi
   echo "$command" > "$fatbin.command"
 }
-export -f compileOne
-export nvcc work
 NVCC_VERSION="$("$nvcc" --version | tail -1)"
-export NVCC_VERSION
-printf '%s\n' "${sources[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} bash -euo pipefail -c 'compileOne "$1"' _ {}
+printf '%s\n' "${sources[@]}" | inParallel compileOne
 
 # One line an entry and architecture, from ptxas' report: its "Compiling entry function", stack frame and "Used" lines.
 entriesOf() {

@@ -8,6 +8,7 @@
 # library. Objects whose inputs have not changed are kept; CXX and JOBS override the compiler and how many run at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source compile.sh
 out="$(mkdir -p "${1:-target/emulated}" && cd "${1:-target/emulated}" && pwd)"
 library="$out/libcuda.so.1"
 index="$out/dev/sparrow/kernels"
@@ -43,15 +44,13 @@ register() {
   fi
 }
 
+objectOf() { echo "$objects/$(tr / _ <<< "${1%.*}").o"; }
+
 # An object is current if its stamp holds the command and is newer than all that it was made of.
 compileOne() {
-  local source="$1" object="$2" command="${compile[*]}" input current=yes
-  if [[ -f "$object" && -f "$object.command" && "$(cat "$object.command")" == "$command" && -f "$object.d" ]]; then
-    for input in emulate/build.sh $(sed -e 's/^[^:]*://' -e 's/\\$//' "$object.d"); do
-      if [[ ! -e "$input" || "$input" -nt "$object" ]]; then current=no; fi
-    done
-    if [[ $current == yes ]]; then return 0; fi
-  fi
+  local source="$1" object command="${compile[*]}"
+  object="$(objectOf "$source")"
+  if isCurrent "$object" "$command" emulate/build.sh; then return 0; fi
   echo "compiling $source"
   rm -f "$object.command"
   local input="$source"
@@ -66,24 +65,9 @@ compileOne() {
 mapfile -t sources < <(find . -name '*.cu' -not -path './test/*' -not -path './bench/*' -not -path './target/*' |
   sed 's,^\./,,' | LC_ALL=C sort | xargs grep -L '^// sparrow: sm_90a only')
 sources+=(emulate/driver/*.cpp)
+printf '%s\n' "${sources[@]}" | inParallel compileOne
 files=()
-running=0
-failed=0
-for source in "${sources[@]}"; do
-  object="$objects/$(tr / _ <<< "${source%.*}").o"
-  files+=("$object")
-  compileOne "$source" "$object" &
-  running=$((running + 1))
-  if (( running >= ${JOBS:-$(nproc)} )); then
-    wait -n || failed=1
-    running=$((running - 1))
-  fi
-done
-while (( running > 0 )); do
-  wait -n || failed=1
-  running=$((running - 1))
-done
-if (( failed )); then exit 1; fi
+for source in "${sources[@]}"; do files+=("$(objectOf "$source")"); done
 
 # Under another name first: a program may be running the old one.
 link="$compiler -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script=emulate/driver/exports.map -pthread ${files[*]}"

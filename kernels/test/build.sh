@@ -21,38 +21,19 @@ out="$(mkdir -p "${2:-$kernels/target/checks}" && cd "${2:-$kernels/target/check
 objects="$out/objects-$kind"
 mkdir -p "$objects"
 cd "$kernels"
+source compile.sh
 
 # An object is current if its stamp holds the command and is newer than the source and all headers it names.
 compileOne() {
   local source="$1" object="$objects/$(basename "$1" .cu).o"
   local command="${compile[*]} -I. -c $source"
-  if [[ -f "$object" && -f "$object.command" && "$(cat "$object.command")" == "$command" && -f "$object.d" ]]; then
-    local input current=yes
-    for input in $(sed -e 's/^[^:]*://' -e 's/\\$//' "$object.d"); do
-      if [[ ! -e "$input" || "$input" -nt "$object" ]]; then current=no; fi
-    done
-    if [[ $current == yes ]]; then return 0; fi
-  fi
+  if isCurrent "$object" "$command"; then return 0; fi
   echo "compiling $source"
   "${compile[@]}" -I. -MD -MF "$object.d" -c "$source" -o "$object"
   echo "$command" > "$object.command"
 }
 
-running=0
-failed=0
-for source in test/*.cu; do
-  compileOne "$source" &
-  running=$((running + 1))
-  if (( running >= ${JOBS:-$(nproc)} )); then
-    wait -n || failed=1
-    running=$((running - 1))
-  fi
-done
-while (( running > 0 )); do
-  wait -n || failed=1
-  running=$((running - 1))
-done
-if (( failed )); then exit 1; fi
+printf '%s\n' test/*.cu | inParallel compileOne
 
 program="$out/kernel-checks-$kind"
 files=()

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cuda;
 
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
+import dev.sparrow.backend.Draws;
 import dev.sparrow.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -67,6 +68,19 @@ final class ArgumentBlock {
   /** A device pointer that may be null. */
   ArgumentBlock tensorOrNull(Tensor tensor) {
     return int64(tensor == null ? 0 : DeviceStorage.address(tensor));
+  }
+
+  /**
+   * Random draws as every kernel takes them: seed, stream, where the first token's number lies, and
+   * draws a token.
+   *
+   * @param firstToken device address, see {@link TokenOrigin}
+   */
+  ArgumentBlock draws(Draws draws, long firstToken) {
+    return int64(draws.key().seed())
+        .int64(draws.key().stream())
+        .address(firstToken)
+        .int64(draws.perToken());
   }
 
   ArgumentBlock int32(int value) {

@@ -159,13 +159,7 @@ final class CudaAttentionOps implements AttentionOps {
         .float32(scale(shape));
     if (takesDropout) {
       Dropped dropped = Dropped.of("attention", dropout.p());
-      arguments
-          .int32(dropped.below())
-          .float32(dropped.scale())
-          .int64(dropout.draws().key().seed())
-          .int64(dropout.draws().key().stream())
-          .address(firstToken)
-          .int64(dropout.draws().perToken());
+      arguments.int32(dropped.below()).float32(dropped.scale()).draws(dropout.draws(), firstToken);
     }
     queue.run(launch);
   }

@@ -123,10 +123,7 @@ final class CudaElementwiseOps implements ElementwiseOps {
           .tensor(x)
           .int32(dropped.below())
           .float32(dropped.scale())
-          .int64(draws.key().seed())
-          .int64(draws.key().stream())
-          .address(firstToken)
-          .int64(draws.perToken())
+          .draws(draws, firstToken)
           .tensor(out)
           .int64(n);
       queue.run(launch);

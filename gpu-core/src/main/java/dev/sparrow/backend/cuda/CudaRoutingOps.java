@@ -69,10 +69,7 @@ final class CudaRoutingOps implements RoutingOps {
         .tensor(x)
         .float32((float) (1 - epsilon))
         .float32((float) (2 * epsilon))
-        .int64(draws.key().seed())
-        .int64(draws.key().stream())
-        .address(firstToken)
-        .int64(draws.perToken())
+        .draws(draws, firstToken)
         .tensor(out)
         .int64(n);
     queue.run(launch);
