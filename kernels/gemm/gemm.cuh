@@ -1,12 +1,21 @@
 // What all matrix products share: their arguments, the tiles of grouped ones, and what is done to a result on its way out.
 #pragma once
 
-#include "common/normal.cuh"
+#include "common/activation.cuh"
+#include "common/chunk.cuh"
 #include "common/types.cuh"
 
-enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1 };  // GELU, exact: x·Φ(x)
+enum GemmActivation { GEMM_IDENTITY = 0, GEMM_GELU = 1, GEMM_GELU_TANH = 2, GEMM_SILU = 3, GEMM_RELU = 4 };
 
-// C = epilogue(A·B), sizes and pointers of one launch; passed by value, laid out without padding between the fields.
+// What a kernel can do with the nonlinearity f of a launch. Products in bf16 can by their form: nt, a layer's forward, applies
+// f; nn, the gradient of an input that was f of something, multiplies by f'. All others are linear.
+enum GemmNonlinearity { GEMM_LINEAR, GEMM_VALUE, GEMM_SLOPE };
+
+// C = epilogue(A·B), sizes and pointers of one launch; passed by value, laid out without padding between the fields. With h the
+// preactivation, every term but the sum optional, and C rounded once:
+//   linear  C (+)= A·B + bias + residual
+//   value   h = A·B + bias,  C (+)= f(h) + residual, of the h that is not rounded yet
+//   slope   C (+)= (A·B + bias) ⊙ f'(h) + residual
 //
 // A is (m, k) and B is (k, n); how they are stored is the kernel's name: n as written, t transposed. Strides count
 // elements from one stored row to the next and are multiples of 8; a, b, c, residual and preactivation are 16-byte
@@ -25,8 +34,8 @@ struct GemmArguments {
   const bf16* b;
   void* c;                 // bf16 or float: the kernel's name says
   const bf16* bias;        // (n) or null
-  const bf16* residual;    // (m, n) like C, added last, or null
-  bf16* preactivation;     // (m, n) like C: the sum with the bias, before the activation; or null
+  const void* residual;    // (m, n) like C and of its type, added last, or null
+  bf16* preactivation;     // (m, n) like C: h, which value writes unless null and slope reads
   const int* offsets;      // (groups + 1); null in dense products
   long long groupStrideB;
   long long groupStrideC;
@@ -35,56 +44,71 @@ struct GemmArguments {
   long long strideC;       // of residual and preactivation too
   int m, n, k;
   int groups;
-  int activation;          // GemmActivation
+  int activation;          // GemmActivation: f; 0 where the kernel is linear
   int accumulate;          // C += ...; 0 or 1
 };
 
+// Eight neighbours of a row, columns of which exist: the others are 0 and not touched. wide says that all do, and that they may
+// be moved 16 bytes at a time.
+template <class T>
+__device__ __forceinline__ Chunk<8> loadEight(const T* p, int columns, bool wide) {
+  if (wide) return loadChunk<8>(p);
+  Chunk<8> eight;
+#pragma unroll
+  for (int i = 0; i < 8; i++) eight.at[i] = i < columns ? toFloat(p[i]) : 0.0f;
+  return eight;
+}
+
+template <class T>
+__device__ __forceinline__ void storeEight(T* p, const Chunk<8>& eight, int columns, bool wide) {
+  if (wide) return storeChunk<8>(p, eight);
+#pragma unroll
+  for (int i = 0; i < 8; i++)
+    if (i < columns) p[i] = fromFloat<T>(eight.at[i]);
+}
+
+// Calls body with the nonlinearity of the code; not for the identity.
+template <class Body>
+__device__ __forceinline__ void withActivation(int code, Body body) {
+  switch (code) {
+    case GEMM_GELU: return body(activation::Gelu());
+    case GEMM_GELU_TANH: return body(activation::GeluTanh());
+    case GEMM_SILU: return body(activation::Silu());
+    case GEMM_RELU: return body(activation::Relu());
+  }
+}
+
 // Takes eight sums of one row to C. columns of them exist; wide says that they may be moved 16 bytes at a time.
-template <class Out>
+template <GemmNonlinearity NONLINEARITY = GEMM_LINEAR, class Out>
 __device__ __forceinline__ void writeOut(const GemmArguments& g, Out* c, const float (&sums)[8], long long row, int column,
                                          int columns, bool wide) {
   long long at = row * g.strideC + column;
-  float values[8];
+  Chunk<8> values;
   for (int i = 0; i < 8; i++) {
     bool exists = i < columns;
-    values[i] = sums[i] + (g.bias != nullptr && exists ? toFloat(g.bias[column + i]) : 0.0f);
+    values.at[i] = sums[i] + (g.bias != nullptr && exists ? toFloat(g.bias[column + i]) : 0.0f);
   }
-  if (g.preactivation != nullptr) {
-    if (wide) {
-      Pack<bf16> pack;
-      for (int i = 0; i < 8; i++) pack.at[i] = fromFloat<bf16>(values[i]);
-      storePack(g.preactivation + at, pack);
-    } else {
-      for (int i = 0; i < columns; i++) g.preactivation[at + i] = fromFloat<bf16>(values[i]);
-    }
+  if (NONLINEARITY == GEMM_VALUE) {
+    if (g.preactivation != nullptr) storeEight(g.preactivation + at, values, columns, wide);
+    withActivation(g.activation, [&](auto f) {
+      for (int i = 0; i < 8; i++) values.at[i] = decltype(f)::at(values.at[i]).value;
+    });
   }
-  if (g.activation == GEMM_GELU)
-    for (int i = 0; i < 8; i++) values[i] *= normalCdf(values[i]);
+  if (NONLINEARITY == GEMM_SLOPE && g.activation != GEMM_IDENTITY) {
+    Chunk<8> h = loadEight(g.preactivation + at, columns, wide);
+    withActivation(g.activation, [&](auto f) {
+      for (int i = 0; i < 8; i++) values.at[i] *= decltype(f)::at(h.at[i]).slope;
+    });
+  }
   if (g.residual != nullptr) {
-    if (wide) {
-      Pack<bf16> pack = loadPack(g.residual + at);
-      for (int i = 0; i < 8; i++) values[i] += toFloat(pack.at[i]);
-    } else {
-      for (int i = 0; i < columns; i++) values[i] += toFloat(g.residual[at + i]);
-    }
+    Chunk<8> residual = loadEight(static_cast<const Out*>(g.residual) + at, columns, wide);
+    for (int i = 0; i < 8; i++) values.at[i] += residual.at[i];
   }
-  constexpr int SIZE = Pack<Out>::SIZE;
-  if (wide) {
-    for (int first = 0; first < 8; first += SIZE) {
-      Pack<Out> pack;
-      if (g.accumulate) pack = loadPack(c + at + first);
-      for (int i = 0; i < SIZE; i++) {
-        float old = g.accumulate ? toFloat(pack.at[i]) : 0.0f;
-        pack.at[i] = fromFloat<Out>(old + values[first + i]);
-      }
-      storePack(c + at + first, pack);
-    }
-  } else {
-    for (int i = 0; i < columns; i++) {
-      float old = g.accumulate ? toFloat(c[at + i]) : 0.0f;
-      c[at + i] = fromFloat<Out>(old + values[i]);
-    }
+  if (g.accumulate) {
+    Chunk<8> old = loadEight(c + at, columns, wide);
+    for (int i = 0; i < 8; i++) values.at[i] += old.at[i];
   }
+  storeEight(c + at, values, columns, wide);
 }
 
 // What one output tile multiplies.
@@ -98,6 +122,11 @@ struct GemmTask {
 };
 
 enum GemmForm { GEMM_DENSE, GEMM_RAGGED_ROWS, GEMM_RAGGED_DEPTH };
+
+// By whether the depth is contiguous in A and in B: nt, nn, tn.
+constexpr GemmNonlinearity nonlinearityOf(bool contiguousA, bool contiguousB) {
+  return !contiguousA ? GEMM_LINEAR : contiguousB ? GEMM_VALUE : GEMM_SLOPE;
+}
 
 // Numbers the output tiles of a launch and finds the tile of a number. Numbers asked for must not decrease: the search
 // through the groups goes on where the last one ended. All lanes of a warp ask together.

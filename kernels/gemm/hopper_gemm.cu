@@ -155,8 +155,9 @@ struct HopperGemm {
           float values[8];
 #pragma unroll
           for (int k = 0; k < 8; k++) values[k] = strip[row * STRIP_STRIDE + column + k];
-          writeOut(g, c, values, task.row + firstRow + row, task.column + first + column, left < 8 ? left : 8,
-                   aligned && left >= 8);
+          writeOut<nonlinearityOf(A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS)>(
+              g, c, values, task.row + firstRow + row, task.column + first + column, left < 8 ? left : 8,
+              aligned && left >= 8);
         }
       }
       __syncwarp();

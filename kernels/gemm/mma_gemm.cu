@@ -22,6 +22,7 @@ template <class Config, bool A_DEPTH_CONTIGUOUS, bool B_DEPTH_CONTIGUOUS>
 struct MmaGemm {
   using A = OperandTile<Config::ROWS, Config::DEPTH, A_DEPTH_CONTIGUOUS>;
   using B = OperandTile<Config::COLUMNS, Config::DEPTH, B_DEPTH_CONTIGUOUS>;
+  static constexpr GemmNonlinearity NONLINEARITY = nonlinearityOf(A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS);
   static constexpr int MI = Config::WARP_ROWS / 16, NI = Config::WARP_COLUMNS / 8;
   using Sums = float[MI][NI][4];
 
@@ -76,7 +77,7 @@ struct MmaGemm {
       Sums sums = {};
       sum(g, task, reinterpret_cast<bf16*>(shared), warpRow, warpColumn, sums);
       // Ragged depth: C's rows are the group's own.
-      writeTile<Config, Out>(g, task, reinterpret_cast<float*>(shared), warpRow, warpColumn, sums);
+      writeTile<Config, Out, NONLINEARITY>(g, task, reinterpret_cast<float*>(shared), warpRow, warpColumn, sums);
     }
   }
 };

@@ -41,7 +41,7 @@ __device__ __forceinline__ void throughStages(long long depth, Fetch fetch, Mult
 }
 
 // Takes the tile to C, the rows of one row of warps after the other through shared memory, Config::OUT_BYTES of it.
-template <class Config, class Out, int MI, int NI>
+template <class Config, class Out, GemmNonlinearity NONLINEARITY = GEMM_LINEAR, int MI, int NI>
 __device__ __forceinline__ void writeTile(const GemmArguments& g, const GemmTask& task, float* shared, int warpRow,
                                           int warpColumn, const float (&sums)[MI][NI][4]) {
   int lane = threadIdx.x % 32;
@@ -68,7 +68,8 @@ __device__ __forceinline__ void writeTile(const GemmArguments& g, const GemmTask
       if (top + row < task.rows && left > 0) {
         float values[8];
         for (int k = 0; k < 8; k++) values[k] = shared[row * Config::OUT_STRIDE + column + k];
-        writeOut(g, c, values, task.row + top + row, task.column + column, left < 8 ? left : 8, aligned && left >= 8);
+        writeOut<NONLINEARITY>(g, c, values, task.row + top + row, task.column + column, left < 8 ? left : 8,
+                               aligned && left >= 8);
       }
     }
     __syncthreads();

@@ -117,6 +117,9 @@ struct PlainGemm {
   using A = PlainTile<TA, Config::ROWS, Config::DEPTH, Config::THREADS, A_DEPTH_CONTIGUOUS, false>;
   using B = PlainTile<TB, Config::COLUMNS, Config::DEPTH, Config::THREADS, B_DEPTH_CONTIGUOUS, true>;
   static constexpr int STAGE_FLOATS = A::FLOATS + B::FLOATS;
+  static constexpr bool BF16 = sizeof(TA) == 2 && sizeof(TB) == 2;
+  static constexpr GemmNonlinearity NONLINEARITY =
+      BF16 ? nonlinearityOf(A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS) : GEMM_LINEAR;
   using Sums = float[8][8];
 
   // Where a task's operands start, and how they may be read.
@@ -185,7 +188,7 @@ struct PlainGemm {
 #pragma unroll
     for (int i = 0; i < 8; i++)
       if (row + i < task.rows)
-        writeOut(g, c, sums[i], task.row + row + i, task.column + column, left < 8 ? left : 8, wide);
+        writeOut<NONLINEARITY>(g, c, sums[i], task.row + row + i, task.column + column, left < 8 ? left : 8, wide);
   }
 
   template <GemmForm FORM, class Out>

@@ -1,10 +1,6 @@
 // Element-wise nonlinearities and their gated forms (Shazeer 2020) over n elements.
 //
-//   gelu       x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016)    f' = Φ(x) + x·φ(x)
-//   gelu_tanh  x·s, s = sigmoid(2u), u = sqrt(2/π)·(x + 0.044715·x³), which is 0.5·x·(1 + tanh(u))
-//                                                                                     f' = s + x·s·(1 - s)·2u'
-//   silu       x·s, s = sigmoid(x)                                                    f' = s + x·s·(1 - s)
-//   relu       max(x, 0)                                                              f' = 1 where x > 0, else 0
+//   f is gelu, gelu_tanh, silu or relu of common/activation.cuh
 //
 //   <f>                 y = f(x)
 //   <f>_backward        dx = dy·f'(x)
@@ -15,46 +11,11 @@
 // dgate and dup are not the same.
 //
 // Launch contract: one-dimensional grid and block of any size; arrays are read 16 bytes at a time where all addresses permit.
+#include "common/activation.cuh"
 #include "common/chunk.cuh"
-#include "common/normal.cuh"
 #include "common/types.cuh"
 
 namespace activation {
-
-// f(x) and f'(x).
-struct ValueAndSlope {
-  float value, slope;
-};
-
-__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
-
-struct Gelu {
-  static __device__ __forceinline__ ValueAndSlope at(float x) {
-    float cdf = normalCdf(x);
-    return {x * cdf, cdf + x * 0.39894228f * __expf(-0.5f * x * x)};
-  }
-};
-
-struct GeluTanh {
-  static __device__ __forceinline__ ValueAndSlope at(float x) {
-    const float linear = 1.59576912f, cubic = 0.0713548163f;  // 2·sqrt(2/π), and 0.044715 of that
-    float squared = x * x, s = sigmoid(x * (linear + cubic * squared));
-    return {x * s, s + x * s * (1.0f - s) * (linear + 3.0f * cubic * squared)};
-  }
-};
-
-struct Silu {
-  static __device__ __forceinline__ ValueAndSlope at(float x) {
-    float s = sigmoid(x);
-    return {x * s, s + x * s * (1.0f - s)};
-  }
-};
-
-struct Relu {
-  static __device__ __forceinline__ ValueAndSlope at(float x) {
-    return {x < 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f};
-  }
-};
 
 template <typename F, typename T>
 __device__ __forceinline__ void forward(const T* x, T* y, long long n) {

@@ -3,6 +3,9 @@
 
 #include "common/launch.cuh"
 #include "test/check.h"
+#include "test/nonlinearity.h"
+
+using namespace nonlinearity;
 
 namespace {
 
@@ -11,21 +14,6 @@ struct Shape { int n, blocks, threads, offset; };
 // One element, odd, around packs of 4 and 8 and a block's share, unaligned, a GPT-2 row of the feed-forward layer.
 const Shape SHAPES[] = {{1, 1, 32, 0},   {5, 2, 32, 0},   {7, 1, 32, 0},   {8, 1, 32, 0},    {9, 1, 32, 0},
                         {255, 1, 32, 0}, {256, 1, 32, 0}, {257, 1, 32, 0}, {1001, 2, 64, 3}, {4 * 3072, 3, 128, 0}};
-
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-struct Value { double value, slope; };
-
-Value gelu(double x) {
-  double cdf = 0.5 * std::erfc(-x / std::sqrt(2.0));
-  return {x * cdf, cdf + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI)};
-}
-Value geluTanh(double x) {
-  double a = std::sqrt(2 / M_PI), t = std::tanh(a * (x + 0.044715 * x * x * x));
-  return {0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * a * (1 + 3 * 0.044715 * x * x)};
-}
-Value silu(double x) { return {x * sigmoid(x), sigmoid(x) * (1 + x * (1 - sigmoid(x)))}; }
-Value relu(double x) { return {x > 0 ? x : 0, x > 0 ? 1.0 : 0.0}; }
 
 // Normal values, and among them those at which the functions are in danger: 0, both zeros' sides, far left and right.
 template <typename T>

@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "common/types.cuh"
+#include "common/launch.cuh"
+#include "gemm/gemm.cuh"
 #include "test/check.h"
+#include "test/nonlinearity.h"
 
 namespace gemm_check {
 
@@ -102,6 +104,64 @@ void addRaggedDepthProduct(const A& a, const B& b, const std::vector<int>& offse
         for (int r = offsets[group]; r < offsets[group + 1]; r++) c[(group * m + i) * n + j] += a.at(r, i) * b.at(r, j);
 }
 
-inline double gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
+// f as a launch names it.
+struct Nonlinearity {
+  int code;
+  const char* name;
+  nonlinearity::Value (*at)(double);
+};
+inline nonlinearity::Value identity(double x) { return {x, 1}; }
+const Nonlinearity NONLINEARITIES[] = {{GEMM_IDENTITY, "identity", identity},
+                                       {GEMM_GELU, "gelu", nonlinearity::gelu},
+                                       {GEMM_GELU_TANH, "gelu_tanh", nonlinearity::geluTanh},
+                                       {GEMM_SILU, "silu", nonlinearity::silu},
+                                       {GEMM_RELU, "relu", nonlinearity::relu}};
+
+// The epilogue of one element: forward, h = sum + bias and y = f(h) + residual; else y = (sum + bias)·f'(h) + residual of the
+// h that is given.
+inline double epilogue(const Nonlinearity& f, bool forward, double sum, double bias, double residual, double& h) {
+  if (forward) h = sum + bias;
+  return (forward ? f.at(h).value : (sum + bias) * f.at(h).slope) + residual;
+}
+
+// Products in bf16 with all that is done to them on their way out, nt (forward) or nn; with ragged rows, or dense where rows is
+// null. launch(g, a, b, A, B) runs g, whose operands alone are not set yet; A and B are where a and b lie.
+template <class Launch>
+void checkEpilogue(test::Check& check, const std::string& name, bool forward, const std::vector<int>* rows, Shape s,
+                   Launch launch) {
+  std::vector<int> offsets = offsetsOf(rows != nullptr ? *rows : std::vector<int>{s.m});
+  int groups = int(offsets.size()) - 1, used = offsets.back(), stride = padded(s.n);
+  if (rows != nullptr) s.m = used + 5;  // room for more rows than there are
+  for (const Nonlinearity& f : NONLINEARITIES) {
+    Stored a(check, s.m, s.k, 0), b(check, groups * (forward ? s.n : s.k), forward ? s.k : s.n, 0);
+    size_t size = size_t(s.m) * stride;
+    auto bias = check.normal<bf16>(s.n), residual = check.normal<bf16>(size), given = check.normal<bf16>(size, 2.0f);
+    device::Buffer<bf16> A(a.values), B(b.values), C(size), Bias(bias), Residual(residual), H(size);
+    if (!forward) device::copy(H.data(), given.data(), size * sizeof(bf16));
+    device::Buffer<int> Offsets(offsets);
+    GemmArguments g = {};
+    g.c = C.data();
+    g.bias = Bias;
+    g.residual = Residual.data();
+    g.preactivation = H;
+    g.activation = f.code;
+    g.offsets = rows != nullptr ? Offsets.data() : nullptr;
+    g.groupStrideB = rows != nullptr ? (long long)b.stride * (forward ? s.n : s.k) : 0;
+    g.strideC = stride;
+    g.m = s.m, g.n = s.n, g.k = s.k, g.groups = groups;
+    launch(g, a, b, A.data(), B.data());
+    std::vector<double> y = raggedRowsProduct(a, b, forward, offsets, s.m, s.n, s.k), h(y.size(), NAN);
+    for (int i = 0; i < used; i++)
+      for (int j = 0; j < s.n; j++) {
+        size_t at = size_t(i) * s.n + j, stored = size_t(i) * stride + j;
+        h[at] = toFloat(given[stored]);
+        y[at] = epilogue(f, forward, y[at], toFloat(bias[j]), toFloat(residual[stored]), h[at]);
+      }
+    std::string what = name + ", " + f.name + " (" + std::to_string(s.m) + ", " + std::to_string(s.n) + ")";
+    // The terms may cancel: fp32's error in each stays.
+    check.near(what, dense(check, what, C.toHost(), s.m, s.n, stride), y, 1e-4, 0.0040);
+    if (forward) check.near(what + ": h", dense(check, what, H.toHost(), s.m, s.n, stride), h, 1e-4, 0.0040);
+  }
+}
 
 }  // namespace gemm_check

@@ -82,29 +82,30 @@ SPARROW_CHECK(gemm, tn_equals_the_plain_product_for_any_depth) {
     for (const Shape& s : SHAPES) checkDense<float>(check, e, true, false, s, 1);
 }
 
-SPARROW_CHECK(gemm, epilogue_adds_bias_then_gelu_then_residual) {
-  for (Shape s : {Shape{70, 72, 40}, Shape{5, 13, 16}}) {
-    Stored a(check, s.m, s.k, 0), b(check, s.n, s.k, 0);
-    int stride = padded(s.n);
-    auto bias = check.normal<bf16>(s.n), residual = check.normal<bf16>(size_t(s.m) * stride);
-    device::Buffer<bf16> A(a.values), B(b.values), C(size_t(s.m) * stride), Bias(bias), Residual(residual), H(size_t(s.m) * stride);
-    GemmArguments g = arguments(A, B, C.data(), a, b, s);
-    g.bias = Bias;
-    g.residual = Residual;
-    g.preactivation = H;
-    g.activation = GEMM_GELU;
-    device::launch(NT[0].kernel, 4, NT[0].threads, NT[0].sharedBytes, g);
-    std::vector<double> h = product(a, b, false, true, s), y(h.size());
-    for (int i = 0; i < s.m; i++)
-      for (int j = 0; j < s.n; j++) {
-        size_t at = size_t(i) * s.n + j;
-        h[at] += toFloat(bias[j]);
-        y[at] = gelu(h[at]) + toFloat(residual[size_t(i) * stride + j]);
-      }
-    check.near("preactivation", dense(check, "preactivation", H.toHost(), s.m, s.n, stride), h, 1e-4, 0.0040);
-    // The sum of GELU and residual may cancel: fp32's error in either stays.
-    check.near("output", dense(check, "output", C.toHost(), s.m, s.n, stride), y, 1e-4, 0.0040);
-  }
+namespace {
+
+void checkEpilogueOf(test::Check& check, const Entry& e, bool forward, const std::vector<int>* rows, Shape s) {
+  checkEpilogue(check, e.name, forward, rows, s, [&](GemmArguments g, const Stored& a, const Stored& b, bf16* A, bf16* B) {
+    g.a = A;
+    g.b = B;
+    g.strideA = a.stride;
+    g.strideB = b.stride;
+    device::launch(e.kernel, 3, e.threads, e.sharedBytes, g);
+  });
+}
+
+}  // namespace
+
+SPARROW_CHECK(gemm, epilogue_of_nt_applies_f_after_the_bias_and_adds_a_residual) {
+  for (const Entry& e : NT)
+    for (Shape s : {Shape{70, 72, 40}, Shape{5, 13, 16}}) checkEpilogueOf(check, e, true, nullptr, s);
+  for (const Entry& e : GROUPED_NT) checkEpilogueOf(check, e, true, &LOADS[0], {0, 72, 40});
+}
+
+SPARROW_CHECK(gemm, epilogue_of_nn_multiplies_by_the_slope_and_adds_a_residual) {
+  for (const Entry& e : NN)
+    for (Shape s : {Shape{70, 72, 40}, Shape{5, 13, 16}}) checkEpilogueOf(check, e, false, nullptr, s);
+  for (const Entry& e : GROUPED_NN) checkEpilogueOf(check, e, false, &LOADS[0], {0, 72, 40});
 }
 
 SPARROW_CHECK(gemm, accumulating_adds_to_what_is_there) {

@@ -81,6 +81,15 @@ void checkRaggedDepth(test::Check& check, const std::vector<int>& rows) {
   check.near("grouped tn, " + std::to_string(groups) + " groups", C.toHost(), expected, absoluteTolerance(used), 2e-6);
 }
 
+void checkEpilogueOf(test::Check& check, const char* name, Kernel kernel, bool forward, const std::vector<int>* rows, Shape s) {
+  checkEpilogue(check, name, forward, rows, s, [&](GemmArguments g, const Stored& a, const Stored& b, bf16* A, bf16* B) {
+    long long groupB = atLeastOneRow((long long)b.rows / g.groups * b.stride);
+    TensorMap mapA = device::operandMap(A, true, g.m, g.k, 1, a.stride, atLeastOneRow((long long)a.rows * a.stride), Sizes::ROWS);
+    TensorMap mapB = device::operandMap(B, forward, g.n, g.k, g.groups, b.stride, groupB, Sizes::COLUMNS);
+    device::launch(kernel, 3, Sizes::THREADS, Sizes::SHARED_BYTES, mapA, mapB, g);
+  });
+}
+
 }  // namespace
 
 SPARROW_CHECK(hopper_gemm, dense_products_equal_the_plain_ones) {
@@ -97,6 +106,15 @@ SPARROW_CHECK(hopper_gemm, ragged_rows_meet_their_own_weight) {
     checkRaggedRows(check, "grouped nn", hopper_grouped_gemm_nn_bf16_128x256x64, false, rows);
   }
   checkRaggedRows(check, "grouped nt", hopper_grouped_gemm_nt_bf16_128x256x64, true, manyGroups());
+}
+
+SPARROW_CHECK(hopper_gemm, epilogue_applies_f_or_its_slope_and_adds_a_residual) {
+  for (Shape s : {Shape{300, 264, 40}, Shape{5, 13, 16}}) {
+    checkEpilogueOf(check, "nt", hopper_gemm_nt_bf16_128x256x64, true, nullptr, s);
+    checkEpilogueOf(check, "nn", hopper_gemm_nn_bf16_128x256x64, false, nullptr, s);
+  }
+  checkEpilogueOf(check, "grouped nt", hopper_grouped_gemm_nt_bf16_128x256x64, true, &LOADS[0], {0, 264, 72});
+  checkEpilogueOf(check, "grouped nn", hopper_grouped_gemm_nn_bf16_128x256x64, false, &LOADS[0], {0, 264, 72});
 }
 
 SPARROW_CHECK(hopper_gemm, ragged_depth_sums_over_each_groups_rows_and_writes_zeros_for_none) {

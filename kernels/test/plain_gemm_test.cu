@@ -71,6 +71,12 @@ struct Result {
   }
 };
 
+template <class T> std::vector<double> widened(const std::vector<T>& values) {
+  std::vector<double> wide;
+  for (T v : values) wide.push_back(toFloat(v));
+  return wide;
+}
+
 template <class TA, class TB, class TC>
 GemmArguments arguments(const Operand<TA>& a, const Operand<TB>& b, const Result<TC>& c, Shape s) {
   GemmArguments g = {};
@@ -115,30 +121,68 @@ SPARROW_CHECK(plain_gemm, tn_with_fp32_gradient) {
   checkDense<float, bf16, float>(check, "tn", plain_gemm_tn_f32_bf16_f32, true, false);
 }
 
-SPARROW_CHECK(plain_gemm, epilogue_adds_bias_then_gelu_then_residual_then_what_is_there) {
-  for (bool accumulate : {false, true})
-    for (Shape s : {Shape{130, 72, 19}, Shape{5, 13, 16}})
-      for (const Layout& l : LAYOUTS) {
-        Operand<bf16> a(check, s.m, s.k, l), b(check, s.n, s.k, l), bias(check, 1, s.n, l);
-        Result<bf16> c(check, s.m, s.n, l), residual(check, s.m, s.n, l), preactivation(s.m, s.n, l);
-        auto before = c.read(check, "before"), added = residual.read(check, "residual");
-        GemmArguments g = arguments(a, b, c, s);
-        g.bias = bias.address();
-        g.residual = residual.address();
-        g.preactivation = preactivation.address();
-        g.activation = GEMM_GELU;
-        g.accumulate = accumulate;
-        launch(plain_gemm_nt_bf16_bf16_bf16, 2, g);
-        std::vector<double> h = product(a, b, false, true, s), y;
-        for (size_t i = 0; i < h.size(); i++) {
-          h[i] += bias.at(0, int(i % s.n));
-          y.push_back(gelu(h[i]) + toFloat(added[i]) + (accumulate ? toFloat(before[i]) : 0.0f));
-        }
-        std::string what = describe("epilogue", s, l);
-        check.near(what + ", preactivation", preactivation.read(check, what), h, 1e-4, 0.0040);
-        // The sums of GELU, residual and the old value may cancel: fp32's error in each stays.
-        check.near(what, c.read(check, what), y, 1e-4, 0.0040);
-      }
+// As gemm_check::checkEpilogue, in any layout and adding to C.
+void checkEpilogueOf(test::Check& check, Kernel kernel, bool forward, const std::vector<int>* rows, Shape s, Layout l,
+                     const Nonlinearity& f) {
+  std::vector<int> offsets = offsetsOf(rows != nullptr ? *rows : std::vector<int>{s.m});
+  int groups = int(offsets.size()) - 1, used = offsets.back();
+  if (rows != nullptr) s.m = used + 5;
+  Operand<bf16> a(check, s.m, s.k, l), b(check, groups * (forward ? s.n : s.k), forward ? s.k : s.n, l), bias(check, 1, s.n, l);
+  Result<bf16> c(check, s.m, s.n, l), residual(check, s.m, s.n, l), preactivation(check, s.m, s.n, l);
+  auto y = widened(c.read(check, "C")), added = widened(residual.read(check, "residual"));
+  auto h = widened(preactivation.read(check, "h"));
+  device::Buffer<int> Offsets(offsets);
+  GemmArguments g = arguments(a, b, c, s);
+  g.offsets = rows != nullptr ? Offsets.data() : nullptr;
+  g.groups = groups;
+  g.groupStrideB = rows != nullptr ? (long long)b.stride * (forward ? s.n : s.k) : 0;
+  g.bias = bias.address();
+  g.residual = residual.address();
+  g.preactivation = preactivation.address();
+  g.activation = f.code;
+  g.accumulate = 1;
+  launch(kernel, 2, g);
+  auto sums = raggedRowsProduct(a, b, forward, offsets, s.m, s.n, s.k);
+  for (size_t i = 0; i < size_t(used) * s.n; i++) y[i] += epilogue(f, forward, sums[i], bias.at(0, int(i % s.n)), added[i], h[i]);
+  std::string what = describe(f.name, s, l) + (forward ? ", nt" : ", nn");
+  // The terms may cancel: fp32's error in each stays.
+  check.near(what, c.read(check, what), y, 1e-4, 0.0040);
+  check.near(what + ", h", preactivation.read(check, what), h, 1e-4, 0.0040);
+}
+
+SPARROW_CHECK(plain_gemm, epilogue_of_nt_applies_f_after_the_bias_and_adds_a_residual_and_what_is_there) {
+  for (const Nonlinearity& f : NONLINEARITIES)
+    for (const Layout& l : LAYOUTS) {
+      for (Shape s : {Shape{130, 72, 19}, Shape{5, 13, 16}})
+        checkEpilogueOf(check, plain_gemm_nt_bf16_bf16_bf16, true, nullptr, s, l, f);
+      checkEpilogueOf(check, plain_grouped_gemm_nt_bf16_bf16_bf16, true, &LOADS[0], {0, 13, 9}, l, f);
+    }
+}
+
+SPARROW_CHECK(plain_gemm, epilogue_of_nn_multiplies_by_the_slope_and_adds_a_residual_and_what_is_there) {
+  for (const Nonlinearity& f : NONLINEARITIES)
+    for (const Layout& l : LAYOUTS) {
+      for (Shape s : {Shape{130, 72, 19}, Shape{5, 13, 16}})
+        checkEpilogueOf(check, plain_gemm_nn_bf16_bf16_bf16, false, nullptr, s, l, f);
+      checkEpilogueOf(check, plain_grouped_gemm_nn_bf16_bf16_bf16, false, &LOADS[0], {0, 13, 9}, l, f);
+    }
+}
+
+// A residual is of C's type.
+SPARROW_CHECK(plain_gemm, an_fp32_result_takes_an_fp32_residual) {
+  for (const Layout& l : LAYOUTS) {
+    Shape s{9, 13, 8};
+    Operand<bf16> a(check, s.m, s.k, l);
+    Operand<float> b(check, s.n, s.k, l);
+    Result<float> c(s.m, s.n, l), residual(check, s.m, s.n, l);
+    GemmArguments g = arguments(a, b, c, s);
+    g.residual = residual.address();
+    launch(plain_gemm_nt_bf16_f32_f32, 1, g);
+    auto y = product(a, b, false, true, s);
+    auto added = residual.read(check, "residual");
+    for (size_t i = 0; i < y.size(); i++) y[i] += added[i];
+    check.near("output", c.read(check, "output"), y, absoluteTolerance(s.k), 2e-6);
+  }
 }
 
 // Alignment of C, the residual and the preactivation counts each by itself.
