@@ -53,25 +53,20 @@ public interface Backend extends AutoCloseable {
   /** Bytes allocated now. */
   long allocatedBytes();
 
-  /** Host values into a float tensor, converted to its dtype. */
+  /** Host values into a float tensor, converted to its dtype; like all uploads, taken at once. */
   void upload(float[] host, int hostOffset, Tensor destination);
 
   /** Host values into an I32 tensor. */
   void upload(int[] host, int hostOffset, Tensor destination);
 
-  /**
-   * Ids from the host into an I32 tensor. Of a buffer that {@link #hostInts} gave, the device
-   * fetches them by itself: leave it alone until a call with Sync in its name has returned.
-   */
+  /** Host values into an I32 tensor, from the buffer's position on, which stays as it is. */
   void upload(IntBuffer host, Tensor destination);
-
-  /** Host memory for ids that is the fastest to upload from; the backend frees it at close. */
-  default IntBuffer hostInts(int count) {
-    return IntBuffer.allocate(count);
-  }
 
   /** A float tensor's values to the host; returns when they are there. */
   void downloadSync(Tensor source, float[] host, int hostOffset);
+
+  /** An F64 tensor's values to the host; returns when they are there. */
+  void downloadSync(Tensor source, double[] host, int hostOffset);
 
   /** An I32 tensor's values to the host; returns when they are there. */
   void downloadSync(Tensor source, int[] host, int hostOffset);

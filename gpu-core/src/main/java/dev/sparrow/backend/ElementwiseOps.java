@@ -27,6 +27,13 @@ public interface ElementwiseOps {
    */
   void dropout(Tensor x, double p, Draws draws, Tensor out);
 
-  /** Sum of squares of a float tensor in double, in a fixed order; returns when it is known. */
+  /**
+   * {@code total = Σ x²} of a float tensor, in double and in a fixed order.
+   *
+   * @param total F64 (1)
+   */
+  void squaredNorm(Tensor x, Tensor total);
+
+  /** {@link #squaredNorm}; returns when it is known. */
   double squaredNormSync(Tensor x);
 }

@@ -25,6 +25,14 @@ public interface LossOps {
   void crossEntropyWithGradient(
       Tensor logits, int classes, Tensor targets, double scale, Tensor losses);
 
-  /** Sum of a float tensor in double, in a fixed order; returns when it is known. */
+  /**
+   * {@code total = Σ x}, or {@code +=} with accumulate, in double and in a fixed order.
+   *
+   * @param x in {@link Backend#floatType}
+   * @param total F64 (1)
+   */
+  void sum(Tensor x, boolean accumulate, Tensor total);
+
+  /** {@link #sum}; returns when it is known. */
   double sumSync(Tensor x);
 }

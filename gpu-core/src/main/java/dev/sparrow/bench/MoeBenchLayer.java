@@ -77,7 +77,6 @@ final class MoeBenchLayer implements AutoCloseable {
     LinearSpec down = new LinearSpec("moe.down", MoeBenchCase.HIDDEN, MoeBenchCase.WIDTH, 0.02);
     Experts plain =
         new PlainExperts(
-            backend,
             Activation.GELU,
             new DenseGroupedWeight(backend, up, sizes.experts()),
             new DenseGroupedWeight(backend, down, sizes.experts()));

@@ -17,11 +17,7 @@ public final class Batch {
   private long firstSample;
 
   public Batch(int maxSequences, int context) {
-    this(maxSequences, context, HostMemory.HEAP);
-  }
-
-  public Batch(int maxSequences, int context, HostMemory memory) {
-    this.tokens = memory.ints(Math.multiplyExact(maxSequences, context + 1));
+    this.tokens = IntBuffer.allocate(Math.multiplyExact(maxSequences, context + 1));
     this.capacity = maxSequences;
     this.context = context;
   }

@@ -7,6 +7,7 @@ import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Tensor;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -34,8 +35,14 @@ public interface Model {
   void forward(Batch batch, Pass pass);
 
   /**
-   * Sum of the last pass's token losses in nats, without auxiliary losses; waits for the device.
+   * {@code total = } the sum of the last pass's token losses in nats, without auxiliary losses, or
+   * {@code +=} with accumulate; asks the device and waits for nothing.
+   *
+   * @param total F64 (1)
    */
+  void lossSum(boolean accumulate, Tensor total);
+
+  /** {@link #lossSum}; waits for the device. */
   double lossSumSync();
 
   /** The figures of the last pass; waits for the device. */

@@ -97,6 +97,11 @@ final class SizeOnlyBackend implements Backend {
   }
 
   @Override
+  public void downloadSync(Tensor source, double[] host, int hostOffset) {
+    throw new UnsupportedOperationException("downloadSync: a size-only backend holds no values");
+  }
+
+  @Override
   public void downloadSync(Tensor source, int[] host, int hostOffset) {
     throw new UnsupportedOperationException("downloadSync: a size-only backend holds no values");
   }

@@ -297,6 +297,11 @@ public final class TransformerLm implements Model {
   }
 
   @Override
+  public void lossSum(boolean accumulate, Tensor total) {
+    head.lossSum(accumulate, total);
+  }
+
+  @Override
   public double lossSumSync() {
     return head.lossSumSync();
   }

@@ -12,12 +12,12 @@ import dev.sparrow.nn.Dropout;
 import dev.sparrow.nn.Embedding;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.Initializer;
-import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LayerNorm;
 import dev.sparrow.nn.LearnedPositions;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Norm;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.nn.RmsNorm;
 import dev.sparrow.sparsity.Method;
 import java.util.ArrayList;
@@ -59,7 +59,7 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
     String feeding = name + ".feed_forward";
     CausalSelfAttention attention =
         new CausalSelfAttention(backend, attentionSpec(attending, layer), method::linearWeight);
-    Layer feedForward = method.feedForward(feedForwardSpec(feeding, layer));
+    ResidualBranch feedForward = method.feedForward(feedForwardSpec(feeding, layer));
     return new Block(
         backend,
         shape.width(),

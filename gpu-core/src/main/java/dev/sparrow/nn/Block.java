@@ -15,12 +15,8 @@ import java.util.function.Consumer;
 public final class Block implements Layer {
   private final ElementwiseOps elementwise;
   private final int width;
-  private final Norm attentionNorm;
-  private final CausalSelfAttention attention;
-  private final Dropout attentionDropout;
-  private final Norm feedForwardNorm;
-  private final Layer feedForward;
-  private final Dropout feedForwardDropout;
+  private final Branch<CausalSelfAttention> attention;
+  private final Branch<?> feedForward;
   private Tensor middle; // (tokens, width)
   private Tensor y; // (tokens, width)
   private Tensor dropped; // (tokens, width), scratch; null without dropout
@@ -30,65 +26,78 @@ public final class Block implements Layer {
    *
    * @param layer takes and returns (tokens, width)
    */
-  public record Branch<T extends Layer>(Norm norm, T layer, Dropout dropout) {}
+  public record Branch<T extends ResidualBranch>(Norm norm, T layer, Dropout dropout) {
+    void parameters(Consumer<Parameter> sink) {
+      norm.parameters(sink);
+      layer.parameters(sink);
+    }
+
+    void reserve(Workspace workspace, int tokens) {
+      norm.reserve(workspace, tokens);
+      layer.reserve(workspace, tokens);
+    }
+
+    void describe(LayerSummary.Sink sink) {
+      norm.describe(sink);
+      layer.describe(sink);
+    }
+  }
 
   public Block(
-      Backend backend,
-      int width,
-      Branch<CausalSelfAttention> attention,
-      Branch<? extends Layer> feedForward) {
+      Backend backend, int width, Branch<CausalSelfAttention> attention, Branch<?> feedForward) {
     this.elementwise = backend.elementwise();
     this.width = width;
-    this.attentionNorm = attention.norm();
-    this.attention = attention.layer();
-    this.attentionDropout = attention.dropout();
-    this.feedForwardNorm = feedForward.norm();
-    this.feedForward = feedForward.layer();
-    this.feedForwardDropout = feedForward.dropout();
+    this.attention = attention;
+    this.feedForward = feedForward;
   }
 
   @Override
   public void parameters(Consumer<Parameter> sink) {
-    attentionNorm.parameters(sink);
     attention.parameters(sink);
-    feedForwardNorm.parameters(sink);
     feedForward.parameters(sink);
   }
 
   @Override
   public void buffers(Consumer<Buffer> sink) {
-    feedForward.buffers(sink);
+    feedForward.layer().buffers(sink);
   }
 
   @Override
   public void reserve(Workspace workspace, int tokens) {
     middle = workspace.keep(tokens, width);
     y = workspace.keep(tokens, width);
-    if (attentionDropout.enabled() || feedForwardDropout.enabled()) {
+    if (attention.dropout().enabled() || feedForward.dropout().enabled()) {
       dropped = workspace.scratch("block.dropped", tokens, width);
     }
-    attentionNorm.reserve(workspace, tokens);
     attention.reserve(workspace, tokens);
-    feedForwardNorm.reserve(workspace, tokens);
     feedForward.reserve(workspace, tokens);
   }
 
   @Override
   public Tensor forward(Tensor x, Pass pass) {
-    return finish(x, attention.forward(attentionNorm.forward(x), pass), pass);
+    return feed(join(attention, x, pass, middle.first(pass.tokens())), pass);
   }
 
   /** Generation: as {@link #forward}, with the tokens before x in the cache. */
   public Tensor forwardCached(Tensor x, Pass pass, KeyValueCache cache) {
-    return finish(x, attention.forwardCached(attentionNorm.forward(x), pass, cache), pass);
+    Tensor m = middle.first(pass.tokens());
+    attention.layer().forwardCached(attention.norm().forward(x), x, pass, cache, m);
+    return feed(m, pass);
   }
 
-  private Tensor finish(Tensor x, Tensor attended, Pass pass) {
-    Tensor m = middle.first(pass.tokens());
-    elementwise.add(x, attentionDropout.apply(attended, pass, attended), m);
-    Tensor fed = feedForward.forward(feedForwardNorm.forward(m), pass);
-    Tensor result = y.first(pass.tokens());
-    elementwise.add(m, feedForwardDropout.apply(fed, pass, fed), result);
+  private Tensor feed(Tensor m, Pass pass) {
+    return join(feedForward, m, pass, y.first(pass.tokens()));
+  }
+
+  /** {@code result = x + drop(layer(norm(x)))}; without dropout the layer adds x itself. */
+  private Tensor join(Branch<?> branch, Tensor x, Pass pass, Tensor result) {
+    Tensor normed = branch.norm().forward(x);
+    if (branch.dropout().drops(pass)) {
+      Tensor out = branch.layer().forward(normed, pass);
+      elementwise.add(x, branch.dropout().apply(out, pass, out), result);
+    } else {
+      branch.layer().forward(normed, x, pass, result);
+    }
     return result;
   }
 
@@ -98,29 +107,31 @@ public final class Block implements Layer {
    */
   @Override
   public Tensor backward(Tensor dy, Pass pass) {
-    Tensor masked = dropped == null ? null : dropped.first(pass.tokens());
-    Tensor dfed = feedForwardDropout.apply(dy, pass, masked);
-    feedForwardNorm.backward(feedForward.backward(dfed, pass), true, dy);
-    Tensor dattended = attentionDropout.apply(dy, pass, masked);
-    attentionNorm.backward(attention.backward(dattended, pass), true, dy);
+    backward(feedForward, dy, pass);
+    backward(attention, dy, pass);
     return dy;
+  }
+
+  /** Adds to the residual path's gradient what comes back through the branch. */
+  private void backward(Branch<?> branch, Tensor dy, Pass pass) {
+    Tensor masked = dropped == null ? null : dropped.first(pass.tokens());
+    Tensor dbranch = branch.dropout().apply(dy, pass, masked);
+    branch.norm().backward(branch.layer().backward(dbranch, pass), true, dy);
   }
 
   @Override
   public boolean recordable() {
-    return attention.recordable() && feedForward.recordable();
+    return attention.layer().recordable() && feedForward.layer().recordable();
   }
 
   @Override
   public void figures(FigureSink sink) {
-    feedForward.figures(sink);
+    feedForward.layer().figures(sink);
   }
 
   @Override
   public void describe(LayerSummary.Sink sink) {
-    attentionNorm.describe(sink);
     attention.describe(sink);
-    feedForwardNorm.describe(sink);
     feedForward.describe(sink);
   }
 }

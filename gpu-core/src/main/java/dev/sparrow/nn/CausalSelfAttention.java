@@ -16,7 +16,7 @@ import java.util.function.Function;
  * <p>Kept until backward: qkv, the heads' output and one number a row and head; scores never exist
  * as a whole.
  */
-public final class CausalSelfAttention implements Layer {
+public final class CausalSelfAttention implements ResidualBranch {
   private final AttentionSpec spec;
   private final AttentionOps attention;
   private final EmbeddingOps embedding;
@@ -72,11 +72,23 @@ public final class CausalSelfAttention implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Pass pass) {
+    Tensor result = y.first(pass.tokens());
+    out.forward(attend(x, pass), null, result);
+    return result;
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor residual, Pass pass, Tensor result) {
+    out.forward(attend(x, pass), residual, result);
+  }
+
+  /** The input of out. */
+  private Tensor attend(Tensor x, Pass pass) {
     AttentionShape shape = shape(pass);
     Tensor p = project(x, shape, 0);
     Tensor h = heads.first(shape.tokens());
     attention.forward(shape, p, dropout(pass), h, statistics(shape));
-    return output(h);
+    return h;
   }
 
   /**
@@ -84,31 +96,26 @@ public final class CausalSelfAttention implements Layer {
    * and appends them to the cache's block of this layer. No backward pass follows.
    *
    * @param x (sequences·length, width): the same number of new tokens of each sequence
+   * @param result assigned {@code residual + forward(x)}, see {@link ResidualBranch#forward}
    */
-  public Tensor forwardCached(Tensor x, Pass pass, KeyValueCache cache) {
+  void forwardCached(Tensor x, Tensor residual, Pass pass, KeyValueCache cache, Tensor result) {
     AttentionShape shape = shape(pass);
     int position = cache.length();
     Tensor p = project(x, shape, position);
     Tensor h = heads.first(shape.tokens());
     Tensor keys = cache.keys(spec.layer());
     attention.forwardCached(shape, p, keys, cache.values(spec.layer()), position, h);
-    return output(h);
+    out.forward(h, residual, result);
   }
 
   private Tensor project(Tensor x, AttentionShape shape, int start) {
     this.x = x;
     Tensor p = packed.first(shape.tokens());
-    qkv.forward(x, false, p);
+    qkv.forward(x, null, p);
     if (spec.rotaryTheta() != 0) {
       embedding.rotary(shape, spec.rotaryTheta(), start, false, p);
     }
     return p;
-  }
-
-  private Tensor output(Tensor h) {
-    Tensor result = y.first(h.rows());
-    out.forward(h, false, result);
-    return result;
   }
 
   @Override

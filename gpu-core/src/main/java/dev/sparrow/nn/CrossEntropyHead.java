@@ -112,7 +112,7 @@ public final class CrossEntropyHead {
    * @param out (rows, {@link #columns})
    */
   public void logits(Tensor x, Tensor out) {
-    matmul.forward(x, weight.paddedOperand(), null, false, out);
+    matmul.forward(x, weight.paddedOperand(), null, null, out);
   }
 
   /** Columns of a row of logits: the classes and, behind them, padding. */
@@ -126,7 +126,12 @@ public final class CrossEntropyHead {
     return (tokens + chunks - 1) / chunks;
   }
 
-  /** Sum of the last pass's losses in nats; waits for the device. */
+  /** {@code total = } the sum of the last pass's losses in nats, or {@code +=}: F64 (1). */
+  public void lossSum(boolean accumulate, Tensor total) {
+    loss.sum(losses.first(rows), accumulate, total);
+  }
+
+  /** {@link #lossSum}; waits for the device. */
   public double lossSumSync() {
     return loss.sumSync(losses.first(rows));
   }

@@ -10,17 +10,17 @@ import java.util.function.Function;
  * {@code down(f(up(x)))}, or gated {@code down(f(gate(x))·up(x))} (Shazeer 2020; SwiGLU with f =
  * SILU). Every token meets all weights.
  */
-public final class DenseFeedForward implements Layer {
+public final class DenseFeedForward implements ResidualBranch {
   private final FeedForwardSpec spec;
   private final ActivationOps activation;
   private final Linear gate; // null where not gated
   private final Linear up;
   private final Linear down;
   private Tensor gated; // (tokens, hidden), input of f where gated
-  private Tensor raised; // (tokens, hidden), output of up
+  private Tensor raised; // (tokens, hidden), output of up, input of f where not gated
   private Tensor active; // (tokens, hidden), input of down
   private Tensor y; // (tokens, width), scratch
-  private Tensor dactive; // (tokens, hidden), scratch
+  private Tensor dactive; // (tokens, hidden), scratch: of active where gated, else of raised
   private Tensor dx; // (tokens, width), scratch
   private Tensor x; // (tokens, width), the caller's
 
@@ -71,21 +71,31 @@ public final class DenseFeedForward implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Pass pass) {
+    Tensor result = y.first(pass.tokens());
+    down.forward(hidden(x, pass), null, result);
+    return result;
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor residual, Pass pass, Tensor result) {
+    down.forward(hidden(x, pass), residual, result);
+  }
+
+  /** The input of down. */
+  private Tensor hidden(Tensor x, Pass pass) {
     this.x = x;
     int tokens = pass.tokens();
     Tensor u = raised.first(tokens);
     Tensor a = active.first(tokens);
-    up.forward(x, false, u);
     if (gate == null) {
-      activation.forward(spec.activation(), u, a);
-    } else {
-      Tensor g = gated.first(tokens);
-      gate.forward(x, false, g);
-      activation.gated(spec.activation(), g, u, a);
+      up.activatedForward(spec.activation(), x, u, a);
+      return a;
     }
-    Tensor result = y.first(tokens);
-    down.forward(a, false, result);
-    return result;
+    Tensor g = gated.first(tokens);
+    up.forward(x, null, u);
+    gate.forward(x, null, g);
+    activation.gated(spec.activation(), g, u, a);
+    return a;
   }
 
   @Override
@@ -94,12 +104,13 @@ public final class DenseFeedForward implements Layer {
     Tensor u = raised.first(tokens);
     Tensor da = dactive.first(tokens);
     Tensor result = dx.first(tokens);
-    down.backward(active.first(tokens), dy, false, da);
+    Tensor a = active.first(tokens);
     if (gate == null) {
-      activation.backward(spec.activation(), u, da, da);
+      down.activatedBackward(spec.activation(), u, a, dy, da);
       up.backward(x, da, false, result);
       return result;
     }
+    down.backward(a, dy, false, da);
     // The inputs of the product are needed no more: their gradients take their place.
     Tensor g = gated.first(tokens);
     activation.gatedBackward(spec.activation(), g, u, da, g, u);

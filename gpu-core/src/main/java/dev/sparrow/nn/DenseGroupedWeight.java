@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
@@ -58,11 +59,23 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
   }
 
   @Override
+  public void activatedForward(Activation f, Tensor x, Tensor offsets, Tensor h, Tensor y) {
+    matmul.groupedActivatedForward(f, x, weight.operand(), offsets, h, y);
+  }
+
+  @Override
   public void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
     matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
     if (dx != null) {
       matmul.groupedBackwardInput(dy, weight.operand(), offsets, accumulate, dx);
     }
+  }
+
+  @Override
+  public void activatedBackward(
+      Activation f, Tensor h, Tensor x, Tensor dy, Tensor offsets, Tensor dh) {
+    matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
+    matmul.groupedActivatedBackwardInput(f, dy, weight.operand(), offsets, h, dh);
   }
 
   @Override

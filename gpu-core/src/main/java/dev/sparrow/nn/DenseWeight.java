@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
@@ -42,8 +43,13 @@ public final class DenseWeight implements LinearWeight {
   }
 
   @Override
-  public void forward(Tensor x, Tensor bias, boolean accumulate, Tensor y) {
-    matmul.forward(x, weight.operand(), bias, accumulate, y);
+  public void forward(Tensor x, Tensor bias, Tensor residual, Tensor y) {
+    matmul.forward(x, weight.operand(), bias, residual, y);
+  }
+
+  @Override
+  public void activatedForward(Activation f, Tensor x, Tensor bias, Tensor h, Tensor y) {
+    matmul.activatedForward(f, x, weight.operand(), bias, h, y);
   }
 
   @Override
@@ -52,6 +58,13 @@ public final class DenseWeight implements LinearWeight {
     if (dx != null) {
       matmul.backwardInput(dy, weight.operand(), accumulate, dx);
     }
+  }
+
+  @Override
+  public void activatedBackward(
+      Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh) {
+    matmul.backwardWeight(dy, x, weight.gradient(), dbias);
+    matmul.activatedBackwardInput(f, dy, weight.operand(), h, dh);
   }
 
   @Override

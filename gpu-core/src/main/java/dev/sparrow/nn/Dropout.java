@@ -33,6 +33,11 @@ public final class Dropout {
     return p > 0;
   }
 
+  /** Whether {@link #apply} does anything to this pass. */
+  boolean drops(Pass pass) {
+    return p > 0 && pass.training();
+  }
+
   /**
    * Masks and scales; the backward pass is the same call on the gradient.
    *
@@ -41,7 +46,7 @@ public final class Dropout {
    * @return out, or x itself where the pass drops nothing
    */
   public Tensor apply(Tensor x, Pass pass, Tensor out) {
-    if (p == 0 || !pass.training()) {
+    if (!drops(pass)) {
       return x;
     }
     elementwise.dropout(x, p, pass.draws(stream, x.columns()), out);

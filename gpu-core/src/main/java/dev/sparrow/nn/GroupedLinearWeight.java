@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -22,11 +23,20 @@ public interface GroupedLinearWeight {
   /** {@code y[rows of e] = x[rows of e]·W_eᵀ}. */
   void forward(Tensor x, Tensor offsets, Tensor y);
 
+  /** {@code h[rows of e] = x[rows of e]·W_eᵀ}, {@code y = f(h)} in those rows. */
+  void activatedForward(Activation f, Tensor x, Tensor offsets, Tensor h, Tensor y);
+
   /**
    * Adds the gradients of the weights and writes {@code dx[rows of e] = dy[rows of e]·W_e} ({@code
    * +=} with accumulate) unless dx is null.
    */
   void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx);
+
+  /**
+   * As {@link #backward} where x = f(h), with the gradient of h for that of x: {@code dh[rows of e]
+   * = (dy[rows of e]·W_e) ⊙ f'(h[rows of e])}.
+   */
+  void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor offsets, Tensor dh);
 
   String kind();
 

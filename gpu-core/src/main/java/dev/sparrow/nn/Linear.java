@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -42,13 +43,29 @@ public final class Linear {
   }
 
   /**
-   * {@code y = x·Wᵀ + b}, or {@code +=} with accumulate.
+   * {@code y = x·Wᵀ + b (+ residual)}.
    *
    * @param x (rows, in)
+   * @param residual (rows, out), or null; may be y
    * @param y (rows, out)
    */
-  public void forward(Tensor x, boolean accumulate, Tensor y) {
-    weight.forward(x, bias == null ? null : bias.operand(), accumulate, y);
+  public void forward(Tensor x, Tensor residual, Tensor y) {
+    weight.forward(x, biasOperand(), residual, y);
+  }
+
+  /**
+   * {@code h = x·Wᵀ + b}, {@code y = f(h)}.
+   *
+   * @param x (rows, in)
+   * @param h (rows, out), for the backward pass of f
+   * @param y (rows, out)
+   */
+  public void activatedForward(Activation f, Tensor x, Tensor h, Tensor y) {
+    weight.activatedForward(f, x, biasOperand(), h, y);
+  }
+
+  private Tensor biasOperand() {
+    return bias == null ? null : bias.operand();
   }
 
   /**
@@ -59,7 +76,24 @@ public final class Linear {
    * @param dx (rows, in), or null where the input needs no gradient
    */
   public void backward(Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
-    weight.backward(x, dy, bias == null ? null : bias.gradient(), accumulate, dx);
+    weight.backward(x, dy, biasGradient(), accumulate, dx);
+  }
+
+  /**
+   * {@link #backward} and that of the nonlinearity before: {@code x = f(h)}, {@code dh = (dy·W) ⊙
+   * f'(h)}.
+   *
+   * @param h (rows, in)
+   * @param x (rows, in) as in the forward pass
+   * @param dy (rows, out), left as it is
+   * @param dh (rows, in)
+   */
+  public void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor dh) {
+    weight.activatedBackward(f, h, x, dy, biasGradient(), dh);
+  }
+
+  private Tensor biasGradient() {
+    return bias == null ? null : bias.gradient();
   }
 
   public void describe(LayerSummary.Sink sink) {

@@ -1,5 +1,6 @@
 package dev.sparrow.nn;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -17,14 +18,23 @@ public interface LinearWeight {
   /** Takes memory of its own for at most {@code rows} rows; dense weights need none. */
   void reserve(Workspace workspace, int rows);
 
-  /** {@code y = x·Wᵀ (+ bias)}, or {@code +=} with accumulate; bias may be null. */
-  void forward(Tensor x, Tensor bias, boolean accumulate, Tensor y);
+  /** {@code y = x·Wᵀ (+ bias) (+ residual)}; bias and residual may be null, residual may be y. */
+  void forward(Tensor x, Tensor bias, Tensor residual, Tensor y);
+
+  /** {@code h = x·Wᵀ (+ bias)}, {@code y = f(h)}; bias may be null. */
+  void activatedForward(Activation f, Tensor x, Tensor bias, Tensor h, Tensor y);
 
   /**
    * Adds the gradients of the weight and, unless null, of the bias, and writes {@code dx = dy·W}
    * ({@code +=} with accumulate) unless dx is null.
    */
   void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx);
+
+  /**
+   * As {@link #backward} where x = f(h), with the gradient of h for that of x: {@code dh = (dy·W) ⊙
+   * f'(h)}.
+   */
+  void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh);
 
   /** The form in words for inspection: {@code dense}. */
   String kind();

@@ -7,9 +7,9 @@ import dev.sparrow.nn.DenseGroupedWeight;
 import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.GroupedLinearWeight;
-import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.ResidualBranch;
 
 /** No sparsity: every matrix is stored whole and every token meets all of it. */
 public final class DenseMethod implements Method {
@@ -35,7 +35,7 @@ public final class DenseMethod implements Method {
   }
 
   @Override
-  public Layer feedForward(FeedForwardSpec spec) {
+  public ResidualBranch feedForward(FeedForwardSpec spec) {
     return new DenseFeedForward(backend, spec, this::linearWeight);
   }
 

@@ -3,9 +3,9 @@ package dev.sparrow.sparsity;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.GroupedLinearWeight;
-import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.ResidualBranch;
 
 /** The single point where a training method is chosen. One instance serves one model. */
 public interface Method {
@@ -19,7 +19,7 @@ public interface Method {
   GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups);
 
   /** The form of one feed-forward block. */
-  Layer feedForward(FeedForwardSpec spec);
+  ResidualBranch feedForward(FeedForwardSpec spec);
 
   /**
    * Called by every rank after each optimizer step, in the same order of collective calls on all

@@ -5,13 +5,19 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.model.Model;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.Workspace;
 import dev.sparrow.optim.GradientClipping;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
 /**
  * One update: all micro-batches of the global batch, the sum over ranks, clipping, the optimizer.
  * Makes no objects but a {@link Pass} a micro-batch. What it decides, it decides from sums that all
  * ranks share.
+ *
+ * <p>The host waits for the device once: for losses and gradient norm together, when all passes are
+ * queued. So the device goes from one micro-batch to the next without it.
  */
 final class TrainStep {
   private final TrainerParts parts;
@@ -22,6 +28,10 @@ final class TrainStep {
   private final Divergence divergence;
   private final StepClock clock;
   private final long seed;
+  private final Tensor losses; // F64 (1), this rank's sum over the micro-batches
+  private final Tensor squaredNorm; // F64 (1), of all ranks' gradients
+  private final Tensor results; // F64 (2), both
+  private final double[] host = new double[2]; // both
   private final double[] sums = new double[2]; // loss, stop votes
 
   private double loss;
@@ -31,17 +41,20 @@ final class TrainStep {
   TrainStep(
       TrainerParts parts,
       BatchPlan plan,
+      Workspace workspace,
       GradientReduction reduction,
-      Divergence divergence,
       StepClock clock) {
     this.parts = parts;
     this.plan = plan;
     this.reduction = reduction;
     this.complete = reduction.listens() ? reduction::ready : null;
     this.clipping = new GradientClipping(parts.config().optimizer().clipNorm());
-    this.divergence = divergence;
+    this.divergence = new Divergence(parts.backend(), parts.arena());
     this.clock = clock;
     this.seed = parts.config().train().seed();
+    this.results = workspace.keep(DType.F64, 2);
+    this.losses = results.first(1);
+    this.squaredNorm = results.slice(1, 1);
   }
 
   /**
@@ -51,13 +64,15 @@ final class TrainStep {
    */
   boolean run(long done, String lastCheckpoint) {
     parts.arena().zeroGradients();
-    sums[0] = accumulate();
+    accumulate();
     sums[1] = parts.stop().getAsBoolean() ? 1 : 0;
     awaitGradients();
+    parts.backend().elementwise().squaredNorm(parts.arena().gradients(), squaredNorm);
+    parts.backend().downloadSync(results, host, 0);
+    sums[0] = host[0];
     parts.collective().allReduce(sums);
     loss = sums[0] / globalTokens();
-    gradientNorm =
-        Math.sqrt(parts.backend().elementwise().squaredNormSync(parts.arena().gradients()));
+    gradientNorm = Math.sqrt(host[1]);
     divergence.requireFinite(done + 1, loss, gradientNorm, lastCheckpoint);
     learningRate = parts.schedule().rate(done);
     parts.optimizer().step(done + 1, learningRate, clipping.scale(gradientNorm));
@@ -66,17 +81,15 @@ final class TrainStep {
     return sums[1] > 0;
   }
 
-  /** Forward and backward of this rank's micro-batches; the sum of their losses. */
-  private double accumulate() {
+  /** Forward and backward of this rank's micro-batches, and the sum of their losses. */
+  private void accumulate() {
     Model model = parts.model();
-    double sum = 0;
     for (int i = 0; i < plan.accumulation(); i++) {
       Batch batch = nextBatch();
       boolean last = i == plan.accumulation() - 1;
       model.forwardBackward(batch, pass(batch), last ? complete : null);
-      sum += model.lossSumSync();
+      model.lossSum(i > 0, losses);
     }
-    return sum;
   }
 
   private Batch nextBatch() {

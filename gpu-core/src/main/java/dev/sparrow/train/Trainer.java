@@ -48,7 +48,7 @@ public final class Trainer {
         GradientReduction reduction = reduction();
         RunCheckpoints checkpoints = new RunCheckpoints(parts)) {
       parts.model().reserve(workspace, plan.microBatch());
-      TrainStep step = new TrainStep(parts, plan, reduction, divergence, clock);
+      TrainStep step = new TrainStep(parts, plan, workspace, reduction, clock);
       long resumed = checkpoints.restore();
       tellStart(resumed);
       long done = loop(resumed, step, checkpoints);

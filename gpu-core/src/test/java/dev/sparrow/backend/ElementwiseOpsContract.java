@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.backend.Comparison.Type;
+import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import org.junit.jupiter.api.Test;
@@ -191,9 +192,17 @@ abstract class ElementwiseOpsContract extends Contract {
       try (Comparison c = compare(SEED, type + " squared norm of " + size)) {
         Pair x = c.normal(type, size);
         double[] norms = new double[2];
+        double[] left = new double[2];
         int[] side = {0};
-        c.run((b, at) -> norms[side[0]++] = b.elementwise().squaredNormSync(at.of(x)));
+        c.run(
+            (b, at) -> {
+              Tensor total = b.allocate(DType.F64, Shape.of(1));
+              b.elementwise().squaredNorm(at.of(x), total);
+              b.downloadSync(total, left, side[0]);
+              norms[side[0]++] = b.elementwise().squaredNormSync(at.of(x));
+            });
         c.check("squared norm", norms[1], norms[0], 0, 1e-12);
+        assertEquals(norms[0], left[0], "left on the device");
       }
     }
   }

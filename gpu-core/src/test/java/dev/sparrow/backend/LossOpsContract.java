@@ -1,9 +1,11 @@
 package dev.sparrow.backend;
 
 import static dev.sparrow.backend.Comparison.Type.FLOAT;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -132,9 +134,18 @@ abstract class LossOpsContract extends Contract {
     try (Comparison c = compare(SEED, "sum of " + size)) {
       Pair x = c.normal(FLOAT, size);
       double[] sums = new double[2];
+      double[] doubled = new double[2];
       int[] side = {0};
-      c.run((b, at) -> sums[side[0]++] = b.loss().sumSync(at.of(x)));
+      c.run(
+          (b, at) -> {
+            Tensor total = b.allocate(DType.F64, Shape.of(1));
+            b.loss().sum(at.of(x), false, total);
+            b.loss().sum(at.of(x), true, total);
+            b.downloadSync(total, doubled, side[0]);
+            sums[side[0]++] = b.loss().sumSync(at.of(x));
+          });
       c.check("sum", sums[1], sums[0], 1e-14 * size, 1e-12);
+      assertEquals(2 * sums[0], doubled[0], "the sum added to itself");
     }
   }
 

@@ -4,9 +4,13 @@ import static dev.sparrow.backend.Comparison.Type.FLOAT;
 
 import dev.sparrow.backend.Comparison.Pair;
 import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -33,7 +37,7 @@ abstract class MatmulOpsContract extends Contract {
     "2, 768, 2304"
   })
   void productsEqualTheOracle(int rows, int in, int out) {
-    skipWhereSlow(Cost.products(3, rows, out, in));
+    skipWhereSlow(Cost.products(4, rows, out, in));
     String what = "rows %d, in %d, out %d".formatted(rows, in, out);
     try (Comparison c = compare(SEED + rows, what)) {
       Pair x = c.normal(rows, in);
@@ -41,15 +45,20 @@ abstract class MatmulOpsContract extends Contract {
       Pair bias = c.normal(out);
       Pair y = c.poisoned(rows, out);
       Pair plain = c.poisoned(rows, out);
+      Pair residual = c.normal(rows, out);
+      Pair joined = c.poisoned(rows, out);
       Pair added = c.normal(rows, out);
       c.run(
           (b, at) -> {
-            b.matmul().forward(at.of(x), at.of(w), at.of(bias), false, at.of(y));
-            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(plain));
-            b.matmul().forward(at.of(x), at.of(w), at.of(bias), true, at.of(added));
+            MatmulOps ops = b.matmul();
+            ops.forward(at.of(x), at.of(w), at.of(bias), null, at.of(y));
+            ops.forward(at.of(x), at.of(w), null, null, at.of(plain));
+            ops.forward(at.of(x), at.of(w), at.of(bias), at.of(residual), at.of(joined));
+            ops.forward(at.of(x), at.of(w), at.of(bias), at.of(added), at.of(added));
           });
       c.check("y", y, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
       c.check("y without bias", plain, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("y with residual", joined, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
       c.check("y accumulated", added, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
     }
   }
@@ -95,6 +104,47 @@ abstract class MatmulOpsContract extends Contract {
   }
 
   /**
+   * Slopes of all nonlinearities stay below 1.13, and the functions themselves are held to a few
+   * roundings of what they are given.
+   */
+  @ParameterizedTest
+  @MethodSource("activations")
+  void activatedProductsEqualTheOracle(Activation f, int rows, int in, int out) {
+    skipWhereSlow(Cost.products(2, rows, out, in).plus(Cost.passes(4, rows * (in + out))));
+    String what = "%s, rows %d, in %d, out %d".formatted(f, rows, in, out);
+    try (Comparison c = compare(SEED + rows, what)) {
+      Pair x = c.normal(rows, in);
+      Pair w = c.normal(out, in);
+      Pair bias = c.normal(out);
+      Pair h = c.poisoned(rows, out);
+      Pair y = c.poisoned(rows, out);
+      Pair dy = c.normal(rows, out);
+      Pair before = c.normal(rows, in);
+      Pair dh = c.poisoned(rows, in);
+      c.run(
+          (b, at) -> {
+            MatmulOps ops = b.matmul();
+            ops.activatedForward(f, at.of(x), at.of(w), at.of(bias), at.of(h), at.of(y));
+            ops.activatedBackwardInput(f, at.of(dy), at.of(w), at.of(before), at.of(dh));
+          });
+      c.check("h", h, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("y", y, activated(in), Comparison.FEW_ROUNDINGS);
+      c.check("dh", dh, activated(out), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
+  static Stream<Arguments> activations() {
+    int[][] sizes = {{1, 1, 1}, {3, 5, 7}, {65, 63, 64}, {127, 128, 129}, {128, 384, 768}};
+    return Arrays.stream(Activation.values())
+        .flatMap(f -> Arrays.stream(sizes).map(s -> Arguments.of(f, s[0], s[1], s[2])));
+  }
+
+  /** A sum's error times the slope, or the slope's own, 1e-6, times a sum of size √terms. */
+  private static double activated(int terms) {
+    return 1.13 * Comparison.sumOf(terms) + 5e-6 * Math.sqrt(terms);
+  }
+
+  /**
    * Activations times a router's fp32 weight: logits and dw keep what bf16 or TF32 operands would
    * lose, 2^-8 or 2^-11 of each term, and dx alone is rounded.
    */
@@ -122,7 +172,7 @@ abstract class MatmulOpsContract extends Contract {
       Pair dw = c.normal(FLOAT, experts, in);
       c.run(
           (b, at) -> {
-            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(logits));
+            b.matmul().forward(at.of(x), at.of(w), null, null, at.of(logits));
             b.matmul().backwardInput(at.of(dlogits), at.of(w), false, at.of(dx));
             b.matmul().backwardInput(at.of(dlogits), at.of(w), true, at.of(added));
             b.matmul().backwardWeight(at.of(dlogits), at.of(x), at.of(dw), null);
@@ -164,7 +214,7 @@ abstract class MatmulOpsContract extends Contract {
     int experts = offsets.length - 1;
     int kept = offsets[experts];
     int rows = kept + 2; // two dropped assignments, to be left alone
-    skipWhereSlow(Cost.products(4, kept, out, in));
+    skipWhereSlow(Cost.products(6, kept, out, in));
     String what = "%d experts, %d rows, in %d, out %d".formatted(experts, kept, in, out);
     try (Comparison c = compare(SEED + kept, what)) {
       Pair starts = c.ints(offsets, experts + 1);
@@ -175,10 +225,19 @@ abstract class MatmulOpsContract extends Contract {
       Pair dx = c.poisoned(rows, in);
       Pair added = c.normal(rows, in);
       Pair dw = c.normal(FLOAT, experts, out, in);
+      Pair h = c.poisoned(rows, out);
+      Pair activated = c.poisoned(rows, out);
+      Pair before = c.normal(rows, in);
+      Pair dh = c.poisoned(rows, in);
+      Activation f = Activation.GELU;
       c.run(
           (b, at) -> {
             MatmulOps ops = b.matmul();
             ops.groupedForward(at.of(x), at.of(w), at.of(starts), at.of(y));
+            ops.groupedActivatedForward(
+                f, at.of(x), at.of(w), at.of(starts), at.of(h), at.of(activated));
+            ops.groupedActivatedBackwardInput(
+                f, at.of(dy), at.of(w), at.of(starts), at.of(before), at.of(dh));
             ops.groupedBackwardInput(at.of(dy), at.of(w), at.of(starts), false, at.of(dx));
             ops.groupedBackwardInput(at.of(dy), at.of(w), at.of(starts), true, at.of(added));
             ops.groupedBackwardWeight(at.of(dy), at.of(x), at.of(starts), at.of(dw));
@@ -187,6 +246,9 @@ abstract class MatmulOpsContract extends Contract {
       c.check("dx", dx, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
       c.check("dx accumulated", added, Comparison.sumOf(out), Comparison.FEW_ROUNDINGS);
       c.check("dw", dw, Comparison.sumOf(kept), Comparison.FEW_ROUNDINGS);
+      c.check("h", h, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
+      c.check("f(h)", activated, activated(in), Comparison.FEW_ROUNDINGS);
+      c.check("dh", dh, activated(out), Comparison.FEW_ROUNDINGS);
     }
   }
 
@@ -221,7 +283,7 @@ abstract class MatmulOpsContract extends Contract {
       Pair dbias = c.normal(FLOAT, 67);
       c.checkRepeatable(
           (b, at) -> {
-            b.matmul().forward(at.of(x), at.of(w), null, false, at.of(y));
+            b.matmul().forward(at.of(x), at.of(w), null, null, at.of(y));
             b.matmul().backwardInput(at.of(dy), at.of(w), false, at.of(dx));
             b.matmul().backwardWeight(at.of(dy), at.of(x), at.of(dw), at.of(dbias));
           });
@@ -243,7 +305,7 @@ abstract class MatmulOpsContract extends Contract {
       c.checkRepeatable(
           (b, at) -> {
             MatmulOps ops = b.matmul();
-            ops.forward(at.of(x), at.of(router), null, false, at.of(logits));
+            ops.forward(at.of(x), at.of(router), null, null, at.of(logits));
             ops.backwardInput(at.of(logits), at.of(router), true, at.of(dx));
             ops.backwardWeight(at.of(logits), at.of(x), at.of(drouter), null);
             ops.groupedForward(at.of(x), at.of(w), at.of(starts), at.of(y));
@@ -263,9 +325,14 @@ abstract class MatmulOpsContract extends Contract {
       Tensor wrong = compute(b, 5, 7);
       Tensor dw = b.allocate(2, 3);
       Tensor wrongFloats = b.allocate(5, 7);
-      Comparison.assertShapeError("w", () -> ops.forward(x, wrong, null, false, y));
-      Comparison.assertShapeError("y", () -> ops.forward(x, w, null, false, wrong));
-      Comparison.assertShapeError("bias", () -> ops.forward(x, w, compute(b, 3), false, y));
+      Comparison.assertShapeError("w", () -> ops.forward(x, wrong, null, null, y));
+      Comparison.assertShapeError("y", () -> ops.forward(x, w, null, null, wrong));
+      Comparison.assertShapeError("bias", () -> ops.forward(x, w, compute(b, 3), null, y));
+      Comparison.assertShapeError("residual", () -> ops.forward(x, w, null, wrong, y));
+      Activation f = Activation.SILU;
+      Comparison.assertShapeError("h:", () -> ops.activatedForward(f, x, w, null, wrong, y));
+      Comparison.assertShapeError("y", () -> ops.activatedForward(f, x, w, null, y, wrong));
+      Comparison.assertShapeError("h:", () -> ops.activatedBackwardInput(f, y, w, wrong, x));
       Comparison.assertShapeError("w", () -> ops.backwardInput(y, wrong, false, x));
       Comparison.assertShapeError("dx", () -> ops.backwardInput(y, w, false, wrong));
       Comparison.assertShapeError("dw", () -> ops.backwardWeight(y, x, wrongFloats, null));

@@ -2,6 +2,8 @@ package dev.sparrow.backend;
 
 import dev.sparrow.tensor.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The oracle's products: backward is the derivative of forward. */
 class MatmulOracleTest {
@@ -23,10 +25,39 @@ class MatmulOracleTest {
     ops.backwardWeight(dy, x, dw, dbias);
     new FiniteDifferences(
             () -> {
-              ops.forward(x, w, bias, false, y);
+              ops.forward(x, w, bias, null, y);
               return FiniteDifferences.dot(y, dy);
             })
         .gradient("x", x, dx)
+        .gradient("w", w, dw)
+        .gradient("bias", bias, dbias)
+        .check();
+  }
+
+  /** y = f(h), z = y·w2ᵀ: dh is the derivative of z by h. */
+  @ParameterizedTest
+  @EnumSource
+  void activatedBackwardIsTheDerivativeOfActivatedForward(Activation f) {
+    Tensor x = oracle.normal(5, 4);
+    Tensor w = oracle.normal(3, 4);
+    Tensor bias = oracle.normal(3);
+    Tensor next = oracle.normal(2, 3);
+    Tensor h = backend.allocate(5, 3);
+    Tensor y = backend.allocate(5, 3);
+    Tensor z = backend.allocate(5, 2);
+    Tensor dz = oracle.normal(5, 2);
+    Tensor dh = oracle.poisoned(5, 3);
+    Tensor dbias = backend.allocate(3);
+    Tensor dw = backend.allocate(3, 4);
+    ops.activatedForward(f, x, w, bias, h, y);
+    ops.activatedBackwardInput(f, dz, next, h, dh);
+    ops.backwardWeight(dh, x, dw, dbias);
+    new FiniteDifferences(
+            () -> {
+              ops.activatedForward(f, x, w, bias, h, y);
+              ops.forward(y, next, null, null, z);
+              return FiniteDifferences.dot(z, dz);
+            })
         .gradient("w", w, dw)
         .gradient("bias", bias, dbias)
         .check();

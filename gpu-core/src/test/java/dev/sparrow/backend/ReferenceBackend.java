@@ -109,6 +109,7 @@ public final class ReferenceBackend implements Backend {
   }
 
   /** A float tensor's values to the host, exactly. */
+  @Override
   public void downloadSync(Tensor source, double[] host, int hostOffset) {
     Doubles from = Doubles.of(source);
     for (int i = 0; i < source.size(); i++) {

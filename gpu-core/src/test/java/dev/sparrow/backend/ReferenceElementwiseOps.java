@@ -87,6 +87,12 @@ final class ReferenceElementwiseOps implements ElementwiseOps {
   }
 
   @Override
+  public void squaredNorm(Tensor x, Tensor total) {
+    Checks.size("squared norm: total", 1, total);
+    Doubles.of(total).set(0, squaredNormSync(x));
+  }
+
+  @Override
   public double squaredNormSync(Tensor x) {
     Doubles from = Doubles.of(x);
     double sum = 0;

@@ -62,6 +62,13 @@ final class ReferenceLossOps implements LossOps {
   }
 
   @Override
+  public void sum(Tensor x, boolean accumulate, Tensor total) {
+    Checks.size("sum: total", 1, total);
+    Doubles sum = Doubles.of(total);
+    sum.set(0, (accumulate ? sum.get(0) : 0) + sumSync(x));
+  }
+
+  @Override
   public double sumSync(Tensor x) {
     double sum = 0;
     for (int i = 0; i < x.size(); i++) {

@@ -4,8 +4,10 @@ import dev.sparrow.tensor.Tensor;
 
 /** Dense and grouped products as triple loops in double. */
 final class ReferenceMatmulOps implements MatmulOps {
+  private final ActivationOps activation = new ReferenceActivationOps();
+
   @Override
-  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+  public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
     int rows = x.rows();
     int out = w.dim(0);
     w.require("w", out, x.columns());
@@ -13,10 +15,27 @@ final class ReferenceMatmulOps implements MatmulOps {
     if (bias != null) {
       bias.require("bias", out);
     }
-    product(x, w, accumulate, y);
+    if (residual != null) {
+      residual.require("residual", rows, out);
+      copy(residual, y);
+    }
+    product(x, w, residual != null, y);
     if (bias != null) {
       addBias(bias, y);
     }
+  }
+
+  private static void copy(Tensor from, Tensor to) {
+    for (int i = 0; i < from.size(); i++) {
+      Doubles.of(to).set(i, Doubles.of(from).get(i));
+    }
+  }
+
+  @Override
+  public void activatedForward(Activation f, Tensor x, Tensor w, Tensor bias, Tensor h, Tensor y) {
+    h.require("h", x.rows(), w.rows());
+    forward(x, w, bias, null, h);
+    activation.forward(f, h, y);
   }
 
   /** y_ro = Σ_i x_ri·w_oi */
@@ -65,6 +84,13 @@ final class ReferenceMatmulOps implements MatmulOps {
   }
 
   @Override
+  public void activatedBackwardInput(Activation f, Tensor dy, Tensor w, Tensor h, Tensor dh) {
+    h.require("h", dy.rows(), w.columns());
+    backwardInput(dy, w, false, dh);
+    activation.backward(f, h, dh, dh);
+  }
+
+  @Override
   public void backwardWeight(Tensor dy, Tensor x, Tensor dw, Tensor dbias) {
     if (dy.rows() != x.rows()) {
       throw new IllegalArgumentException(
@@ -108,7 +134,17 @@ final class ReferenceMatmulOps implements MatmulOps {
     w.require("w", w.dim(0), w.dim(1), x.columns());
     y.require("y", x.rows(), w.dim(1));
     for (int e = 0; e < w.dim(0); e++) {
-      forward(rows(x, offsets, e), expert(w, e), null, false, rows(y, offsets, e));
+      forward(rows(x, offsets, e), expert(w, e), null, null, rows(y, offsets, e));
+    }
+  }
+
+  @Override
+  public void groupedActivatedForward(
+      Activation f, Tensor x, Tensor w, Tensor offsets, Tensor h, Tensor y) {
+    groupedForward(x, w, offsets, h);
+    y.require("y", x.rows(), w.dim(1));
+    for (int e = 0; e < w.dim(0); e++) {
+      activation.forward(f, rows(h, offsets, e), rows(y, offsets, e));
     }
   }
 
@@ -120,6 +156,17 @@ final class ReferenceMatmulOps implements MatmulOps {
     dx.require("dx", dy.rows(), w.dim(2));
     for (int e = 0; e < w.dim(0); e++) {
       backwardInput(rows(dy, offsets, e), expert(w, e), accumulate, rows(dx, offsets, e));
+    }
+  }
+
+  @Override
+  public void groupedActivatedBackwardInput(
+      Activation f, Tensor dy, Tensor w, Tensor offsets, Tensor h, Tensor dh) {
+    groupedBackwardInput(dy, w, offsets, false, dh);
+    h.require("h", dy.rows(), w.dim(2));
+    for (int e = 0; e < w.dim(0); e++) {
+      Tensor gradient = rows(dh, offsets, e);
+      activation.backward(f, rows(h, offsets, e), gradient, gradient);
     }
   }
 

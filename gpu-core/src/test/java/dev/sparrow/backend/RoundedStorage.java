@@ -42,6 +42,11 @@ final class RoundedStorage implements Storage {
     return twin(DType.F32, tensor);
   }
 
+  /** The oracle's tensor behind a sum that the host reads; never rounded. */
+  static Tensor doubles(Tensor tensor) {
+    return twin(DType.F64, tensor);
+  }
+
   static Tensor ints(Tensor tensor) {
     return twin(DType.I32, tensor);
   }

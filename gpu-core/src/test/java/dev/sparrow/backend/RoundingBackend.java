@@ -52,11 +52,11 @@ final class RoundingBackend implements Backend {
   public Tensor allocate(DType dtype, Shape shape) {
     DType held =
         switch (dtype) {
-          case F32, BF16 -> DType.F64;
+          case F32, BF16, F64 -> DType.F64;
           case I32 -> DType.I32;
-          case F64, U8 ->
+          case U8 ->
               throw new IllegalArgumentException(
-                  "allocate: expected F32, BF16 or I32, got " + dtype);
+                  "allocate: expected F32, BF16, F64 or I32, got U8");
         };
     Tensor twin = oracle.allocate(held, Shape.of(Math.toIntExact(shape.size())));
     Storage storage = new RoundedStorage(dtype, twin);
@@ -97,6 +97,11 @@ final class RoundingBackend implements Backend {
   @Override
   public void downloadSync(Tensor source, float[] host, int hostOffset) {
     oracle.downloadSync(RoundedStorage.twin(source), host, hostOffset);
+  }
+
+  @Override
+  public void downloadSync(Tensor source, double[] host, int hostOffset) {
+    oracle.downloadSync(RoundedStorage.doubles(source), host, hostOffset);
   }
 
   @Override

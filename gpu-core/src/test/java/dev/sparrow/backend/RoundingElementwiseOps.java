@@ -1,5 +1,6 @@
 package dev.sparrow.backend;
 
+import static dev.sparrow.backend.RoundedStorage.doubles;
 import static dev.sparrow.backend.RoundedStorage.round;
 import static dev.sparrow.backend.RoundedStorage.twin;
 
@@ -58,6 +59,11 @@ final class RoundingElementwiseOps implements ElementwiseOps {
     requireOneType(x, out);
     ops.dropout(twin(x), p, draws, twin(out));
     round(out);
+  }
+
+  @Override
+  public void squaredNorm(Tensor x, Tensor total) {
+    ops.squaredNorm(twin(x), doubles(total));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.sparrow.backend;
 
 import static dev.sparrow.backend.RoundedStorage.compute;
+import static dev.sparrow.backend.RoundedStorage.doubles;
 import static dev.sparrow.backend.RoundedStorage.floats;
 import static dev.sparrow.backend.RoundedStorage.ints;
 import static dev.sparrow.backend.RoundedStorage.round;
@@ -26,6 +27,11 @@ final class RoundingLossOps implements LossOps {
       Tensor logits, int classes, Tensor targets, double scale, Tensor losses) {
     ops.crossEntropyWithGradient(compute(logits), classes, ints(targets), scale, floats(losses));
     round(logits, losses);
+  }
+
+  @Override
+  public void sum(Tensor x, boolean accumulate, Tensor total) {
+    ops.sum(floats(x), accumulate, doubles(total));
   }
 
   @Override

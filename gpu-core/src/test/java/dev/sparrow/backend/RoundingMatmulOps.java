@@ -17,15 +17,21 @@ final class RoundingMatmulOps implements MatmulOps {
   }
 
   @Override
-  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+  public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
     boolean router = w.dtype() == DType.F32;
     ops.forward(
         compute(x),
         router ? floats(w) : compute(w),
         compute(bias),
-        accumulate,
+        router ? floats(residual) : compute(residual),
         router ? floats(y) : compute(y));
     round(y);
+  }
+
+  @Override
+  public void activatedForward(Activation f, Tensor x, Tensor w, Tensor bias, Tensor h, Tensor y) {
+    ops.activatedForward(f, compute(x), compute(w), compute(bias), compute(h), compute(y));
+    round(h, y);
   }
 
   @Override
@@ -40,6 +46,12 @@ final class RoundingMatmulOps implements MatmulOps {
   }
 
   @Override
+  public void activatedBackwardInput(Activation f, Tensor dy, Tensor w, Tensor h, Tensor dh) {
+    ops.activatedBackwardInput(f, compute(dy), compute(w), compute(h), compute(dh));
+    round(dh);
+  }
+
+  @Override
   public void backwardWeight(Tensor dy, Tensor x, Tensor dw, Tensor dbias) {
     boolean router = dy.dtype() == DType.F32;
     ops.backwardWeight(router ? floats(dy) : compute(dy), compute(x), floats(dw), floats(dbias));
@@ -50,6 +62,21 @@ final class RoundingMatmulOps implements MatmulOps {
   public void groupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
     ops.groupedForward(compute(x), compute(w), ints(offsets), compute(y));
     round(y);
+  }
+
+  @Override
+  public void groupedActivatedForward(
+      Activation f, Tensor x, Tensor w, Tensor offsets, Tensor h, Tensor y) {
+    ops.groupedActivatedForward(f, compute(x), compute(w), ints(offsets), compute(h), compute(y));
+    round(h, y);
+  }
+
+  @Override
+  public void groupedActivatedBackwardInput(
+      Activation f, Tensor dy, Tensor w, Tensor offsets, Tensor h, Tensor dh) {
+    ops.groupedActivatedBackwardInput(
+        f, compute(dy), compute(w), ints(offsets), compute(h), compute(dh));
+    round(dh);
   }
 
   @Override

@@ -25,6 +25,7 @@ class CudaTrainTest {
   /** The model's forms that train on a GPU. */
   enum Form {
     GPT(DENSE),
+    ACCUMULATING(DENSE, "train.micro-batch=2"),
     LLAMA(
         DENSE,
         "model.positions=rotary",

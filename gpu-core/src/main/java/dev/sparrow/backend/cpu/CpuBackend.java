@@ -157,6 +157,12 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public void downloadSync(Tensor source, double[] host, int hostOffset) {
+    double[] values = HeapStorage.doubles(source);
+    System.arraycopy(values, HeapStorage.offset(source), host, hostOffset, (int) source.size());
+  }
+
+  @Override
   public void downloadSync(Tensor source, int[] host, int hostOffset) {
     int[] values = HeapStorage.ints(source);
     System.arraycopy(values, HeapStorage.offset(source), host, hostOffset, (int) source.size());

@@ -101,6 +101,12 @@ final class CpuElementwiseOps implements ElementwiseOps {
   }
 
   @Override
+  public void squaredNorm(Tensor x, Tensor total) {
+    Sizes.require("squared norm: total", total, 1);
+    HeapStorage.doubles(total)[HeapStorage.offset(total)] = squaredNormSync(x);
+  }
+
+  @Override
   public double squaredNormSync(Tensor x) {
     return sums.squares(HeapStorage.floats(x), HeapStorage.offset(x), (int) x.size());
   }

@@ -84,6 +84,14 @@ final class CpuLossOps implements LossOps {
   }
 
   @Override
+  public void sum(Tensor x, boolean accumulate, Tensor total) {
+    Sizes.require("sum: total", total, 1);
+    double[] totals = HeapStorage.doubles(total);
+    int at = HeapStorage.offset(total);
+    totals[at] = (accumulate ? totals[at] : 0) + sumSync(x);
+  }
+
+  @Override
   public double sumSync(Tensor x) {
     return sums.sum(HeapStorage.floats(x), HeapStorage.offset(x), (int) x.size());
   }

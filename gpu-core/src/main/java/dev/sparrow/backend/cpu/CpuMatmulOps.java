@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
 
@@ -43,7 +44,35 @@ final class CpuMatmulOps implements MatmulOps {
   }
 
   @Override
-  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+  public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
+    if (residual == null) {
+      runForward(product(x, w, bias, false, y), x, w);
+    } else if (isSame(residual, y)) {
+      runForward(product(x, w, bias, true, y), x, w);
+    } else {
+      Matrices.check("residual", residual, x.rows(), w.rows());
+      runForward(product(x, w, bias, false, y).then(TileEpilogues.add(residual, y)), x, w);
+    }
+  }
+
+  @Override
+  public void activatedForward(Activation f, Tensor x, Tensor w, Tensor bias, Tensor h, Tensor y) {
+    Matrices.check("h", h, x.rows(), w.rows());
+    Matrices.check("y", y, x.rows(), w.rows());
+    GemmTiles.Body product = product(x, w, bias, false, h);
+    runForward(product.then(TileEpilogues.activate(f, h, y)), x, w);
+  }
+
+  private void runForward(GemmTiles.Body body, Tensor x, Tensor w) {
+    dense(x.rows(), w.rows(), x.columns()).run(body);
+  }
+
+  private static boolean isSame(Tensor a, Tensor b) {
+    return a.storage() == b.storage() && a.offset() == b.offset() && a.size() == b.size();
+  }
+
+  /** A tile of {@code y = x·wᵀ (+ bias)}, or {@code +=}. */
+  private GemmTiles.Body product(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
     int rows = x.rows();
     int in = x.columns();
     int out = w.rows();
@@ -60,35 +89,33 @@ final class CpuMatmulOps implements MatmulOps {
     // The bias is written first and the product added to it: that takes the place of the pass that
     // clears C, so the bias is free.
     float beta = accumulate || bias != null ? 1 : 0;
-    dense(rows, out, in)
-        .run(
-            (group, row, m, column, n) -> {
-              int c = y0 + row * out + column;
-              if (bs != null) {
-                setRows(bs, b0 + column, ys, c, out, m, n, accumulate);
-              }
-              blas.sgemm(
-                  false,
-                  true,
-                  m,
-                  n,
-                  in,
-                  1,
-                  xs,
-                  x0 + row * in,
-                  in,
-                  ws,
-                  w0 + column * in,
-                  in,
-                  beta,
-                  ys,
-                  c,
-                  out);
-            });
+    return (group, row, m, column, n) -> {
+      int c = y0 + row * out + column;
+      if (bs != null) {
+        setRows(bs, b0 + column, ys, c, out, m, n, accumulate);
+      }
+      int a = x0 + row * in;
+      int b = w0 + column * in;
+      blas.sgemm(false, true, m, n, in, 1, xs, a, in, ws, b, in, beta, ys, c, out);
+    };
   }
 
   @Override
   public void backwardInput(Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
+    dense(dy.rows(), w.columns(), dy.columns()).run(inputGradient(dy, w, accumulate, dx));
+  }
+
+  @Override
+  public void activatedBackwardInput(Activation f, Tensor dy, Tensor w, Tensor h, Tensor dh) {
+    Matrices.check("h", h, dy.rows(), w.columns());
+    Matrices.check("dh", dh, dy.rows(), w.columns());
+    GemmTiles.Body product = inputGradient(dy, w, false, dh);
+    dense(dy.rows(), w.columns(), dy.columns())
+        .run(product.then(TileEpilogues.activateBackward(f, h, dh)));
+  }
+
+  /** A tile of {@code dx = dy·w}, or {@code +=}. */
+  private GemmTiles.Body inputGradient(Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
     int rows = dy.rows();
     int out = dy.columns();
     int in = w.columns();
@@ -101,26 +128,11 @@ final class CpuMatmulOps implements MatmulOps {
     int w0 = HeapStorage.offset(w);
     int dx0 = HeapStorage.offset(dx);
     float beta = accumulate ? 1 : 0;
-    dense(rows, in, out)
-        .run(
-            (group, row, m, column, n) ->
-                blas.sgemm(
-                    false,
-                    false,
-                    m,
-                    n,
-                    out,
-                    1,
-                    dys,
-                    dy0 + row * out,
-                    out,
-                    ws,
-                    w0 + column,
-                    in,
-                    beta,
-                    dxs,
-                    dx0 + row * in + column,
-                    in));
+    return (group, row, m, column, n) -> {
+      int a = dy0 + row * out;
+      int c = dx0 + row * in + column;
+      blas.sgemm(false, false, m, n, out, 1, dys, a, out, ws, w0 + column, in, beta, dxs, c, in);
+    };
   }
 
   @Override
@@ -219,9 +231,25 @@ final class CpuMatmulOps implements MatmulOps {
 
   @Override
   public void groupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
+    GemmTiles.Body product = groupedProduct(x, w, offsets, y);
+    rowsOfExperts(offsets, w.dim(0), x.rows(), w.dim(1), x.columns()).run(product);
+  }
+
+  @Override
+  public void groupedActivatedForward(
+      Activation f, Tensor x, Tensor w, Tensor offsets, Tensor h, Tensor y) {
+    Matrices.check("h", h, x.rows(), w.dim(1));
+    Matrices.check("y", y, x.rows(), w.dim(1));
+    GemmTiles.Body product = groupedProduct(x, w, offsets, h);
+    rowsOfExperts(offsets, w.dim(0), x.rows(), w.dim(1), x.columns())
+        .run(product.then(TileEpilogues.activate(f, h, y)));
+  }
+
+  /** A tile of an expert's {@code y = x·w[e]ᵀ}. */
+  private GemmTiles.Body groupedProduct(Tensor x, Tensor w, Tensor offsets, Tensor y) {
     int in = x.columns();
     int out = w.dim(1);
-    int experts = Matrices.experts(w, offsets, out, in);
+    Matrices.experts(w, offsets, out, in);
     Matrices.check("y", y, x.rows(), out);
     float[] xs = HeapStorage.floats(x);
     float[] ws = HeapStorage.floats(w);
@@ -229,41 +257,42 @@ final class CpuMatmulOps implements MatmulOps {
     int x0 = HeapStorage.offset(x);
     int w0 = HeapStorage.offset(w);
     int y0 = HeapStorage.offset(y);
-    rowsOfExperts(offsets, experts, x.rows(), out, in)
-        .run(
-            (expert, row, m, column, n) -> {
-              int block = WeightStream.blockRows(m, n, in);
-              for (int o = column; o < column + n; o += block) {
-                int count = Math.min(block, column + n - o);
-                int from = w0 + (expert * out + o) * in;
-                WeightStream.read(ws, from, count, in, in);
-                blas.sgemm(
-                    false,
-                    true,
-                    m,
-                    count,
-                    in,
-                    1,
-                    xs,
-                    x0 + row * in,
-                    in,
-                    ws,
-                    from,
-                    in,
-                    0,
-                    ys,
-                    y0 + row * out + o,
-                    out);
-              }
-            });
+    return (expert, row, m, column, n) -> {
+      int block = WeightStream.blockRows(m, n, in);
+      int a = x0 + row * in;
+      for (int o = column; o < column + n; o += block) {
+        int count = Math.min(block, column + n - o);
+        int b = w0 + (expert * out + o) * in;
+        int c = y0 + row * out + o;
+        WeightStream.read(ws, b, count, in, in);
+        blas.sgemm(false, true, m, count, in, 1, xs, a, in, ws, b, in, 0, ys, c, out);
+      }
+    };
   }
 
   @Override
   public void groupedBackwardInput(
       Tensor dy, Tensor w, Tensor offsets, boolean accumulate, Tensor dx) {
+    GemmTiles.Body product = groupedInputGradient(dy, w, offsets, accumulate, dx);
+    rowsOfExperts(offsets, w.dim(0), dy.rows(), w.dim(2), dy.columns()).run(product);
+  }
+
+  @Override
+  public void groupedActivatedBackwardInput(
+      Activation f, Tensor dy, Tensor w, Tensor offsets, Tensor h, Tensor dh) {
+    Matrices.check("h", h, dy.rows(), w.dim(2));
+    Matrices.check("dh", dh, dy.rows(), w.dim(2));
+    GemmTiles.Body product = groupedInputGradient(dy, w, offsets, false, dh);
+    rowsOfExperts(offsets, w.dim(0), dy.rows(), w.dim(2), dy.columns())
+        .run(product.then(TileEpilogues.activateBackward(f, h, dh)));
+  }
+
+  /** A tile of an expert's {@code dx = dy·w[e]}, or {@code +=}. */
+  private GemmTiles.Body groupedInputGradient(
+      Tensor dy, Tensor w, Tensor offsets, boolean accumulate, Tensor dx) {
     int out = dy.columns();
     int in = w.dim(2);
-    int experts = Matrices.experts(w, offsets, out, in);
+    Matrices.experts(w, offsets, out, in);
     Matrices.check("dx", dx, dy.rows(), in);
     float[] dys = HeapStorage.floats(dy);
     float[] ws = HeapStorage.floats(w);
@@ -271,33 +300,18 @@ final class CpuMatmulOps implements MatmulOps {
     int dy0 = HeapStorage.offset(dy);
     int w0 = HeapStorage.offset(w);
     int dx0 = HeapStorage.offset(dx);
-    rowsOfExperts(offsets, experts, dy.rows(), in, out)
-        .run(
-            (expert, row, m, column, n) -> {
-              int block = WeightStream.blockRows(m, out, n);
-              for (int o = 0; o < out; o += block) {
-                int count = Math.min(block, out - o);
-                int from = w0 + (expert * out + o) * in + column;
-                WeightStream.read(ws, from, count, n, in);
-                blas.sgemm(
-                    false,
-                    false,
-                    m,
-                    n,
-                    count,
-                    1,
-                    dys,
-                    dy0 + row * out + o,
-                    out,
-                    ws,
-                    from,
-                    in,
-                    accumulate || o > 0 ? 1 : 0,
-                    dxs,
-                    dx0 + row * in + column,
-                    in);
-              }
-            });
+    return (expert, row, m, column, n) -> {
+      int block = WeightStream.blockRows(m, out, n);
+      int c = dx0 + row * in + column;
+      for (int o = 0; o < out; o += block) {
+        int count = Math.min(block, out - o);
+        int a = dy0 + row * out + o;
+        int b = w0 + (expert * out + o) * in + column;
+        float beta = accumulate || o > 0 ? 1 : 0;
+        WeightStream.read(ws, b, count, n, in);
+        blas.sgemm(false, false, m, n, count, 1, dys, a, out, ws, b, in, beta, dxs, c, in);
+      }
+    };
   }
 
   @Override

@@ -17,6 +17,14 @@ final class GemmTiles {
      * @param column first column of the tile, {@code columns} of them
      */
     void run(int group, int row, int rows, int column, int columns);
+
+    /** Both on each tile, one after the other. */
+    default Body then(Body next) {
+      return (group, row, rows, column, columns) -> {
+        run(group, row, rows, column, columns);
+        next.run(group, row, rows, column, columns);
+      };
+    }
   }
 
   /** Tile edges are multiples of the widest micro-kernel of OpenBLAS. */

@@ -20,7 +20,6 @@ import java.nio.IntBuffer;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.LongConsumer;
 
@@ -51,7 +50,6 @@ public final class CudaBackend implements Backend {
   private final CudaRoutingOps routing;
   private final CudaOptimizerOps optimizer;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
-  private final Map<IntBuffer, PinnedBuffer> hostBuffers = new IdentityHashMap<>();
   private long allocatedBytes;
 
   /**
@@ -120,9 +118,6 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Tensor allocate(DType dtype, Shape shape) {
-    if (dtype == DType.F64) {
-      throw new IllegalArgumentException("allocate: expected F32, BF16, I32 or U8, got F64");
-    }
     long bytes = Math.multiplyExact(shape.size(), (long) dtype.bytes());
     long address = memory.allocate(bytes, dtype.name().toLowerCase(Locale.ROOT), shape);
     if (bytes > 0) {
@@ -165,34 +160,31 @@ public final class CudaBackend implements Backend {
   @Override
   public void upload(IntBuffer host, Tensor destination) {
     Doors.requireType("upload", destination, DType.I32);
-    PinnedBuffer pinned = hostBuffers.get(host);
     int start = host.position();
-    long address = DeviceStorage.address(destination);
-    if (pinned != null) {
-      stream.upload(pinned, (long) start * Integer.BYTES, address, destination.bytes());
-      return;
-    }
     queue
         .staging()
         .upload(
             (out, first, count) -> out.asIntBuffer().put(0, host, start + first, count),
             Math.toIntExact(destination.size()),
             Integer.BYTES,
-            address);
-  }
-
-  /** Pinned memory, from which an upload is one copy by the device alone. */
-  @Override
-  public IntBuffer hostInts(int count) {
-    PinnedBuffer pinned = opened.add(PinnedBuffer.allocate((long) count * Integer.BYTES));
-    IntBuffer ints = pinned.buffer().asIntBuffer();
-    hostBuffers.put(ints, pinned);
-    return ints;
+            DeviceStorage.address(destination));
   }
 
   @Override
   public void downloadSync(Tensor source, float[] host, int hostOffset) {
     queue.staging().downloadSync(source, host, hostOffset);
+  }
+
+  @Override
+  public void downloadSync(Tensor source, double[] host, int hostOffset) {
+    Doors.requireType("download", source, DType.F64);
+    queue
+        .staging()
+        .downloadSync(
+            DeviceStorage.address(source),
+            Math.toIntExact(source.size()),
+            Double.BYTES,
+            (in, first, count) -> in.asDoubleBuffer().get(host, hostOffset + first, count));
   }
 
   @Override

@@ -131,6 +131,11 @@ final class CudaElementwiseOps implements ElementwiseOps {
   }
 
   @Override
+  public void squaredNorm(Tensor x, Tensor total) {
+    sums.add("squared norm", squaredNorm.of(x.dtype()), x, false, total);
+  }
+
+  @Override
   public double squaredNormSync(Tensor x) {
     return sums.sync(squaredNorm.of(x.dtype()), x);
   }

@@ -61,6 +61,12 @@ final class CudaLossOps implements LossOps {
   }
 
   @Override
+  public void sum(Tensor x, boolean accumulate, Tensor total) {
+    Doors.requireType("sum: x", x, DType.F32);
+    sums.add("sum", partialSums, x, accumulate, total);
+  }
+
+  @Override
   public double sumSync(Tensor x) {
     Doors.requireType("sum: x", x, DType.F32);
     return sums.sync(partialSums, x);

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cuda;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.cuda.GemmCall.Form;
 import dev.sparrow.tensor.DType;
@@ -45,24 +46,60 @@ final class CudaMatmulOps implements MatmulOps {
   }
 
   @Override
-  public void forward(Tensor x, Tensor w, Tensor bias, boolean accumulate, Tensor y) {
+  public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
+    requireForward(x, w, bias, y);
+    boolean accumulate = false;
+    if (residual != null) {
+      Doors.requireMatrix("forward: residual", residual, x.rows(), w.rows());
+      Doors.requireType("forward: residual", residual, y.dtype());
+      accumulate = DeviceStorage.address(residual) == DeviceStorage.address(y);
+    }
+    run(call.dense(Form.NT, x, w, bias, accumulate, y).withResidual(accumulate ? null : residual));
+  }
+
+  @Override
+  public void activatedForward(Activation f, Tensor x, Tensor w, Tensor bias, Tensor h, Tensor y) {
+    requireForward(x, w, bias, y);
+    requireActivated(w, h, y);
+    run(call.dense(Form.NT, x, w, bias, false, y).withActivation(f, h));
+  }
+
+  private static void requireForward(Tensor x, Tensor w, Tensor bias, Tensor y) {
     requireColumns("forward: w", w, x.columns());
     Doors.requireMatrix("forward: y", y, x.rows(), w.rows());
     if (bias != null) {
       Doors.requireSize("forward: bias", bias, w.rows());
       Doors.requireType("forward: bias", bias, x.dtype());
     }
-    run(call.dense(Form.NT, x, w, bias, accumulate, y));
   }
 
   @Override
   public void backwardInput(Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
+    requireBackwardInput(dy, w, dx);
+    run(call.dense(Form.NN, dy, w, null, accumulate, dx));
+  }
+
+  @Override
+  public void activatedBackwardInput(Activation f, Tensor dy, Tensor w, Tensor h, Tensor dh) {
+    requireBackwardInput(dy, w, dh);
+    requireActivated(w, h, dh);
+    run(call.dense(Form.NN, dy, w, null, false, dh).withActivation(f, h));
+  }
+
+  private static void requireBackwardInput(Tensor dy, Tensor w, Tensor dx) {
     if (w.rows() != dy.columns()) {
       throw new IllegalArgumentException(
           "backwardInput: w: expected [%d, ..], got %s".formatted(dy.columns(), w));
     }
     Doors.requireMatrix("backwardInput: dx", dx, dy.rows(), w.columns());
-    run(call.dense(Form.NN, dy, w, null, accumulate, dx));
+  }
+
+  /** Only products that are bf16 throughout have a nonlinearity. */
+  private static void requireActivated(Tensor w, Tensor h, Tensor result) {
+    Doors.requireType("activated product: w", w, DType.BF16);
+    Doors.requireMatrix("activated product: h", h, result.rows(), result.columns());
+    Doors.requireType("activated product: h", h, DType.BF16);
+    Doors.requireType("activated product: result", result, DType.BF16);
   }
 
   @Override
@@ -95,19 +132,43 @@ final class CudaMatmulOps implements MatmulOps {
 
   @Override
   public void groupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
+    requireGroupedForward(x, w, offsets, y);
+    run(call.grouped(Form.NT, x, w, offsets, false, y));
+  }
+
+  @Override
+  public void groupedActivatedForward(
+      Activation f, Tensor x, Tensor w, Tensor offsets, Tensor h, Tensor y) {
+    requireGroupedForward(x, w, offsets, y);
+    requireActivated(w, h, y);
+    run(call.grouped(Form.NT, x, w, offsets, false, y).withActivation(f, h));
+  }
+
+  private static void requireGroupedForward(Tensor x, Tensor w, Tensor offsets, Tensor y) {
     requireGroups("groupedForward: w", w, offsets);
     requireColumns("groupedForward: w", w, x.columns());
     Doors.requireMatrix("groupedForward: y", y, x.rows(), w.dim(1));
-    run(call.grouped(Form.NT, x, w, offsets, false, y));
   }
 
   @Override
   public void groupedBackwardInput(
       Tensor dy, Tensor w, Tensor offsets, boolean accumulate, Tensor dx) {
+    requireGroupedBackwardInput(dy, w, offsets, dx);
+    run(call.grouped(Form.NN, dy, w, offsets, accumulate, dx));
+  }
+
+  @Override
+  public void groupedActivatedBackwardInput(
+      Activation f, Tensor dy, Tensor w, Tensor offsets, Tensor h, Tensor dh) {
+    requireGroupedBackwardInput(dy, w, offsets, dh);
+    requireActivated(w, h, dh);
+    run(call.grouped(Form.NN, dy, w, offsets, false, dh).withActivation(f, h));
+  }
+
+  private static void requireGroupedBackwardInput(Tensor dy, Tensor w, Tensor offsets, Tensor dx) {
     requireGroups("groupedBackwardInput: w", w, offsets);
     requireColumns("groupedBackwardInput: dy", dy, w.dim(1));
     Doors.requireMatrix("groupedBackwardInput: dx", dx, dy.rows(), w.columns());
-    run(call.grouped(Form.NN, dy, w, offsets, accumulate, dx));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cuda;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.nio.ByteBuffer;
@@ -9,6 +10,10 @@ import java.nio.ByteOrder;
  * One product {@code C (+)= A·B (+ bias)} as kernels take it, A (m, k) and B (k, n) stored as the
  * form says, contiguous. Grouped products have ragged rows (NT, NN) or ragged depth (TN): rows
  * {@code [offsets[e], offsets[e+1])} are those of group e.
+ *
+ * <p>On its way out a product may join a residual, {@code C = A·B (+ bias) + residual}, or meet a
+ * nonlinearity f: NT gives {@code h = A·B (+ bias)} and {@code C = f(h)}, NN reads h and gives
+ * {@code C = A·B ⊙ f'(h)}.
  *
  * <p>Rewritten for each call, so that one makes no garbage. The struct is {@code GemmArguments} of
  * {@code gemm/gemm.cuh}.
@@ -51,6 +56,9 @@ final class GemmCall {
   private Tensor c;
   private Tensor bias;
   private Tensor offsets;
+  private Tensor residual;
+  private Activation activation;
+  private Tensor preactivation;
   private boolean accumulate;
   private int m;
   private int n;
@@ -80,12 +88,32 @@ final class GemmCall {
   }
 
   private void set(Form form, Tensor a, Tensor b, Tensor bias, boolean accumulate, Tensor c) {
+    residual = null;
+    activation = null;
+    preactivation = null;
     this.form = form;
     this.a = a;
     this.b = b;
     this.bias = bias;
     this.accumulate = accumulate;
     this.c = c;
+  }
+
+  /** Adds a tensor (m, n) of C's type, not C itself. */
+  GemmCall withResidual(Tensor added) {
+    residual = added;
+    return this;
+  }
+
+  /**
+   * Applies f, or by the form its derivative.
+   *
+   * @param h (m, n) in bf16
+   */
+  GemmCall withActivation(Activation f, Tensor h) {
+    activation = f;
+    preactivation = h;
+    return this;
   }
 
   Form form() {
@@ -107,6 +135,16 @@ final class GemmCall {
   /** (n), or null. */
   Tensor bias() {
     return bias;
+  }
+
+  /** (m, n), or null. */
+  Tensor residual() {
+    return residual;
+  }
+
+  /** Null: none. */
+  Activation activation() {
+    return activation;
   }
 
   boolean accumulates() {
@@ -167,21 +205,23 @@ final class GemmCall {
         && strideB() % STRIDE_MULTIPLE == 0
         && isAligned(a)
         && isAligned(b)
-        && isAligned(c);
+        && isAligned(c)
+        && isAligned(residual)
+        && isAligned(preactivation);
   }
 
   private static boolean isAligned(Tensor tensor) {
-    return DeviceStorage.address(tensor) % ALIGNMENT_BYTES == 0;
+    return addressOrNull(tensor) % ALIGNMENT_BYTES == 0;
+  }
+
+  private static long addressOrNull(Tensor tensor) {
+    return tensor == null ? 0 : DeviceStorage.address(tensor);
   }
 
   /** The struct for this call. */
   ByteBuffer struct() {
     return struct(
-        DeviceStorage.address(c),
-        offsets == null ? 0 : DeviceStorage.address(offsets),
-        groups,
-        groupStrideC(),
-        accumulate);
+        DeviceStorage.address(c), addressOrNull(offsets), groups, groupStrideC(), accumulate);
   }
 
   /**
@@ -200,9 +240,9 @@ final class GemmCall {
         .putLong(DeviceStorage.address(a))
         .putLong(DeviceStorage.address(b))
         .putLong(cAddress)
-        .putLong(bias == null ? 0 : DeviceStorage.address(bias))
-        .putLong(0) // residual
-        .putLong(0) // preactivation
+        .putLong(addressOrNull(bias))
+        .putLong(addressOrNull(residual))
+        .putLong(addressOrNull(preactivation))
         .putLong(offsetsAddress)
         .putLong(groupStrideB())
         .putLong(strideOfGroupsC)
@@ -213,9 +253,22 @@ final class GemmCall {
         .putInt(n)
         .putInt(k)
         .putInt(groupCount)
-        .putInt(0) // activation: identity
+        .putInt(code(activation))
         .putInt(adds ? 1 : 0);
     return struct.flip();
+  }
+
+  /** GemmActivation of {@code gemm/gemm.cuh}. */
+  private static int code(Activation f) {
+    if (f == null) {
+      return 0;
+    }
+    return switch (f) {
+      case GELU -> 1;
+      case GELU_TANH -> 2;
+      case SILU -> 3;
+      case RELU -> 4;
+    };
   }
 
   @Override

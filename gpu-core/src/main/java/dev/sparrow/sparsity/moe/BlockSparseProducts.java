@@ -21,7 +21,7 @@ final class BlockSparseProducts {
     for (int i = 0; i < topology.blocks(); i++) {
       Tensor rows = band(x, topology.rowIndices()[i], topology);
       Tensor columns = band(w, topology.columnIndices()[i], topology);
-      backend.matmul().forward(rows, columns, null, false, value(h, i, topology));
+      backend.matmul().forward(rows, columns, null, null, value(h, i, topology));
     }
   }
 

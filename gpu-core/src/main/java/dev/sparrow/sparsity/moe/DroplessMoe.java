@@ -7,6 +7,7 @@ import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
+import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
@@ -23,7 +24,7 @@ import java.util.function.Consumer;
  * <p>Kept from forward to backward, besides what router and experts keep: the gathered rows (P,
  * width). The input itself stays the caller's.
  */
-public final class DroplessMoe implements Layer {
+public final class DroplessMoe implements ResidualBranch {
   private final Backend backend;
   private final String name;
   private final Router router;
@@ -110,6 +111,11 @@ public final class DroplessMoe implements Layer {
       backend.elementwise().add(out, sharedOut, out);
     }
     return out;
+  }
+
+  @Override
+  public void forward(Tensor x, Tensor residual, Pass pass, Tensor result) {
+    backend.elementwise().add(residual, forward(x, pass), result);
   }
 
   // dy_p = w_a·dout_t, dw_a = <y_p, dout_t>; dx_t = Σ_j dx_p + router's (+ shared's)

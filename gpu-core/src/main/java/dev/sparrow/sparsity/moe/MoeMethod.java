@@ -9,6 +9,7 @@ import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.sparsity.Method;
 import java.util.ArrayList;
 import java.util.List;
@@ -60,7 +61,7 @@ public final class MoeMethod implements Method {
   }
 
   @Override
-  public Layer feedForward(FeedForwardSpec spec) {
+  public ResidualBranch feedForward(FeedForwardSpec spec) {
     if ((spec.layer() + 1) % moe.every() != 0) {
       return inner.feedForward(spec);
     }
@@ -89,7 +90,7 @@ public final class MoeMethod implements Method {
   }
 
   private Experts plain(FeedForwardSpec spec) {
-    return new PlainExperts(backend, spec.activation(), input(spec, "up"), output(spec));
+    return new PlainExperts(spec.activation(), input(spec, "up"), output(spec));
   }
 
   private Experts gated(FeedForwardSpec spec) {

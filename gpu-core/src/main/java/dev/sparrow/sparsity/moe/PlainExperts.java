@@ -1,7 +1,6 @@
 package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Activation;
-import dev.sparrow.backend.Backend;
 import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
@@ -13,7 +12,6 @@ import java.util.function.Consumer;
  * recompute a would save a third of it and cost one more pass of f over (P, hidden).
  */
 public final class PlainExperts implements Experts {
-  private final Backend backend;
   private final Activation activation;
   private final GroupedLinearWeight up;
   private final GroupedLinearWeight down;
@@ -28,9 +26,7 @@ public final class PlainExperts implements Experts {
    * @param up (E, hidden, width)
    * @param down (E, width, hidden)
    */
-  public PlainExperts(
-      Backend backend, Activation activation, GroupedLinearWeight up, GroupedLinearWeight down) {
-    this.backend = backend;
+  public PlainExperts(Activation activation, GroupedLinearWeight up, GroupedLinearWeight down) {
     this.activation = activation;
     this.up = up;
     this.down = down;
@@ -62,8 +58,7 @@ public final class PlainExperts implements Experts {
   public Tensor forward(Tensor x, Plan plan) {
     this.x = x;
     int rows = x.rows();
-    up.forward(x, plan.offsets(), h.first(rows));
-    backend.activation().forward(activation, h.first(plan.rows()), a.first(plan.rows()));
+    up.activatedForward(activation, x, plan.offsets(), h.first(rows), a.first(rows));
     down.forward(a.first(rows), plan.offsets(), y.first(rows));
     return y.first(rows);
   }
@@ -72,10 +67,9 @@ public final class PlainExperts implements Experts {
   @Override
   public Tensor backward(Tensor dy, Plan plan) {
     int rows = dy.rows();
-    down.backward(a.first(rows), dy, plan.offsets(), false, dh.first(rows));
-    Tensor used = dh.first(plan.rows());
-    backend.activation().backward(activation, h.first(plan.rows()), used, used);
-    up.backward(x, dh.first(rows), plan.offsets(), false, dx.first(rows));
+    Tensor hidden = dh.first(rows);
+    down.activatedBackward(activation, h.first(rows), a.first(rows), dy, plan.offsets(), hidden);
+    up.backward(x, hidden, plan.offsets(), false, dx.first(rows));
     return dx.first(rows);
   }
 

@@ -98,7 +98,7 @@ public final class Router {
   /** Chooses experts for x (T, width); {@link #experts} and {@link #weights} are then known. */
   public void forward(Tensor x, Pass pass) {
     tokens = x.rows();
-    backend.matmul().forward(input(x, pass), weight.value(), null, false, logits());
+    backend.matmul().forward(input(x, pass), weight.value(), null, null, logits());
     backend
         .routing()
         .topK(

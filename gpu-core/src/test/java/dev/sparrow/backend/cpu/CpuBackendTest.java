@@ -80,7 +80,7 @@ class CpuBackendTest {
     Dropout dropout = new Dropout(0.1, Draws.from(new RandomKey(1, 2), 5));
     Runnable step =
         () -> {
-          backend.matmul().forward(x, w, bias, false, qkv);
+          backend.matmul().forward(x, w, bias, null, qkv);
           backend.attention().forward(shape, qkv, dropout, out, logSumExp);
           backend.attention().backward(shape, qkv, out, logSumExp, x, dropout, qkv);
           backend.matmul().backwardInput(qkv, w, false, x);

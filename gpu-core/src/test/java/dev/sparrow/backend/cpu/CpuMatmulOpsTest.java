@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -50,14 +51,14 @@ class CpuMatmulOpsTest {
     Tensor dbias = random(out);
 
     double[] sum = product(x, 0, rows, in, false, w, 0, out, true);
-    check("y", sum, y, 0, in, () -> ops.forward(x, w, null, false, y));
+    check("y", sum, y, 0, in, () -> ops.forward(x, w, null, null, y));
     double[] withBias = sum.clone();
     for (int i = 0; i < withBias.length; i++) {
       withBias[i] += HeapStorage.floats(bias)[i % out];
     }
-    check("y with bias", withBias, y, 0, in, () -> ops.forward(x, w, bias, false, y));
-    check("y += with bias", withBias, y, 1, in, () -> ops.forward(x, w, bias, true, y));
-    check("y +=", sum, y, 1, in, () -> ops.forward(x, w, null, true, y));
+    check("y with bias", withBias, y, 0, in, () -> ops.forward(x, w, bias, null, y));
+    check("y += with bias", withBias, y, 1, in, () -> ops.forward(x, w, bias, y, y));
+    check("y +=", sum, y, 1, in, () -> ops.forward(x, w, null, y, y));
 
     double[] dxs = product(dy, 0, rows, out, false, w, 0, in, false);
     check("dx", dxs, dx, 0, out, () -> ops.backwardInput(dy, w, false, dx));
@@ -143,13 +144,44 @@ class CpuMatmulOpsTest {
     }
   }
 
+  /** What is done to tiles in the cache gives the bits that a pass over the whole tensor gives. */
+  @ParameterizedTest
+  @CsvSource({"1, 1, 1", "7, 3, 5", "513, 129, 33", "640, 513, 130"})
+  void epiloguesGiveTheBitsOfSeparatePasses(int rows, int out, int in) {
+    Tensor x = random(rows, in);
+    Tensor w = random(out, in);
+    Tensor bias = random(out);
+    Tensor residual = random(rows, out);
+    Tensor h = random(rows, out);
+    Tensor y = random(rows, out);
+    Tensor expected = random(rows, out);
+    Tensor product = random(rows, out);
+    ops.forward(x, w, bias, null, product);
+    new CpuElementwiseOps(pool).add(residual, product, expected);
+    ops.forward(x, w, bias, residual, y);
+    assertArrayEquals(HeapStorage.floats(expected), HeapStorage.floats(y), "residual");
+    CpuActivationOps activation = new CpuActivationOps(pool);
+    for (Activation f : Activation.values()) {
+      activation.forward(f, product, expected);
+      ops.activatedForward(f, x, w, bias, h, y);
+      assertArrayEquals(HeapStorage.floats(product), HeapStorage.floats(h), "h of " + f);
+      assertArrayEquals(HeapStorage.floats(expected), HeapStorage.floats(y), f.name());
+      Tensor dx = random(rows, in);
+      Tensor dh = random(rows, in);
+      ops.backwardInput(residual, w, false, dx);
+      activation.backward(f, x, dx, dx);
+      ops.activatedBackwardInput(f, residual, w, x, dh);
+      assertArrayEquals(HeapStorage.floats(dx), HeapStorage.floats(dh), "dh of " + f);
+    }
+  }
+
   @Test
   void viewsIntoALargerBufferAreLeftAloneAround() {
     float[] arena = new float[100];
     Arrays.fill(arena, 7);
     Tensor all = HeapStorage.wrap(arena, 100);
     Tensor y = all.window(10, 6).reshape(2, 3);
-    ops.forward(random(2, 4), random(3, 4), null, false, y);
+    ops.forward(random(2, 4), random(3, 4), null, null, y);
     for (int i = 0; i < 100; i++) {
       assertTrue(i >= 10 && i < 16 || arena[i] == 7, "element " + i + " was written");
     }
@@ -164,8 +196,8 @@ class CpuMatmulOpsTest {
     Tensor dy = random(65, 31);
     Tensor expected = random(65, 31);
     Tensor actual = random(65, 31);
-    ops.forward(x, w, bias, false, expected);
-    slow.forward(x, w, bias, false, actual);
+    ops.forward(x, w, bias, null, expected);
+    slow.forward(x, w, bias, null, actual);
     compare("y", doubles(expected), HeapStorage.floats(actual), 40);
     Tensor dw = HeapStorage.wrap(new float[31 * 40], 31, 40);
     slow.backwardWeight(dy, x, dw, null);
@@ -180,7 +212,7 @@ class CpuMatmulOpsTest {
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> ops.forward(random(4, 3), random(5, 2), null, false, random(4, 5)))
+                () -> ops.forward(random(4, 3), random(5, 2), null, null, random(4, 5)))
             .getMessage();
     assertTrue(message.contains("w: expected [5, 3], got [5, 2]"), message);
     Tensor falling = HeapStorage.wrap(new int[] {0, 3, 2}, 3);

@@ -93,7 +93,6 @@ final class MoeFixture implements AutoCloseable {
                 weight("up", width, values.hidden()),
                 weight("down", values.hidden(), width))
             : new PlainExperts(
-                backend,
                 Activation.SILU,
                 weight("up", width, values.hidden()),
                 weight("down", values.hidden(), width));

@@ -4,7 +4,6 @@ import dev.sparrow.config.Data;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
-import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.shard.ArrowEvaluationReader;
 import dev.sparrow.spark.shard.ArrowShardReader;
 import dev.sparrow.spark.shard.ReaderSettings;
@@ -18,13 +17,9 @@ import org.apache.hadoop.conf.Configuration;
  */
 record Readers(Configuration hadoop, String shards, RunConfig config) {
 
-  /**
-   * Endless training batches; the caller closes.
-   *
-   * @param memory of the batches, in use until closed
-   */
-  BatchSource training(BatchPlan plan, HostMemory memory) {
-    return new ArrowShardReader(hadoop, settings(plan, Split.TRAIN), memory);
+  /** Endless training batches; the caller closes. */
+  BatchSource training(BatchPlan plan) {
+    return new ArrowShardReader(hadoop, settings(plan, Split.TRAIN));
   }
 
   /** This rank's stripe of the held-out rows, once; the caller closes. */

@@ -145,7 +145,7 @@ final class TrainTask implements RankTask {
     boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
     try (ParameterArena arena = new ParameterArena(backend, model.parameters());
         Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena);
-        BatchSource train = readers.training(plan, backend::hostInts)) {
+        BatchSource train = readers.training(plan)) {
       TrainerParts parts =
           new TrainerParts(
               backend,

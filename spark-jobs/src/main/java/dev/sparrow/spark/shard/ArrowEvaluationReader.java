@@ -2,7 +2,6 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
-import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
 import java.util.List;
@@ -26,18 +25,11 @@ public final class ArrowEvaluationReader implements BatchSource {
   private PrefetchRing ring;
   private long position;
 
-  /** Batches on the heap. */
-  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
-    this(hadoop, settings, most, HostMemory.HEAP);
-  }
-
   /**
    * @param most rows of the split that are read, over all ranks: its first ones
-   * @param memory of the batches; ids are copied there straight from the mapped files
    * @throws DataException when the shards are unfinished
    */
-  public ArrowEvaluationReader(
-      Configuration hadoop, ReaderSettings settings, long most, HostMemory memory) {
+  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -49,7 +41,7 @@ public final class ArrowEvaluationReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context(), memory);
+    this.batches = settings.batches(manifest.context());
     restore(0);
   }
 

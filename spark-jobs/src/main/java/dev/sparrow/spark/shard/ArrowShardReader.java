@@ -2,7 +2,6 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
-import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
 import java.util.List;
@@ -25,16 +24,10 @@ public final class ArrowShardReader implements BatchSource {
   private long start;
   private long taken;
 
-  /** Batches on the heap. */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
-    this(hadoop, settings, HostMemory.HEAP);
-  }
-
   /**
-   * @param memory of the batches; ids are copied there straight from the mapped files
    * @throws DataException when the shards are unfinished or hold less than a global batch
    */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings, HostMemory memory) {
+  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -44,7 +37,7 @@ public final class ArrowShardReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context(), memory);
+    this.batches = settings.batches(manifest.context());
     restore(0);
   }
 

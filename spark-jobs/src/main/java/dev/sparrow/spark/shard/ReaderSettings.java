@@ -1,7 +1,6 @@
 package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.Batch;
-import dev.sparrow.data.HostMemory;
 import dev.sparrow.spark.data.DataException;
 import java.util.ArrayList;
 import java.util.List;
@@ -78,10 +77,10 @@ public record ReaderSettings(
   }
 
   /** The batches that go round: one in use and those filled ahead. */
-  List<Batch> batches(int context, HostMemory memory) {
+  List<Batch> batches(int context) {
     List<Batch> batches = new ArrayList<>();
     for (int i = 0; i <= prefetchDepth; i++) {
-      batches.add(new Batch(microBatch, context, memory));
+      batches.add(new Batch(microBatch, context));
     }
     return batches;
   }
