@@ -17,7 +17,8 @@ import java.util.function.Consumer;
  * ranks share.
  *
  * <p>The host waits for the device once: for losses and gradient norm together, when all passes are
- * queued. So the device goes from one micro-batch to the next without it.
+ * queued, so that the device goes from one micro-batch to the next by itself. Sums over ranks and a
+ * method's own work after the step may wait besides.
  */
 final class TrainStep {
   private final TrainerParts parts;
