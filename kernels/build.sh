@@ -24,7 +24,7 @@ if [[ -z "$nvcc" ]]; then
   exit 0
 fi
 
-mapfile -t sources < <(find gemm moe nn optim -name '*.cu' 2>/dev/null | LC_ALL=C sort)
+mapfile -t sources < <(find gemm moe nn optim sparse -name '*.cu' 2>/dev/null | LC_ALL=C sort)
 
 # Compiles $1 unless its fatbin is newer than all that it was made of; keeps what ptxas said beside it.
 compileOne() {

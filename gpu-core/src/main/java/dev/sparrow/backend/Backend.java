@@ -124,6 +124,8 @@ public interface Backend extends AutoCloseable {
 
   OptimizerOps optimizer();
 
+  SparseOps sparse();
+
   @Override
   void close();
 }

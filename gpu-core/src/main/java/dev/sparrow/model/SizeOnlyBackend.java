@@ -10,6 +10,7 @@ import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.RoutingOps;
+import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
@@ -154,6 +155,11 @@ final class SizeOnlyBackend implements Backend {
   @Override
   public OptimizerOps optimizer() {
     return idle(OptimizerOps.class);
+  }
+
+  @Override
+  public SparseOps sparse() {
+    return idle(SparseOps.class);
   }
 
   @Override

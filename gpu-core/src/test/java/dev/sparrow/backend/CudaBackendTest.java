@@ -258,4 +258,17 @@ class CudaBackendTest {
       return TestGpu.emulated();
     }
   }
+
+  @Nested
+  class Sparse extends SparseOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
 }

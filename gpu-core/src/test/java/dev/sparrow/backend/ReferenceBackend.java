@@ -26,6 +26,7 @@ public final class ReferenceBackend implements Backend {
   private final LossOps loss = new ReferenceLossOps();
   private final RoutingOps routing = new ReferenceRoutingOps();
   private final OptimizerOps optimizer = new ReferenceOptimizerOps();
+  private final SparseOps sparse = new ReferenceSparseOps();
 
   @Override
   public String name() {
@@ -194,6 +195,11 @@ public final class ReferenceBackend implements Backend {
   @Override
   public OptimizerOps optimizer() {
     return optimizer;
+  }
+
+  @Override
+  public SparseOps sparse() {
+    return sparse;
   }
 
   @Override

@@ -27,6 +27,7 @@ final class RoundingBackend implements Backend {
   private final LossOps loss = new RoundingLossOps(oracle.loss());
   private final RoutingOps routing = new RoundingRoutingOps(oracle.routing());
   private final OptimizerOps optimizer = new RoundingOptimizerOps(oracle.optimizer());
+  private final SparseOps sparse = new RoundingSparseOps(oracle.sparse());
 
   @Override
   public String name() {
@@ -157,6 +158,11 @@ final class RoundingBackend implements Backend {
   @Override
   public OptimizerOps optimizer() {
     return optimizer;
+  }
+
+  @Override
+  public SparseOps sparse() {
+    return sparse;
   }
 
   @Override

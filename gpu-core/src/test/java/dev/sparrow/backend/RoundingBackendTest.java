@@ -91,4 +91,12 @@ class RoundingBackendTest {
       return new RoundingBackend();
     }
   }
+
+  @Nested
+  class Sparse extends SparseOpsContract {
+    @Override
+    protected Backend open() {
+      return new RoundingBackend();
+    }
+  }
 }

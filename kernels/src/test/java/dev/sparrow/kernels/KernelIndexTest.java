@@ -95,7 +95,7 @@ class KernelIndexTest {
   }
 
   private static List<Path> sources() {
-    return Stream.of("gemm", "moe", "nn", "optim")
+    return Stream.of("gemm", "moe", "nn", "optim", "sparse")
         .map(Path::of)
         .filter(Files::isDirectory)
         .flatMap(KernelIndexTest::walk)

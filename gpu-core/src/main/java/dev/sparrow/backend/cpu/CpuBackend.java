@@ -10,6 +10,7 @@ import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.RoutingOps;
+import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
@@ -41,6 +42,7 @@ public final class CpuBackend implements Backend {
   private final LossOps loss;
   private final RoutingOps routing;
   private final OptimizerOps optimizer;
+  private final SparseOps sparse;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
   private boolean closed;
@@ -64,6 +66,7 @@ public final class CpuBackend implements Backend {
     this.loss = new CpuLossOps(pool);
     this.routing = new CpuRoutingOps(pool);
     this.optimizer = new CpuOptimizerOps(pool);
+    this.sparse = new CpuSparseOps(pool);
   }
 
   @Override
@@ -219,6 +222,11 @@ public final class CpuBackend implements Backend {
   @Override
   public OptimizerOps optimizer() {
     return optimizer;
+  }
+
+  @Override
+  public SparseOps sparse() {
+    return sparse;
   }
 
   @Override

@@ -49,7 +49,7 @@ final class CpuMatmulOps implements MatmulOps {
   public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
     if (residual == null) {
       runForward(products.product(x, w, bias, false, y), x, w);
-    } else if (isSame(residual, y)) {
+    } else if (Matrices.isSame(residual, y)) {
       runForward(products.product(x, w, bias, true, y), x, w);
     } else {
       Matrices.check("residual", residual, x.rows(), w.rows());
@@ -67,10 +67,6 @@ final class CpuMatmulOps implements MatmulOps {
 
   private void runForward(GemmTiles.Body body, Tensor x, Tensor w) {
     dense(x.rows(), w.rows(), x.columns()).run(body);
-  }
-
-  private static boolean isSame(Tensor a, Tensor b) {
-    return a.storage() == b.storage() && a.offset() == b.offset() && a.size() == b.size();
   }
 
   @Override

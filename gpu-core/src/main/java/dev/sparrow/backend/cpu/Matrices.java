@@ -15,6 +15,11 @@ final class Matrices {
     return tensor;
   }
 
+  /** Whether two tensors are one. */
+  static boolean isSame(Tensor a, Tensor b) {
+    return a.storage() == b.storage() && a.offset() == b.offset() && a.size() == b.size();
+  }
+
   /** Throws unless the tensor has the expected number of elements. */
   static Tensor vector(String name, Tensor tensor, int size) {
     if (tensor.size() != size) {

@@ -12,6 +12,7 @@ import dev.sparrow.backend.NormOps;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Recording;
 import dev.sparrow.backend.RoutingOps;
+import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
@@ -49,6 +50,7 @@ public final class CudaBackend implements Backend {
   private final CudaLossOps loss;
   private final CudaRoutingOps routing;
   private final CudaOptimizerOps optimizer;
+  private final CudaSparseOps sparse;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
@@ -84,6 +86,7 @@ public final class CudaBackend implements Backend {
       loss = new CudaLossOps(queue, doubleSums);
       routing = new CudaRoutingOps(queue, origin);
       optimizer = opened.add(new CudaOptimizerOps(queue));
+      sparse = new CudaSparseOps(queue, matmul);
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);
@@ -257,6 +260,11 @@ public final class CudaBackend implements Backend {
   @Override
   public OptimizerOps optimizer() {
     return optimizer;
+  }
+
+  @Override
+  public SparseOps sparse() {
+    return sparse;
   }
 
   /** Waits for all that was queued, frees all memory and gives the GPU back. */

@@ -1,0 +1,153 @@
+package dev.sparrow.backend.cuda;
+
+import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.backend.SparseOps;
+import dev.sparrow.backend.SparsePattern;
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
+import dev.sparrow.tensor.Tensor;
+
+/**
+ * Uniformly sparse products through the whole matrix: {@code sparse/uniform.cu} writes the values
+ * to their places, or takes the gradient from them, and the dense product does the rest. Memory for
+ * one matrix is held, no time is saved.
+ */
+final class CudaSparseOps implements SparseOps {
+  private final KernelQueue queue;
+  private final MatmulOps matmul;
+  private final Scratch matrix;
+  private final KernelQueue.ByType expand;
+  private final Launch sample;
+
+  CudaSparseOps(KernelQueue queue, MatmulOps matmul) {
+    this.queue = queue;
+    this.matmul = matmul;
+    this.matrix = queue.scratch("matrix of a sparse weight");
+    this.expand = queue.kernels("uniform_expand");
+    this.sample = queue.kernel("uniform_sample_f32");
+  }
+
+  @Override
+  public SparsePattern load(UniformPattern pattern) {
+    return new CudaSparsePattern(queue, pattern);
+  }
+
+  @Override
+  public void forward(
+      Tensor x, Tensor values, SparsePattern loaded, Tensor bias, Tensor residual, Tensor y) {
+    UniformPattern pattern = loaded.pattern();
+    Doors.requireMatrix("x", x, x.rows(), pattern.columns());
+    Doors.requireMatrix("y", y, x.rows(), pattern.rows());
+    matmul.forward(x, expanded(values, loaded), bias, residual, y);
+  }
+
+  @Override
+  public void activatedForward(
+      Activation f,
+      Tensor x,
+      Tensor values,
+      SparsePattern loaded,
+      Tensor bias,
+      Tensor h,
+      Tensor y) {
+    UniformPattern pattern = loaded.pattern();
+    Doors.requireMatrix("x", x, x.rows(), pattern.columns());
+    Doors.requireMatrix("y", y, x.rows(), pattern.rows());
+    matmul.activatedForward(f, x, expanded(values, loaded), bias, h, y);
+  }
+
+  @Override
+  public void activatedBackwardInput(
+      Activation f, Tensor dy, Tensor values, SparsePattern loaded, Tensor h, Tensor dh) {
+    UniformPattern pattern = loaded.pattern();
+    Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
+    Doors.requireMatrix("dh", dh, dy.rows(), pattern.columns());
+    matmul.activatedBackwardInput(f, dy, expanded(values, loaded), h, dh);
+  }
+
+  @Override
+  public void backwardInput(
+      Tensor dy, Tensor values, SparsePattern loaded, boolean accumulate, Tensor dx) {
+    UniformPattern pattern = loaded.pattern();
+    Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
+    Doors.requireMatrix("dx", dx, dy.rows(), pattern.columns());
+    matmul.backwardInput(dy, expanded(values, loaded), accumulate, dx);
+  }
+
+  @Override
+  public void backwardWeight(
+      Tensor dy, Tensor x, SparsePattern loaded, Tensor dvalues, Tensor dbias) {
+    UniformPattern pattern = loaded.pattern();
+    requireValues("dvalues", dvalues, pattern);
+    Doors.requireType("dvalues", dvalues, DType.F32);
+    Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
+    Doors.requireMatrix("x", x, dy.rows(), pattern.columns());
+    if (dy.rows() == 0) {
+      return;
+    }
+    Tensor dw = matrix(pattern, DType.F32);
+    queue.stream().zero(DeviceStorage.address(dw), dw.bytes());
+    matmul.backwardWeight(dy, x, dw, dbias);
+    sample(dw, loaded, dvalues);
+  }
+
+  @Override
+  public void expand(Tensor values, SparsePattern loaded, Tensor w) {
+    UniformPattern pattern = loaded.pattern();
+    requireValues("values", values, pattern);
+    Doors.requireMatrix("w", w, pattern.rows(), pattern.columns());
+    DType type = Doors.equalTypes("expand: values, w", values, w);
+    queue.stream().zero(DeviceStorage.address(w), w.bytes());
+    run(expand.of(type), values, loaded, w);
+  }
+
+  @Override
+  public void sample(Tensor w, SparsePattern loaded, Tensor values) {
+    UniformPattern pattern = loaded.pattern();
+    requireValues("values", values, pattern);
+    Doors.requireMatrix("w", w, pattern.rows(), pattern.columns());
+    Doors.requireType("w", w, DType.F32);
+    Doors.requireType("values", values, DType.F32);
+    run(sample, w, loaded, values);
+  }
+
+  /** Both kernels: from, columns, groups, to. */
+  private void run(Launch launch, Tensor from, SparsePattern loaded, Tensor to) {
+    UniformPattern pattern = loaded.pattern();
+    if (pattern.nonZeros() == 0) {
+      return;
+    }
+    CudaSparsePattern sparse = (CudaSparsePattern) loaded;
+    queue.overElements(launch, pattern.nonZeros());
+    launch
+        .arguments()
+        .tensor(from)
+        .address(sparse.indices())
+        .address(sparse.liveGroups())
+        .tensor(to)
+        .int64(pattern.liveRows())
+        .int32(pattern.fanIn())
+        .int32(pattern.groupRows())
+        .int32(pattern.columns());
+    queue.run(launch);
+  }
+
+  private Tensor expanded(Tensor values, SparsePattern loaded) {
+    Tensor w = matrix(loaded.pattern(), values.dtype());
+    expand(values, loaded, w);
+    return w;
+  }
+
+  /** The one matrix that is held, valid until the next call. */
+  private Tensor matrix(UniformPattern pattern, DType type) {
+    Shape shape = Shape.of(pattern.rows(), pattern.columns());
+    long address = matrix.bytes(shape.size() * type.bytes());
+    return new Tensor(new DeviceStorage(type, shape.size(), address), 0, shape);
+  }
+
+  private static void requireValues(String name, Tensor values, UniformPattern pattern) {
+    Doors.requireMatrix(name, values, pattern.liveRows(), pattern.fanIn());
+  }
+}

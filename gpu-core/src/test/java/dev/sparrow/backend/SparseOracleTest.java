@@ -1,0 +1,36 @@
+package dev.sparrow.backend;
+
+import dev.sparrow.tensor.Tensor;
+import org.junit.jupiter.api.Test;
+
+/** The oracle's sparse products: backward is the derivative of forward. */
+class SparseOracleTest {
+  private final ReferenceBackend backend = new ReferenceBackend();
+  private final SparseOps ops = backend.sparse();
+  private final Oracle oracle = new Oracle(backend, 19);
+
+  @Test
+  void backwardIsTheDerivativeOfForward() {
+    SparsePattern pattern = ops.load(SparsePatterns.random(3, 8, 9, 3, 2, 9, 3));
+    int live = pattern.pattern().liveRows();
+    Tensor x = oracle.normal(5, 9);
+    Tensor values = oracle.normal(live, 3);
+    Tensor bias = oracle.normal(8);
+    Tensor y = backend.allocate(5, 8);
+    Tensor dy = oracle.normal(5, 8);
+    Tensor dx = oracle.poisoned(5, 9);
+    Tensor dvalues = backend.allocate(live, 3);
+    Tensor dbias = backend.allocate(8);
+    ops.backwardInput(dy, values, pattern, false, dx);
+    ops.backwardWeight(dy, x, pattern, dvalues, dbias);
+    new FiniteDifferences(
+            () -> {
+              ops.forward(x, values, pattern, bias, null, y);
+              return FiniteDifferences.dot(y, dy);
+            })
+        .gradient("x", x, dx)
+        .gradient("values", values, dvalues)
+        .gradient("bias", bias, dbias)
+        .check();
+  }
+}
