@@ -22,6 +22,11 @@ public record Checkpoint(FileStore files, String path, CheckpointState state) {
     return new String(bytes(files, path + "/" + CONFIG), StandardCharsets.UTF_8);
   }
 
+  /** Of parameters and buffers. */
+  public TensorShapes modelShapes() {
+    return TensorShapes.of(files, path + "/" + MODEL);
+  }
+
   /** Parameters and buffers into the tensors of their names; all must fit and none be left over. */
   public void loadModel(Backend backend, List<NamedTensor> destinations) {
     TensorLoader.load(files, path + "/" + MODEL, backend, destinations);

@@ -19,6 +19,12 @@ public interface Model {
   /** All tensors that are saved but not trained. */
   List<Buffer> buffers();
 
+  /**
+   * Called when parameters were replaced, moved or changed their form: what a pass has remembered
+   * of them is void.
+   */
+  void parametersChanged();
+
   /** Takes activation memory for micro-batches of at most {@code sequences} sequences. */
   void reserve(Workspace workspace, int sequences);
 

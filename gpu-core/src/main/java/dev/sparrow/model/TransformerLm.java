@@ -47,7 +47,7 @@ public final class TransformerLm implements Model {
   private final Norm norm;
   private final CrossEntropyHead head;
   private final TokenStage stage;
-  private final BackwardOrder order;
+  private BackwardOrder order;
   private final boolean recordable;
   private final Map<Pass, Recording> recordings = new HashMap<>();
   private Pass lastOnHost;
@@ -147,10 +147,20 @@ public final class TransformerLm implements Model {
   }
 
   @Override
+  public void parametersChanged() {
+    order = new BackwardOrder();
+    forgetRecordings();
+  }
+
+  private void forgetRecordings() {
+    recordings.values().forEach(Recording::close);
+    recordings.clear();
+  }
+
+  @Override
   public void reserve(Workspace workspace, int sequences) {
     int tokens = Math.multiplyExact(sequences, shape.context());
-    recordings.values().forEach(Recording::close);
-    recordings.clear(); // they hold the addresses of memory that was reserved before
+    forgetRecordings(); // they hold the addresses of memory that was reserved before
     stage.reserve(workspace, sequences, shape.context());
     embedding.reserve(workspace, tokens);
     blocks.forEach(block -> block.reserve(workspace, tokens));

@@ -59,6 +59,7 @@ public final class Block implements Layer {
 
   @Override
   public void buffers(Consumer<Buffer> sink) {
+    attention.layer().buffers(sink);
     feedForward.layer().buffers(sink);
   }
 

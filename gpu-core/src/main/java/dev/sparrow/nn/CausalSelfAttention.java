@@ -58,6 +58,12 @@ public final class CausalSelfAttention implements ResidualBranch {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    qkv.buffers(sink);
+    out.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int tokens) {
     int width = spec.width();
     packed = workspace.keep(tokens, 3 * width);

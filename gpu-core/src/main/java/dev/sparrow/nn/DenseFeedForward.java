@@ -55,6 +55,15 @@ public final class DenseFeedForward implements ResidualBranch {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    if (gate != null) {
+      gate.buffers(sink);
+    }
+    up.buffers(sink);
+    down.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int tokens) {
     if (gate != null) {
       gated = workspace.keep(tokens, spec.hidden());

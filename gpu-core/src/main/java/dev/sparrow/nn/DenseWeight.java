@@ -22,6 +22,11 @@ public final class DenseWeight implements LinearWeight {
             spec.in());
   }
 
+  /** The matrix (out, in). */
+  public Parameter weight() {
+    return weight;
+  }
+
   @Override
   public int in() {
     return weight.shape().dim(1);

@@ -37,6 +37,10 @@ public final class Linear {
     }
   }
 
+  public void buffers(Consumer<Buffer> sink) {
+    weight.buffers(sink);
+  }
+
   /** Takes the weight's own memory for at most {@code rows} rows. */
   public void reserve(Workspace workspace, int rows) {
     weight.reserve(workspace, rows);

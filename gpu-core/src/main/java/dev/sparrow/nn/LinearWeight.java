@@ -15,6 +15,9 @@ public interface LinearWeight {
 
   void parameters(Consumer<Parameter> sink);
 
+  /** Names what is saved but not trained; dense weights have nothing. */
+  default void buffers(Consumer<Buffer> sink) {}
+
   /** Takes memory of its own for at most {@code rows} rows; dense weights need none. */
   void reserve(Workspace workspace, int rows);
 

@@ -127,6 +127,11 @@ public final class ParameterArena implements AutoCloseable {
     return parameters;
   }
 
+  /** Whether the parameter is one of the arena's. */
+  public boolean holds(Parameter parameter) {
+    return parameters.contains(parameter);
+  }
+
   /** First element of a parameter in the arena. */
   public long start(Parameter parameter) {
     return starts[parameters.indexOf(parameter)];

@@ -40,7 +40,7 @@ public final class DenseMethod implements Method {
   }
 
   @Override
-  public void afterStep(long step, Collective collective) {
-    // The form of a dense model never changes.
+  public ModelChange afterStep(long step, Collective collective) {
+    return ModelChange.NONE;
   }
 }

@@ -2,10 +2,13 @@ package dev.sparrow.sparsity;
 
 import dev.sparrow.collective.Collective;
 import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.FigureSink;
 import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.ResidualBranch;
+import dev.sparrow.tensor.Shape;
+import java.util.Map;
 
 /** The single point where a training method is chosen. One instance serves one model. */
 public interface Method {
@@ -22,10 +25,41 @@ public interface Method {
   ResidualBranch feedForward(FeedForwardSpec spec);
 
   /**
+   * Called once the model is built, and throws where the settings make no sense for it: a pattern
+   * of layers that none bears, for instance.
+   */
+  default void modelBuilt() {}
+
+  /**
+   * Gives parameters and buffers the shapes that a saved model's have, before it is loaded; an
+   * arena built before is then void.
+   *
+   * @param saved shapes of the file's tensors by name
+   */
+  default void fit(Map<String, Shape> saved) {}
+
+  /** Called when weights and buffers were set from outside: a checkpoint, a model's file. */
+  default void loaded() {}
+
+  /**
+   * Called by every rank before each step.
+   *
+   * @param step updates done so far
+   * @return whether the step's passes do other work than the last step's
+   */
+  default boolean beforeStep(long step) {
+    return false;
+  }
+
+  /**
    * Called by every rank after each optimizer step, in the same order of collective calls on all
    * ranks.
    *
    * @param step updates done so far
+   * @return what the caller is to apply to arena and optimizer; the model itself is changed already
    */
-  void afterStep(long step, Collective collective);
+  ModelChange afterStep(long step, Collective collective);
+
+  /** Tells figures of its own, the same on every rank. */
+  default void figures(FigureSink sink) {}
 }

@@ -2,17 +2,16 @@ package dev.sparrow.train;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.nn.Parameter;
-import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.tensor.Tensor;
 
 /** Finds where a run stopped being finite. All ranks hold the same bits and find the same. */
 final class Divergence {
   private final Backend backend;
-  private final ParameterArena arena;
+  private final Replica replica;
 
-  Divergence(Backend backend, ParameterArena arena) {
-    this.backend = backend;
-    this.arena = arena;
+  Divergence(Replica replica) {
+    this.backend = replica.backend();
+    this.replica = replica;
   }
 
   void requireFinite(long step, double loss, double gradientNorm, String lastCheckpoint) {
@@ -23,7 +22,7 @@ final class Divergence {
 
   /** Before weights are saved. */
   void requireFiniteWeights(long step, String lastCheckpoint) {
-    if (!Double.isFinite(norm(arena.values()))) {
+    if (!Double.isFinite(norm(replica.arena().values()))) {
       throw diverged(step, "weights that are not finite after the update", lastCheckpoint);
     }
   }
@@ -44,12 +43,12 @@ final class Divergence {
   }
 
   private String firstNonFinite() {
-    for (Parameter parameter : arena.parameters()) {
+    for (Parameter parameter : replica.arena().parameters()) {
       if (!Double.isFinite(norm(parameter.value()))) {
         return "first in the weights of " + parameter + " (norm " + norm(parameter.value()) + ")";
       }
     }
-    for (Parameter parameter : arena.parameters()) {
+    for (Parameter parameter : replica.arena().parameters()) {
       if (!Double.isFinite(norm(parameter.gradient()))) {
         return "first in the gradient of "
             + parameter

@@ -4,6 +4,7 @@ import dev.sparrow.checkpoint.Checkpoint;
 import dev.sparrow.checkpoint.CheckpointException;
 import dev.sparrow.checkpoint.CheckpointState;
 import dev.sparrow.checkpoint.CheckpointWriter;
+import dev.sparrow.checkpoint.TensorShapes;
 import dev.sparrow.config.RunConfig;
 import java.io.IOException;
 import java.util.Locale;
@@ -17,14 +18,13 @@ final class RunCheckpoints implements AutoCloseable {
   private static final byte[] NO_CHECKPOINT = {};
 
   private final TrainerParts parts;
-  private final RunState state;
   private final CheckpointWriter writer; // null: this rank writes none
   private RunState.Snapshot snapshot;
+  private long snapshotGeneration;
   private long lastSaved = -1;
 
   RunCheckpoints(TrainerParts parts) {
     this.parts = parts;
-    this.state = new RunState(parts);
     boolean writes = parts.collective().rank() == 0 && parts.checkpoints() != null;
     this.writer = writes ? new CheckpointWriter(parts.checkpoints()) : null;
   }
@@ -32,19 +32,27 @@ final class RunCheckpoints implements AutoCloseable {
   /** Continues from the newest checkpoint, or sets the initial weights; gives updates done. */
   long restore() {
     Optional<Checkpoint> found = writer == null ? Optional.empty() : parts.checkpoints().latest();
-    byte[] json =
-        parts.collective().broadcast(found.map(f -> f.state().toJson()).orElse(NO_CHECKPOINT), 0);
+    byte[] json = broadcast(found.map(f -> f.state().toJson()).orElse(NO_CHECKPOINT));
     if (json.length == 0) {
       parts.arena().initialize(parts.config().train().seed());
       return 0;
     }
     CheckpointState saved = parse(json);
     requireSameOrder(saved);
+    byte[] shapes = broadcast(found.map(f -> f.modelShapes().toJson()).orElse(NO_CHECKPOINT));
+    parts.method().fit(TensorShapes.fromJson(shapes).byName());
+    parts.replica().rebuild();
+    RunState state = new RunState(parts);
     found.ifPresent(state::load);
     state.broadcast(parts.collective());
+    parts.method().loaded();
     parts.train().restore(saved.position());
     lastSaved = saved.step();
     return saved.step();
+  }
+
+  private byte[] broadcast(byte[] ofRankZero) {
+    return parts.collective().broadcast(ofRankZero, 0);
   }
 
   private static CheckpointState parse(byte[] json) {
@@ -89,8 +97,9 @@ final class RunCheckpoints implements AutoCloseable {
       return;
     }
     writer.await();
-    if (snapshot == null) {
-      snapshot = state.snapshot();
+    if (snapshot == null || snapshotGeneration != parts.replica().generation()) {
+      snapshot = new RunState(parts).snapshot();
+      snapshotGeneration = parts.replica().generation();
     }
     writer.write(snapshot.capture(stateAt(step), parts.config().text()));
   }

@@ -7,6 +7,7 @@ import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.optim.GradientClipping;
+import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
@@ -20,11 +21,9 @@ import java.util.function.Consumer;
  * queued, so that the device goes from one micro-batch to the next by itself. Sums over ranks and a
  * method's own work after the step may wait besides.
  */
-final class TrainStep {
+final class TrainStep implements AutoCloseable {
   private final TrainerParts parts;
   private final BatchPlan plan;
-  private final GradientReduction reduction;
-  private final Consumer<Parameter> complete; // null: nobody waits
   private final GradientClipping clipping;
   private final Divergence divergence;
   private final StepClock clock;
@@ -35,27 +34,33 @@ final class TrainStep {
   private final double[] host = new double[2]; // both
   private final double[] sums = new double[2]; // loss, stop votes
 
+  private GradientReduction reduction;
+  private Consumer<Parameter> complete; // null: nobody waits
   private double loss;
   private double gradientNorm;
   private double learningRate;
 
-  TrainStep(
-      TrainerParts parts,
-      BatchPlan plan,
-      Workspace workspace,
-      GradientReduction reduction,
-      StepClock clock) {
+  TrainStep(TrainerParts parts, BatchPlan plan, Workspace workspace, StepClock clock) {
     this.parts = parts;
     this.plan = plan;
-    this.reduction = reduction;
-    this.complete = reduction.listens() ? reduction::ready : null;
     this.clipping = new GradientClipping(parts.config().optimizer().clipNorm());
-    this.divergence = new Divergence(parts.backend(), parts.arena());
+    this.divergence = new Divergence(parts.replica());
     this.clock = clock;
     this.seed = parts.config().train().seed();
     this.results = workspace.keep(DType.F64, 2);
     this.losses = results.first(1);
     this.squaredNorm = results.slice(1, 1);
+    reduceArena();
+  }
+
+  /** Sums the gradients of the arena as it is now. */
+  private void reduceArena() {
+    reduction =
+        parts.collective().size() == 1
+            ? GradientReduction.NONE
+            : new OverlappedReduction(
+                parts.collective(), parts.arena(), parts.config().cluster().bucketMib());
+    complete = reduction.listens() ? reduction::ready : null;
   }
 
   /**
@@ -64,6 +69,9 @@ final class TrainStep {
    * @return whether a rank asks to stop
    */
   boolean run(long done, String lastCheckpoint) {
+    if (parts.method().beforeStep(done)) {
+      parts.model().parametersChanged();
+    }
     parts.arena().zeroGradients();
     accumulate();
     sums[1] = parts.stop().getAsBoolean() ? 1 : 0;
@@ -77,9 +85,18 @@ final class TrainStep {
     divergence.requireFinite(done + 1, loss, gradientNorm, lastCheckpoint);
     learningRate = parts.schedule().rate(done);
     parts.optimizer().step(done + 1, learningRate, clipping.scale(gradientNorm));
-    parts.method().afterStep(done + 1, parts.collective());
+    apply(parts.method().afterStep(done + 1, parts.collective()));
     clock.tokens(globalTokens());
     return sums[1] > 0;
+  }
+
+  private void apply(ModelChange change) {
+    long generation = parts.replica().generation();
+    parts.replica().apply(change);
+    if (parts.replica().generation() != generation) {
+      reduction.close();
+      reduceArena();
+    }
   }
 
   /** Forward and backward of this rank's micro-batches, and the sum of their losses. */
@@ -141,5 +158,10 @@ final class TrainStep {
 
   double learningRate() {
     return learningRate;
+  }
+
+  @Override
+  public void close() {
+    reduction.close();
   }
 }

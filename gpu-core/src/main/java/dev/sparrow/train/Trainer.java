@@ -30,7 +30,7 @@ public final class Trainer {
             settings.microBatch(),
             parts.collective().rank(),
             parts.collective().size());
-    this.divergence = new Divergence(parts.backend(), parts.arena());
+    this.divergence = new Divergence(parts.replica());
   }
 
   /**
@@ -45,28 +45,25 @@ public final class Trainer {
   public TrainSummary run() {
     long begun = System.nanoTime();
     try (Workspace workspace = new Workspace(parts.backend());
-        GradientReduction reduction = reduction();
         RunCheckpoints checkpoints = new RunCheckpoints(parts)) {
       parts.model().reserve(workspace, plan.microBatch());
-      TrainStep step = new TrainStep(parts, plan, workspace, reduction, clock);
       long resumed = checkpoints.restore();
-      tellStart(resumed);
-      long done = loop(resumed, step, checkpoints);
-      boolean stopped = done < settings.steps();
-      if (!stopped && Double.isNaN(validationLoss)) {
-        validate();
+      try (TrainStep step = new TrainStep(parts, plan, workspace, clock)) {
+        return run(begun, resumed, step, checkpoints);
       }
-      double loss = done == resumed ? Double.NaN : step.loss();
-      double seconds = (System.nanoTime() - begun) / 1e9;
-      return summary(done, stopped, loss, done * step.globalTokens(), seconds);
     }
   }
 
-  private GradientReduction reduction() {
-    return parts.collective().size() == 1
-        ? GradientReduction.NONE
-        : new OverlappedReduction(
-            parts.collective(), parts.arena(), parts.config().cluster().bucketMib());
+  private TrainSummary run(long begun, long resumed, TrainStep step, RunCheckpoints checkpoints) {
+    tellStart(resumed);
+    long done = loop(resumed, step, checkpoints);
+    boolean stopped = done < settings.steps();
+    if (!stopped && Double.isNaN(validationLoss)) {
+      validate();
+    }
+    double loss = done == resumed ? Double.NaN : step.loss();
+    double seconds = (System.nanoTime() - begun) / 1e9;
+    return summary(done, stopped, loss, done * step.globalTokens(), seconds);
   }
 
   private void tellStart(long done) {
@@ -113,6 +110,7 @@ public final class Trainer {
     clock.pause();
     FiguresMean figures = new FiguresMean();
     parts.model().figures(figures);
+    parts.method().figures(figures);
     Map<String, Double> means = figures.over(parts.collective());
     double validation = validated ? validate() : Double.NaN;
     if (parts.collective().rank() == 0) {

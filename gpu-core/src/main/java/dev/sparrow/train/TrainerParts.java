@@ -19,9 +19,8 @@ import java.util.function.Supplier;
  * All that a {@link Trainer} works with on one rank. Everything here stays the caller's to close,
  * after the run; sources that {@code validation} supplies are closed by the trainer.
  *
- * @param arena bound to the model; the trainer sets its weights, from the newest checkpoint or the
- *     seed
- * @param optimizer of that arena
+ * @param replica the trainer sets its weights, from the newest checkpoint or the seed
+ * @param method of the replica's model
  * @param train this rank's stripe under {@link dev.sparrow.data.BatchPlan#of}
  * @param validation a fresh pass over this rank's stripe of the validation split, whose next() ends
  *     with null; batches of at most the training micro-batch; null: nothing is validated
@@ -32,11 +31,8 @@ import java.util.function.Supplier;
  *     with a checkpoint
  */
 public record TrainerParts(
-    Backend backend,
-    Model model,
+    Replica replica,
     Method method,
-    ParameterArena arena,
-    Optimizer optimizer,
     LearningRateSchedule schedule,
     BatchSource train,
     Supplier<BatchSource> validation,
@@ -46,16 +42,29 @@ public record TrainerParts(
     RunConfig config,
     BooleanSupplier stop) {
   public TrainerParts {
-    requireNonNull(backend, "backend");
-    requireNonNull(model, "model");
+    requireNonNull(replica, "replica");
     requireNonNull(method, "method");
-    requireNonNull(arena, "arena");
-    requireNonNull(optimizer, "optimizer");
     requireNonNull(schedule, "schedule");
     requireNonNull(train, "train");
     requireNonNull(collective, "collective");
     requireNonNull(metrics, "metrics");
     requireNonNull(config, "config");
     requireNonNull(stop, "stop");
+  }
+
+  Backend backend() {
+    return replica.backend();
+  }
+
+  Model model() {
+    return replica.model();
+  }
+
+  ParameterArena arena() {
+    return replica.arena();
+  }
+
+  Optimizer optimizer() {
+    return replica.optimizer();
   }
 }

@@ -18,7 +18,6 @@ import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
-import dev.sparrow.optim.Optimizer;
 import dev.sparrow.sparsity.Method;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -175,22 +174,15 @@ final class ToyRun {
     try (Backend backend = opener.open(collective.rank())) {
       Method method = Models.method(backend, config);
       TransformerLm model = Models.languageModel(backend, config, VOCABULARY, method);
-      try (ParameterArena arena = new ParameterArena(backend, model.parameters());
-          Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena)) {
-        return run(config, plan, backend, method, model, arena, optimizer, collective);
+      try (Replica replica = new Replica(backend, model, config.optimizer())) {
+        return run(config, plan, method, replica, collective);
       }
     }
   }
 
   private Result run(
-      RunConfig config,
-      BatchPlan plan,
-      Backend backend,
-      Method method,
-      TransformerLm model,
-      ParameterArena arena,
-      Optimizer optimizer,
-      Collective ring) {
+      RunConfig config, BatchPlan plan, Method method, Replica replica, Collective ring) {
+    Backend backend = replica.backend();
     Collective collective = DeviceCollective.of(ring, backend);
     List<MetricsRow> rows = new ArrayList<>();
     List<Integer> seen = new ArrayList<>();
@@ -212,11 +204,8 @@ final class ToyRun {
     BatchSource source = new TokensInMemory(tokens(1), CONTEXT, plan, config.train().seed(), true);
     TrainerParts parts =
         new TrainerParts(
-            backend,
-            model,
+            replica,
             method,
-            arena,
-            optimizer,
             LearningRateSchedule.of(
                 config.schedule(), config.optimizer().learningRate(), config.train().steps()),
             new Recording(source, seen),
@@ -228,13 +217,16 @@ final class ToyRun {
                     new LocalFileStore(), checkpoints.toString(), config.checkpoint().keep()),
             metrics,
             config,
-            () -> hook.at(++step[0], arena, backend));
+            () -> hook.at(++step[0], replica.arena(), backend));
     long before = backend.allocatedBytes();
+    long generation = replica.generation();
     try {
       TrainSummary summary = new Trainer(parts).run();
+      ParameterArena arena = replica.arena();
       return new Result(summary, rows, weights(backend, arena), arena.parameterCount(), seen);
     } finally {
-      if (backend.allocatedBytes() != before) {
+      boolean sameForm = replica.generation() == generation;
+      if (sameForm && backend.allocatedBytes() != before) {
         throw new AssertionError(
             "expected "
                 + before

@@ -5,14 +5,18 @@ import dev.sparrow.collective.Collective;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.Moe;
 import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.FigureSink;
 import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.ModelChange;
+import dev.sparrow.tensor.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Makes every n-th feed-forward block a mixture of experts: blocks {@code n - 1}, {@code 2n - 1}
@@ -136,10 +140,40 @@ public final class MoeMethod implements Method {
             spec.outputStandardDeviation()));
   }
 
+  @Override
+  public void modelBuilt() {
+    inner.modelBuilt();
+  }
+
+  @Override
+  public void fit(Map<String, Shape> saved) {
+    inner.fit(saved);
+  }
+
+  @Override
+  public void loaded() {
+    inner.loaded();
+  }
+
+  @Override
+  public boolean beforeStep(long step) {
+    return inner.beforeStep(step);
+  }
+
+  @Override
+  public void figures(FigureSink sink) {
+    inner.figures(sink);
+  }
+
   /** One sum over the ranks for all routers' loads, then each bias moves against its load. */
   @Override
-  public void afterStep(long step, Collective collective) {
-    inner.afterStep(step, collective);
+  public ModelChange afterStep(long step, Collective collective) {
+    ModelChange change = inner.afterStep(step, collective);
+    balance(collective);
+    return change;
+  }
+
+  private void balance(Collective collective) {
     if (biases.isEmpty()) {
       return;
     }

@@ -2,6 +2,7 @@ package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.checkpoint.TensorLoader;
+import dev.sparrow.checkpoint.TensorShapes;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
@@ -10,6 +11,7 @@ import dev.sparrow.nn.Workspace;
 import dev.sparrow.spark.files.HadoopFileStore;
 import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.sparsity.Method;
 import dev.sparrow.train.ModelTensors;
 import java.io.IOException;
 import org.apache.hadoop.conf.Configuration;
@@ -33,21 +35,28 @@ final class LoadedModel implements AutoCloseable {
   static LoadedModel open(
       Configuration hadoop, RunConfig config, String directory, Backend backend, int sequences) {
     ShardManifest manifest = new ManifestStore(hadoop, directory).read();
+    Method method = Models.method(backend, config);
     TransformerLm model =
-        Models.languageModel(
-            backend, config, manifest.tokenizer().vocabularySize(), Models.method(backend, config));
+        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+    String file = directory + "/model.safetensors";
+    HadoopFileStore files = store(hadoop, file);
+    method.fit(TensorShapes.of(files, file).byName());
+    model.parametersChanged();
     ParameterArena arena = new ParameterArena(backend, model.parameters());
     Workspace workspace = new Workspace(backend);
     model.reserve(workspace, sequences);
-    String file = directory + "/model.safetensors";
+    TensorLoader.load(files, file, backend, ModelTensors.of(arena, model.buffers()));
+    arena.publish();
+    method.loaded();
+    return new LoadedModel(model, arena, workspace);
+  }
+
+  private static HadoopFileStore store(Configuration hadoop, String file) {
     try {
-      HadoopFileStore files = new HadoopFileStore(hadoop, file);
-      TensorLoader.load(files, file, backend, ModelTensors.of(arena, model.buffers()));
-      arena.publish();
+      return new HadoopFileStore(hadoop, file);
     } catch (IOException e) {
       throw new JobException(file + ": cannot read: " + e.getMessage(), e);
     }
-    return new LoadedModel(model, arena, workspace);
   }
 
   TransformerLm model() {

@@ -11,9 +11,7 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.model.Model;
 import dev.sparrow.model.Models;
-import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
-import dev.sparrow.optim.Optimizer;
 import dev.sparrow.spark.cluster.Agreement;
 import dev.sparrow.spark.cluster.RankMessage;
 import dev.sparrow.spark.cluster.RankMessages;
@@ -26,6 +24,7 @@ import dev.sparrow.spark.shard.Split;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.train.MetricsRow;
 import dev.sparrow.train.MetricsSink;
+import dev.sparrow.train.Replica;
 import dev.sparrow.train.TrainSummary;
 import dev.sparrow.train.Trainer;
 import dev.sparrow.train.TrainerParts;
@@ -143,16 +142,12 @@ final class TrainTask implements RankTask {
             collective.size());
     Readers readers = new Readers(hadoop.value(), shards, config);
     boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
-    try (ParameterArena arena = new ParameterArena(backend, model.parameters());
-        Optimizer optimizer = Optimizer.of(config.optimizer(), backend, arena);
+    try (Replica replica = new Replica(backend, model, config.optimizer());
         BatchSource train = readers.training(plan)) {
       TrainerParts parts =
           new TrainerParts(
-              backend,
-              model,
+              replica,
               method,
-              arena,
-              optimizer,
               LearningRateSchedule.of(
                   config.schedule(), config.optimizer().learningRate(), config.train().steps()),
               train,
