@@ -159,6 +159,7 @@ public final class ConfigParser {
         sections.model(),
         sections.method(),
         sections.moe(),
+        sections.uniform(),
         sections.optimizer(),
         sections.schedule(),
         sections.train(),

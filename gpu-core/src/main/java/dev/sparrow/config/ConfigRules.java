@@ -9,8 +9,11 @@ final class ConfigRules {
   static void check(RunConfig config, List<String> problems) {
     model(config.model(), problems);
     tokenizer(config.tokenizer(), problems);
-    if (config.method().name().equals("moe")) {
+    if (config.method().mixesExperts()) {
       moe(config.moe(), config.model(), problems);
+    }
+    if (config.method().isUniform()) {
+      uniform(config.uniform(), config.train(), problems);
     }
     train(config, problems);
     if (!config.cluster().ports().matches("\\d{1,5}(-\\d{1,5})?")) {
@@ -61,6 +64,23 @@ final class ConfigRules {
     if (moe.every() > model.layers()) {
       problems.add(
           "moe.every: expected at most model.layers = " + model.layers() + ", got " + moe.every());
+    }
+  }
+
+  private static void uniform(Uniform uniform, Train train, List<String> problems) {
+    if (uniform.sparsity() <= 0) {
+      problems.add("uniform.sparsity: expected more than 0 for method.name with uniform");
+    }
+    if (uniform.layers().isEmpty()) {
+      problems.add("uniform.layers: expected at least one pattern of layer names, got none");
+    }
+    long last = uniform.lastUpdate(train.steps());
+    if (uniform.schedule() != Uniform.Schedule.STATIC && uniform.beginStep() > last) {
+      problems.add(
+          "uniform.begin-step: expected at most uniform.end-step = "
+              + last
+              + ", got "
+              + uniform.beginStep());
     }
   }
 

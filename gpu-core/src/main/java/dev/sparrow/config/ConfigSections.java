@@ -58,7 +58,7 @@ final class ConfigSections {
   }
 
   MethodChoice method() {
-    return new MethodChoice(sections.apply("method").word("name", "dense", "moe"));
+    return new MethodChoice(sections.apply("method").word("name", MethodChoice.names()));
   }
 
   Moe moe() {
@@ -76,6 +76,24 @@ final class ConfigSections {
         s.notNegative("z-loss"),
         s.notNegative("bias-balancing"),
         s.atLeast("every", 1));
+  }
+
+  Uniform uniform() {
+    Section s = sections.apply("uniform");
+    return new Uniform(
+        s.choice("schedule", Uniform.Schedule.class),
+        s.share("sparsity"),
+        s.choice("distribution", Uniform.Distribution.class),
+        s.choice("format", Uniform.Format.class),
+        s.atLeast("group-rows", 1),
+        s.atLeast("bank-columns", 1),
+        s.strings("layers"),
+        s.strings("except"),
+        s.atLeast("begin-step", 0),
+        s.atLeast("end-step", 0),
+        s.atLeast("update-every", 1),
+        s.share("drop-fraction"),
+        s.share("ablation"));
   }
 
   OptimizerSettings optimizer() {

@@ -12,6 +12,7 @@ public record RunConfig(
     ModelShape model,
     MethodChoice method,
     Moe moe,
+    Uniform uniform,
     OptimizerSettings optimizer,
     ScheduleSettings schedule,
     Train train,

@@ -119,6 +119,10 @@ final class Section {
         : problem(key, "ascending steps >= 1", values, c -> c.getIntList(key));
   }
 
+  List<String> strings(String key) {
+    return List.copyOf(read(key, "a list of strings", c -> c.getStringList(key)));
+  }
+
   /** Free keys with values as strings. */
   Map<String, String> options(String key) {
     Map<String, String> options = new LinkedHashMap<>();

@@ -5,6 +5,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.moe.MoeMethod;
+import dev.sparrow.sparsity.uniform.UniformMethod;
 
 /** Builds the model that a run's settings ask for. */
 public final class Models {
@@ -16,18 +17,21 @@ public final class Models {
    */
   public static TransformerLm languageModel(
       Backend backend, RunConfig config, int vocabulary, Method method) {
-    return new TransformerLm(backend, config.model(), vocabulary, method);
+    TransformerLm model = new TransformerLm(backend, config.model(), vocabulary, method);
+    method.modelBuilt();
+    model.parametersChanged();
+    return model;
   }
 
   /** The training method that {@code method.name} asks for, for one model. */
   public static Method method(Backend backend, RunConfig config) {
-    String name = config.method().name();
-    Method dense = new DenseMethod(backend);
-    return switch (name) {
-      case "dense" -> dense;
-      case "moe" -> new MoeMethod(backend, config.moe(), config.model(), dense);
-      default ->
-          throw new IllegalArgumentException("method.name: expected dense or moe, got " + name);
-    };
+    Method matrices =
+        config.method().isUniform()
+            ? new UniformMethod(
+                backend, config.uniform(), config.train().steps(), config.train().seed())
+            : new DenseMethod(backend);
+    return config.method().mixesExperts()
+        ? new MoeMethod(backend, config.moe(), config.model(), matrices)
+        : matrices;
   }
 }

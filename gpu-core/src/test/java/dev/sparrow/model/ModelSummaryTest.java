@@ -84,10 +84,7 @@ class ModelSummaryTest {
   @Test
   void unknownMethodIsNamed() {
     String message =
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> ModelSummary.of(config(Kind.GPT, "thin"), 11, 1, ModelSummary.Device.CPU))
-            .getMessage();
+        assertThrows(IllegalArgumentException.class, () -> config(Kind.GPT, "thin")).getMessage();
     assertTrue(message.contains("method.name") && message.contains("got thin"), message);
   }
 
@@ -98,6 +95,7 @@ class ModelSummaryTest {
         kind.shape(0.1),
         new MethodChoice(method),
         new Moe(4, 2, 0, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, 0.01, 0.001, 0.001, 1),
+        null,
         ADAMW,
         null,
         null,

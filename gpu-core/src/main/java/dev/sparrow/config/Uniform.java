@@ -1,0 +1,55 @@
+package dev.sparrow.config;
+
+import java.util.List;
+
+/**
+ * Uniformly sparse weights. Keys {@code uniform.*}; conf/reference.conf tells each one's meaning,
+ * unit and range.
+ */
+public record Uniform(
+    Schedule schedule,
+    double sparsity,
+    Distribution distribution,
+    Format format,
+    int groupRows,
+    int bankColumns,
+    List<String> layers,
+    List<String> except,
+    int beginStep,
+    int endStep,
+    int updateEvery,
+    double dropFraction,
+    double ablation) {
+  /** How the pattern comes about. */
+  public enum Schedule {
+    /** Drawn at the start and kept. */
+    STATIC,
+    /** From dense, by magnitude, along a cubic curve (Zhu and Gupta 2017). */
+    GRADUAL,
+    /** Drop by magnitude, grow by gradient (Evci et al. 2020; Lasby et al. 2024). */
+    RIGL,
+    /** Drop by magnitude, grow at random (Mocanu et al. 2018). */
+    SET
+  }
+
+  /** How the sparsity is shared out among layers. */
+  public enum Distribution {
+    /** The same in each. */
+    UNIFORM,
+    /** Erdős-Rényi-Kernel: large layers are sparser (Evci et al. 2020, §3). */
+    ERK
+  }
+
+  /** Where a row's non-zeros may lie. */
+  public enum Format {
+    UNIFORM,
+    BANK,
+    GROUP,
+    DOUBLY
+  }
+
+  /** Last step that may change a pattern. */
+  public long lastUpdate(long steps) {
+    return endStep > 0 ? endStep : steps * 3 / 4;
+  }
+}

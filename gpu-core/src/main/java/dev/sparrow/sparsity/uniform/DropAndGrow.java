@@ -1,0 +1,187 @@
+package dev.sparrow.sparsity.uniform;
+
+import dev.sparrow.backend.UniformPattern;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * One update of a pattern at constant cost: the smallest weights of the layer are dropped, and
+ * every group grows back to the common fan-in by the best scores among the columns it does not
+ * hold. Scores are gradients (RigL, Evci et al. 2020; constant fan-in as SRigL, Lasby et al. 2024,
+ * §3.2) or random draws (SET).
+ *
+ * <p>A group with too few salient columns, those that stay or whose score is among the layer's
+ * best, is switched off and its budget goes to the others (neuron ablation, Lasby et al.). Groups
+ * that hold more than the new fan-in are trimmed by magnitude.
+ */
+final class DropAndGrow {
+  private static final float DROPPED = -1;
+
+  private final PatternFormat format;
+  private final UniformPattern pattern;
+  private final float[] magnitudes; // (liveGroups, fanIn)
+  private final float[] scores; // (groups, columns)
+  private final int budget;
+
+  /**
+   * @param magnitudes of the pattern's columns, (liveGroups, fanIn), not negative
+   * @param scores (groups, columns), not negative; those of columns held are not looked at
+   * @param budget columns of all groups together: what the layer started with
+   */
+  DropAndGrow(
+      PatternFormat format,
+      UniformPattern pattern,
+      float[] magnitudes,
+      float[] scores,
+      int budget) {
+    this.format = format;
+    this.pattern = pattern;
+    this.magnitudes = magnitudes;
+    this.scores = scores;
+    this.budget = budget;
+  }
+
+  /**
+   * @param fraction of the layer's columns that are dropped
+   * @param ablation share of the fan-in below which a group is switched off; 0: none is
+   */
+  UniformPattern next(double fraction, double ablation) {
+    int drops = (int) Math.round(fraction * magnitudes.length);
+    float[] kept = withoutSmallest(drops);
+    List<Integer> live = ablation > 0 ? salientGroups(kept, drops, ablation) : everyLiveGroup();
+    int fanIn = fanIn(live.size());
+    int[] numbers = new int[live.size()];
+    int[] indices = new int[live.size() * fanIn];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = pattern.liveGroupNumbers()[live.get(i)];
+      fill(live.get(i), kept, fanIn, indices, i * fanIn);
+    }
+    return format.pattern(fanIn, numbers, indices);
+  }
+
+  private List<Integer> everyLiveGroup() {
+    List<Integer> all = new ArrayList<>();
+    for (int g = 0; g < pattern.liveGroups(); g++) {
+      all.add(g);
+    }
+    return all;
+  }
+
+  /** The fan-in that spends the budget, in whole numbers a bank, within what there is. */
+  private int fanIn(int liveGroups) {
+    int perBank = Math.max(1, budget / liveGroups / format.banks());
+    return Math.min(perBank, format.bankColumns()) * format.banks();
+  }
+
+  /** The magnitudes with the layer's smallest marked; of equal ones the first goes. */
+  private float[] withoutSmallest(int drops) {
+    long[] ranked = new long[magnitudes.length];
+    for (int i = 0; i < ranked.length; i++) {
+      ranked[i] = (long) Float.floatToIntBits(magnitudes[i] + 0f) << Integer.SIZE | i;
+    }
+    Arrays.sort(ranked);
+    float[] kept = magnitudes.clone();
+    for (int i = 0; i < drops; i++) {
+      kept[(int) ranked[i]] = DROPPED;
+    }
+    return kept;
+  }
+
+  /** Live groups with enough columns that stay or would be among the layer's best to grow. */
+  private List<Integer> salientGroups(float[] kept, int drops, double ablation) {
+    float threshold = growthThreshold(drops);
+    double least = Math.max(1, ablation * pattern.fanIn());
+    List<Integer> salient = new ArrayList<>();
+    int best = 0;
+    int mostSalient = -1;
+    for (int g = 0; g < pattern.liveGroups(); g++) {
+      int count = salient(g, kept, threshold);
+      if (count >= least) {
+        salient.add(g);
+      }
+      if (count > mostSalient) {
+        mostSalient = count;
+        best = g;
+      }
+    }
+    return salient.isEmpty() ? List.of(best) : salient;
+  }
+
+  private int salient(int group, float[] kept, float threshold) {
+    int count = 0;
+    for (int i = 0; i < pattern.fanIn(); i++) {
+      if (kept[group * pattern.fanIn() + i] != DROPPED) {
+        count++;
+      }
+    }
+    float[] free = freeScores(group);
+    for (float score : free) {
+      if (score >= threshold && score > 0) {
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /** The score that the layer's {@code count} best free columns reach. */
+  private float growthThreshold(int count) {
+    float[] all = new float[pattern.liveGroups() * format.columns()];
+    for (int g = 0; g < pattern.liveGroups(); g++) {
+      System.arraycopy(freeScores(g), 0, all, g * format.columns(), format.columns());
+    }
+    Arrays.sort(all);
+    return count == 0 ? Float.POSITIVE_INFINITY : all[Math.max(0, all.length - count)];
+  }
+
+  /** Scores of a live group, those of columns that it holds marked. */
+  private float[] freeScores(int group) {
+    int from = pattern.liveGroupNumbers()[group] * format.columns();
+    float[] free = Arrays.copyOfRange(scores, from, from + format.columns());
+    for (int i = 0; i < pattern.fanIn(); i++) {
+      free[pattern.indices()[group * pattern.fanIn() + i]] = DROPPED;
+    }
+    return free;
+  }
+
+  /** Bank by bank: what stays, trimmed or grown to the new fan-in. */
+  private void fill(int group, float[] kept, int fanIn, int[] indices, int to) {
+    int perBank = fanIn / format.banks();
+    // Kept columns come before all others, by magnitude; then free ones by score; dropped ones
+    // last.
+    float[] rank = freeScores(group);
+    float best = 0;
+    for (float score : rank) {
+      best = Math.max(best, score);
+    }
+    for (int c = 0; c < rank.length; c++) {
+      rank[c] = rank[c] == DROPPED ? 0 : growthRank(rank[c], best);
+    }
+    int held = group * pattern.fanIn();
+    float most = 0;
+    for (int i = 0; i < pattern.fanIn(); i++) {
+      most = Math.max(most, kept[held + i]);
+    }
+    for (int i = 0; i < pattern.fanIn(); i++) {
+      if (kept[held + i] != DROPPED) {
+        rank[pattern.indices()[held + i]] = keptRank(kept[held + i], most);
+      }
+    }
+    TopColumns top = new TopColumns(format.bankColumns());
+    for (int bank = 0; bank < format.banks(); bank++) {
+      int first = bank * format.bankColumns();
+      top.choose(rank, first, format.bankColumns(), perBank, first, indices, to + bank * perBank);
+    }
+  }
+
+  /** Above 1, rising with the magnitude. */
+  private static float keptRank(float magnitude, float most) {
+    float relative = most == 0 ? 1 : magnitude / most;
+    return 0x1p60f * Math.max(0x1p-50f, relative);
+  }
+
+  /** In (0, 1], rising with the score. */
+  private static float growthRank(float score, float best) {
+    return best == 0 ? 1 : Math.max(Float.MIN_VALUE, score / best);
+  }
+}

@@ -1,0 +1,83 @@
+package dev.sparrow.sparsity.uniform;
+
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.config.Uniform;
+import dev.sparrow.nn.LinearSpec;
+
+/**
+ * Where a layer's non-zeros may lie: rows share their columns in groups of {@code groupRows}, and
+ * each bank of {@code bankColumns} columns holds equally many of a row.
+ *
+ * @param layer for messages
+ * @param doubly whether the columns, too, shall hold nearly equally many
+ */
+record PatternFormat(
+    String layer, int rows, int columns, int groupRows, int bankColumns, boolean doubly) {
+  /**
+   * @throws IllegalArgumentException where the layer's sizes do not fit the format
+   */
+  static PatternFormat of(Uniform settings, LinearSpec spec) {
+    boolean group = settings.format() == Uniform.Format.GROUP;
+    boolean bank = settings.format() == Uniform.Format.BANK;
+    int groupRows = group ? settings.groupRows() : 1;
+    int bankColumns = bank ? settings.bankColumns() : spec.in();
+    if (spec.out() % groupRows != 0) {
+      throw new IllegalArgumentException(
+          "%s: expected rows in groups of uniform.group-rows = %d, got %d rows; name another number or leave the layer out by uniform.except"
+              .formatted(spec.name(), groupRows, spec.out()));
+    }
+    if (spec.in() % bankColumns != 0) {
+      throw new IllegalArgumentException(
+          "%s: expected columns in banks of uniform.bank-columns = %d, got %d columns; name another number or leave the layer out by uniform.except"
+              .formatted(spec.name(), bankColumns, spec.in()));
+    }
+    return new PatternFormat(
+        spec.name(),
+        spec.out(),
+        spec.in(),
+        groupRows,
+        bankColumns,
+        settings.format() == Uniform.Format.DOUBLY);
+  }
+
+  int groups() {
+    return rows / groupRows;
+  }
+
+  int banks() {
+    return columns / bankColumns;
+  }
+
+  /**
+   * The fan-in that comes nearest to a density, in whole numbers a bank.
+   *
+   * @throws IllegalArgumentException where it is zero
+   */
+  int fanIn(double density) {
+    int perBank = (int) Math.min(bankColumns, Math.round(density * bankColumns));
+    if (perBank < 1) {
+      throw new IllegalArgumentException(
+          "%s: expected a sparsity that leaves each row a non-zero%s, got %s with %d columns; lower uniform.sparsity or leave the layer out by uniform.except"
+              .formatted(
+                  layer,
+                  banks() > 1 ? " in each bank of " + bankColumns : "",
+                  String.format(java.util.Locale.ROOT, "%.4f", 1 - density),
+                  columns));
+    }
+    return perBank * banks();
+  }
+
+  /** A pattern of this format. */
+  UniformPattern pattern(int fanIn, int[] liveGroups, int[] indices) {
+    return new UniformPattern(rows, columns, fanIn, groupRows, bankColumns, liveGroups, indices);
+  }
+
+  /** All elements. */
+  UniformPattern whole() {
+    int[] indices = new int[groups() * columns];
+    for (int i = 0; i < indices.length; i++) {
+      indices[i] = i % columns;
+    }
+    return pattern(columns, UniformPattern.allGroups(groups()), indices);
+  }
+}

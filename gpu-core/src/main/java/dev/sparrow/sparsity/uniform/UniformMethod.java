@@ -1,0 +1,238 @@
+package dev.sparrow.sparsity.uniform;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.Philox;
+import dev.sparrow.backend.RandomKey;
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.collective.Collective;
+import dev.sparrow.config.Uniform;
+import dev.sparrow.nn.DenseFeedForward;
+import dev.sparrow.nn.DenseGroupedWeight;
+import dev.sparrow.nn.DenseWeight;
+import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.FigureSink;
+import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ResidualBranch;
+import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.ModelChange;
+import dev.sparrow.tensor.Shape;
+import dev.sparrow.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Makes the matrices whose names match uniformly sparse (Muralidharan, MLSys 2023), by one of the
+ * schedules of {@link Uniform.Schedule}. Experts stay dense.
+ *
+ * <p>Patterns follow from weights, summed gradients and numbered random draws, all of which every
+ * rank has in the same bits: no rank tells another its pattern.
+ */
+public final class UniformMethod implements Method {
+  private static final double NANOS_PER_SECOND = 1e9;
+
+  private final Backend backend;
+  private final Uniform settings;
+  private final long seed;
+  private final LayerNames names;
+  private final PruningSchedule schedule;
+  private final List<SparsifiedWeight> weights = new ArrayList<>();
+  private double[] densities = {};
+  private int[] budgets = {};
+  private boolean growing;
+  private long updates;
+  private long updateNanos;
+
+  /**
+   * @param steps of the whole run
+   * @param seed of the run, for patterns that are drawn
+   */
+  public UniformMethod(Backend backend, Uniform settings, long steps, long seed) {
+    this.backend = backend;
+    this.settings = settings;
+    this.seed = seed;
+    this.names = new LayerNames(settings.layers(), settings.except());
+    this.schedule = new PruningSchedule(settings, steps);
+  }
+
+  @Override
+  public String name() {
+    return "uniform";
+  }
+
+  @Override
+  public LinearWeight linearWeight(LinearSpec spec) {
+    if (!names.match(spec.name())) {
+      return new DenseWeight(backend, spec);
+    }
+    SparsifiedWeight weight = new SparsifiedWeight(backend, spec, PatternFormat.of(settings, spec));
+    weights.add(weight);
+    return weight;
+  }
+
+  @Override
+  public GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups) {
+    return new DenseGroupedWeight(backend, spec, groups);
+  }
+
+  @Override
+  public ResidualBranch feedForward(FeedForwardSpec spec) {
+    return new DenseFeedForward(backend, spec, this::linearWeight);
+  }
+
+  @Override
+  public void modelBuilt() {
+    names.requireMatches();
+    List<LinearSpec> specs = weights.stream().map(SparsifiedWeight::spec).toList();
+    densities = LayerDensities.of(settings.distribution(), specs, settings.sparsity());
+    budgets = new int[weights.size()];
+    for (int i = 0; i < budgets.length; i++) {
+      PatternFormat format = weights.get(i).format();
+      int fanIn = format.fanIn(densities[i]);
+      budgets[i] = Math.multiplyExact(format.groups(), fanIn);
+      if (settings.schedule() != Uniform.Schedule.GRADUAL) {
+        weights.get(i).begin(drawn(weights.get(i), fanIn));
+      }
+    }
+  }
+
+  /** A pattern at random, of the run's seed and the layer's name. */
+  private UniformPattern drawn(SparsifiedWeight weight, int fanIn) {
+    PatternFormat format = weight.format();
+    return new PatternChoice(format).choose(draws(weight, "pattern", 0), fanIn);
+  }
+
+  /**
+   * (groups, columns) uniform draws.
+   *
+   * @param update number of the draw for this use
+   */
+  private float[] draws(SparsifiedWeight weight, String use, long update) {
+    PatternFormat format = weight.format();
+    float[] draws = new float[format.groups() * format.columns()];
+    RandomKey key = new RandomKey(seed, RandomKey.streamOf(weight.spec().name() + "." + use));
+    Philox.uniforms(key, update * draws.length, draws, 0, draws.length);
+    return draws;
+  }
+
+  @Override
+  public void fit(Map<String, Shape> saved) {
+    weights.forEach(weight -> weight.fit(saved));
+  }
+
+  @Override
+  public void loaded() {
+    weights.forEach(SparsifiedWeight::loaded);
+  }
+
+  /** A step that ends in growing by gradient sums the gradients of whole matrices. */
+  @Override
+  public boolean beforeStep(long step) {
+    boolean last = growing;
+    growing = settings.schedule() == Uniform.Schedule.RIGL && schedule.changesAfter(step + 1);
+    if (growing) {
+      weights.forEach(SparsifiedWeight::sumWholeGradient);
+    }
+    return growing || last;
+  }
+
+  @Override
+  public ModelChange afterStep(long step, Collective collective) {
+    if (!schedule.changesAfter(step)) {
+      return ModelChange.NONE;
+    }
+    long start = System.nanoTime();
+    List<ModelChange.Replacement> replacements = new ArrayList<>();
+    for (int i = 0; i < weights.size(); i++) {
+      SparsifiedWeight weight = weights.get(i);
+      UniformPattern next =
+          settings.schedule() == Uniform.Schedule.GRADUAL
+              ? pruned(weight, densities[i], step)
+              : regrown(weight, budgets[i], step, collective);
+      if (next != null) {
+        replacements.add(weight.change(next));
+      }
+    }
+    weights.forEach(SparsifiedWeight::dropWholeGradient);
+    updates++;
+    updateNanos += System.nanoTime() - start;
+    return new ModelChange(replacements);
+  }
+
+  /** The largest magnitudes at this step's density; null where the pattern stays. */
+  private UniformPattern pruned(SparsifiedWeight weight, double density, long step) {
+    PatternFormat format = weight.format();
+    int fanIn = format.fanIn(schedule.density(density, step));
+    int before = weight.isDense() ? format.columns() : weight.pattern().fanIn();
+    if (fanIn >= before) {
+      return null;
+    }
+    return new PatternChoice(format).byMagnitude(matrix(weight), fanIn);
+  }
+
+  /** The weights as (rows, columns), zero where there is none. */
+  private float[] matrix(SparsifiedWeight weight) {
+    float[] values = download(weight.trained().value());
+    if (weight.isDense()) {
+      return values;
+    }
+    UniformPattern pattern = weight.pattern();
+    float[] matrix = new float[pattern.rows() * pattern.columns()];
+    for (int live = 0, at = 0; live < pattern.liveRows(); live++) {
+      for (int i = 0; i < pattern.fanIn(); i++, at++) {
+        int column = pattern.indices()[pattern.start(live) + i];
+        matrix[pattern.row(live) * pattern.columns() + column] = values[at];
+      }
+    }
+    return matrix;
+  }
+
+  private UniformPattern regrown(
+      SparsifiedWeight weight, int budget, long step, Collective collective) {
+    PatternFormat format = weight.format();
+    PatternChoice choice = new PatternChoice(format);
+    UniformPattern pattern = weight.pattern();
+    float[] ofMatrix = choice.scores(matrix(weight));
+    float[] magnitudes = new float[pattern.liveGroups() * pattern.fanIn()];
+    for (int i = 0; i < magnitudes.length; i++) {
+      int group = pattern.liveGroupNumbers()[i / pattern.fanIn()];
+      magnitudes[i] = ofMatrix[group * format.columns() + pattern.indices()[i]];
+    }
+    float[] scores =
+        settings.schedule() == Uniform.Schedule.SET
+            ? draws(weight, "grow", step)
+            : choice.scores(gradient(weight, collective));
+    return new DropAndGrow(format, pattern, magnitudes, scores, budget)
+        .next(schedule.dropFraction(step), settings.ablation());
+  }
+
+  /** Of the whole matrix, summed over the ranks. */
+  private float[] gradient(SparsifiedWeight weight, Collective collective) {
+    Tensor gradient = weight.wholeGradient();
+    collective.allReduce(gradient);
+    return download(gradient);
+  }
+
+  private float[] download(Tensor tensor) {
+    float[] host = new float[Math.toIntExact(tensor.size())];
+    backend.downloadSync(tensor, host, 0);
+    return host;
+  }
+
+  @Override
+  public void figures(FigureSink sink) {
+    long elements = 0;
+    long nonZeros = 0;
+    for (SparsifiedWeight weight : weights) {
+      Parameter trained = weight.trained();
+      elements += (long) weight.in() * weight.out();
+      nonZeros += trained.size();
+    }
+    sink.figure("sparsity", 1 - (double) nonZeros / elements);
+    sink.figure("pattern_updates", updates);
+    sink.figure("pattern_update_seconds", updateNanos / NANOS_PER_SECOND);
+  }
+}

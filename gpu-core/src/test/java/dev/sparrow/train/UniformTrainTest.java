@@ -1,0 +1,142 @@
+package dev.sparrow.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.backend.cuda.TestGpu;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Whole runs with uniformly sparse matrices. */
+class UniformTrainTest {
+  /** bf16 beside fp32, as in {@link CudaTrainTest}. */
+  private static final double LOSS_TOLERANCE = 0.03;
+
+  /** Schedules and formats, two or more changes of the pattern in 12 steps where it changes. */
+  enum Form {
+    STATIC("uniform.schedule=static"),
+    STATIC_ERK("uniform.schedule=static", "uniform.distribution=erk"),
+    GRADUAL("uniform.schedule=gradual", "uniform.begin-step=2", "uniform.end-step=8"),
+    GRADUAL_BANK("uniform.schedule=gradual", "uniform.format=bank", "uniform.bank-columns=8"),
+    GRADUAL_DOUBLY("uniform.schedule=gradual", "uniform.format=doubly"),
+    AT_ONCE("uniform.schedule=gradual", "uniform.begin-step=5", "uniform.end-step=5"),
+    RIGL("uniform.schedule=rigl", "uniform.end-step=10"),
+    RIGL_ABLATING("uniform.schedule=rigl", "uniform.end-step=10", "uniform.ablation=0.95"),
+    RIGL_GROUPS("uniform.schedule=rigl", "uniform.format=group", "uniform.end-step=10"),
+    SET("uniform.schedule=set", "uniform.format=bank", "uniform.bank-columns=8"),
+    WITH_EXPERTS("method.name=moe+uniform", "moe.experts=4", "uniform.schedule=rigl");
+
+    private final String[] settings;
+
+    Form(String... settings) {
+      this.settings = settings;
+    }
+
+    ToyRun run(String... more) {
+      List<String> all =
+          new ArrayList<>(
+              List.of(
+                  "method.name=uniform",
+                  "uniform.sparsity=0.75",
+                  "uniform.update-every=3",
+                  "train.steps=12"));
+      all.addAll(List.of(settings));
+      all.addAll(List.of(more));
+      return new ToyRun(all.toArray(String[]::new));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Form.class)
+  void lossesFallAtTheWantedSparsity(Form form) {
+    ToyRun.Result result = form.run("train.steps=40").alone();
+    List<Double> losses = result.losses();
+    assertTrue(losses.get(39) < losses.get(0) - 0.3, form + ": " + losses);
+    double sparsity = result.rows().get(39).figures().get("sparsity");
+    // Fan-ins are whole numbers of 16 or 64 columns, or of banks of 8.
+    assertEquals(0.75, sparsity, 0.02, form.name());
+  }
+
+  @ParameterizedTest
+  @EnumSource(Form.class)
+  void aResumedRunGivesTheSameBits(Form form, @TempDir Path directory) {
+    ToyRun.Result whole = form.run().alone();
+    for (int stop : new int[] {1, 3, 7}) {
+      form.run("checkpoint.every=50")
+          .checkpoints(directory.resolve("" + stop))
+          .hook((step, arena, backend) -> step == stop)
+          .alone();
+      ToyRun.Result resumed =
+          form.run("checkpoint.every=50").checkpoints(directory.resolve("" + stop)).alone();
+      assertEquals(stop + 1, resumed.rows().get(0).step());
+      assertArrayEquals(whole.weights(), resumed.weights(), form + " from step " + stop);
+      assertEquals(whole.summary().validationLoss(), resumed.summary().validationLoss());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Form.class,
+      names = {"GRADUAL", "RIGL", "SET"})
+  void ranksHoldTheSamePatterns(Form form) throws Exception {
+    ToyRun.Result alone = form.run().alone();
+    List<ToyRun.Result> two = form.run().ranks(2);
+    assertArrayEquals(two.get(0).weights(), two.get(1).weights());
+    for (int i = 0; i < 12; i++) {
+      // Sums in another order: a choice between near equals may fall differently, its effect small.
+      assertEquals(alone.losses().get(i), two.get(0).losses().get(i), 0.02, "row " + (i + 1));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Form.class,
+      names = {"STATIC", "GRADUAL", "RIGL_GROUPS"})
+  void lossesOnAGpuFollowTheCpus(Form form) {
+    ToyRun.Result cpu = form.run().alone();
+    ToyRun.Result gpu = form.run().on(rank -> TestGpu.open()).alone();
+    assertEquals(cpu.parameters(), gpu.parameters());
+    for (int i = 0; i < 12; i++) {
+      assertEquals(
+          cpu.losses().get(i), gpu.losses().get(i), LOSS_TOLERANCE, form + ", row " + (i + 1));
+    }
+  }
+
+  @Test
+  void fewerParametersAreHeldAndSummed() {
+    ToyRun.Result dense = new ToyRun("method.name=dense", "train.steps=2").alone();
+    ToyRun.Result sparse = Form.STATIC.run("train.steps=2").alone();
+    // Matrices of the blocks: 2 x (48x16 + 16x16 + 64x16 + 16x64).
+    long matrices = 2 * (48 * 16 + 16 * 16 + 2 * 64 * 16);
+    assertEquals(dense.parameters() - matrices * 3 / 4, sparse.parameters());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "uniform.layers=[\"nothing.*\"] => expected patterns that match a layer, got nothing.*",
+        "uniform.except=[\"blocks.7.*\"] => got blocks.7.*",
+        "uniform.sparsity=0.99 => blocks.0.attention.qkv: expected a sparsity that leaves each row",
+        "uniform.format=bank => blocks.0.attention.qkv: expected columns in banks of",
+        "uniform.group-rows=7 uniform.format=group => expected rows in groups of uniform.group-rows = 7",
+        "uniform.begin-step=11 => uniform.begin-step: expected at most uniform.end-step = 9",
+        "uniform.sparsity=0 => uniform.sparsity: expected more than 0",
+        "uniform.layers=[] => uniform.layers: expected at least one pattern"
+      })
+  void settingsWithoutMeaningAreRefused(String example) {
+    String[] parts = example.split(" => ");
+    String message =
+        assertThrows(
+                RuntimeException.class, () -> Form.GRADUAL_DOUBLY.run(parts[0].split(" ")).alone())
+            .getMessage();
+    assertTrue(message.contains(parts[1]), message);
+  }
+}
