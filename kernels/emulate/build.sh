@@ -3,9 +3,10 @@
 #
 #   emulate/build.sh [output folder]      default target/emulated
 #
-# Writes <output folder>/libcuda.so.1, and beside it dev/sparrow/kernels/index.json, so that the folder on a class path stands
-# for the jar of fatbins. Left out are files with the line `// sparrow: sm_90a only`. Without g++ there is a warning and no
-# library. Objects whose inputs have not changed are kept; CXX and JOBS override the compiler and how many run at a time.
+# Writes <output folder>/libcuda.so.1, beside it dev/sparrow/kernels/index.json, so that the folder on a class path stands for the
+# jar of fatbins, and in libraries/ what emulate/libraries/build.sh makes. Left out are files with the line
+# `// sparrow: sm_90a only`. Without g++ there is a warning and no library. Objects whose inputs have not changed are kept; CXX
+# and JOBS override the compiler and how many run at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source compile.sh
@@ -15,9 +16,10 @@ index="$out/dev/sparrow/kernels"
 compiler="${CXX:-g++}"
 if ! command -v "$compiler" > /dev/null; then
   echo "WARNING: no g++: the emulated CUDA driver is not built, and tests that need it or a GPU are skipped" >&2
-  rm -rf "$library" "$index"
+  rm -rf "$library" "$index" "$out/libraries"
   exit 0
 fi
+emulate/libraries/build.sh "$out/libraries"
 compile=("$compiler" -x c++ -std=c++17 -O2 -g1 -fPIC -fvisibility=hidden -pthread -U_FORTIFY_SOURCE -ffp-contract=off
          -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-unused-function -Wno-clobbered)
 objects="$out/objects"

@@ -105,6 +105,11 @@ public interface Backend extends AutoCloseable {
     return null;
   }
 
+  /** How this device joins those of other ranks; null where it cannot, or is not meant to. */
+  default DeviceGroups groups() {
+    return null;
+  }
+
   /** Copies, fills, sums. */
   ElementwiseOps elementwise();
 

@@ -1,5 +1,6 @@
 package dev.sparrow.collective;
 
+import dev.sparrow.backend.Peers;
 import dev.sparrow.tensor.Tensor;
 
 /**
@@ -8,14 +9,24 @@ import dev.sparrow.tensor.Tensor;
  *
  * <p>Calls block until the result is there. One thread at a time calls, save {@link #close}, which
  * any thread may call to release a thread that waits: it then throws {@link CollectiveException}.
- * Sums have an order fixed by the world size alone: same inputs, same bits.
+ * Sums have an order that the number of ranks fixes and, where devices sum among themselves, their
+ * library and how they are linked: same inputs, same bits.
  */
-public interface Collective extends AutoCloseable {
-  /** This rank, 0 to size - 1. */
-  int rank();
+public interface Collective extends Peers, AutoCloseable {
+  @Override
+  default long inactivityMillis() {
+    return RingSettings.defaults().inactivityMillis();
+  }
 
-  /** Number of ranks. */
-  int size();
+  @Override
+  default String lost() {
+    return null;
+  }
+
+  /** Whether what ranks send each other here is encrypted. */
+  default boolean encrypts() {
+    return false;
+  }
 
   /**
    * Called by the thread of the tensors' backend: the ops that it has called so far come before

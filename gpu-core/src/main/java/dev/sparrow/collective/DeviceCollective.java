@@ -1,33 +1,45 @@
 package dev.sparrow.collective;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.DeviceGroup;
+import dev.sparrow.backend.DeviceGroupException;
 import dev.sparrow.backend.HostExchange;
-import dev.sparrow.backend.cpu.HeapStorage;
 import dev.sparrow.tensor.Tensor;
 
 /**
- * The ring for tensors of a device that it cannot read: values travel to the host, round the ring
- * and back. Made on the backend's thread; where a call comes from another one, it sees the ops that
- * were called before the last {@link #mark}.
+ * The collective for tensors of a device that the ring cannot read: they go from device to device
+ * where all ranks' devices can, else through the host; numbers and bytes of the host go round the
+ * ring as ever. Made on the backend's thread; where a call comes from another one, it sees the ops
+ * that were called before the last {@link #mark}.
  */
 public final class DeviceCollective implements Collective {
   private final Collective host;
-  private final HostExchange exchange;
+  private final DeviceGroup devices;
   private final Thread owner = Thread.currentThread();
-  private float[] values = {};
 
-  private DeviceCollective(Collective host, HostExchange exchange) {
+  private DeviceCollective(Collective host, DeviceGroup devices) {
     this.host = host;
-    this.exchange = exchange;
+    this.devices = devices;
   }
 
   /**
    * The collective for a backend's tensors: {@code host} itself where it can read them or is alone.
-   * Holds nothing that needs closing; the host's stays the caller's.
+   * Every rank calls this at the same point of its calls, because all of them agree on the way.
+   * What it holds of the device is closed with the backend, the host's collective by the caller.
+   *
+   * @throws CollectiveException where a rank's settings demand that devices reach each other, and
+   *     they do not
    */
   public static Collective of(Collective host, Backend backend) {
-    HostExchange exchange = host.size() == 1 ? null : backend.exchange();
-    return exchange == null ? host : new DeviceCollective(host, exchange);
+    if (host.size() == 1) {
+      return host;
+    }
+    DeviceGroup group = new Joining(host, backend.groups()).group();
+    if (group != null) {
+      return new DeviceCollective(host, group);
+    }
+    HostExchange exchange = backend.exchange();
+    return exchange == null ? host : new DeviceCollective(host, new HostGroup(host, exchange));
   }
 
   @Override
@@ -41,66 +53,60 @@ public final class DeviceCollective implements Collective {
   }
 
   @Override
+  public long inactivityMillis() {
+    return host.inactivityMillis();
+  }
+
+  @Override
+  public boolean encrypts() {
+    return host.encrypts();
+  }
+
+  @Override
+  public String lost() {
+    return host.lost();
+  }
+
+  @Override
   public void mark() {
-    exchange.mark();
+    devices.mark();
   }
 
   @Override
   public void allReduce(Tensor tensor) {
-    Tensor copy = take(tensor);
-    host.allReduce(copy);
-    give(tensor);
+    run(() -> devices.allReduceSync(tensor));
   }
 
   @Override
   public void reduceScatter(Tensor tensor) {
-    Tensor copy = take(tensor);
-    host.reduceScatter(copy);
-    give(tensor);
+    run(() -> devices.reduceScatterSync(tensor));
   }
 
   @Override
   public void allGather(Tensor tensor) {
-    Tensor copy = take(tensor);
-    host.allGather(copy);
-    give(tensor);
+    run(() -> devices.allGatherSync(tensor));
   }
 
   @Override
   public void allToAll(Tensor send, Tensor receive) {
-    float[] sent = new float[Math.toIntExact(send.size())];
-    float[] received = new float[Math.toIntExact(receive.size())];
-    markIfOwner();
-    exchange.takeSync(send, sent, 0);
-    host.allToAll(HeapStorage.wrap(sent, sent.length), HeapStorage.wrap(received, received.length));
-    exchange.giveSync(received, 0, receive);
+    RingCollective.requireAllToAll(send, receive, size());
+    run(() -> devices.allToAllSync(send, receive));
   }
 
   @Override
   public void broadcast(Tensor tensor, int root) {
-    Tensor copy = take(tensor);
-    host.broadcast(copy, root);
-    give(tensor);
+    RingCollective.requireRoot(root, size());
+    run(() -> devices.broadcastSync(tensor, root));
   }
 
-  /** The tensor's values in a host tensor that the next call uses again. */
-  private Tensor take(Tensor tensor) {
-    int size = Math.toIntExact(tensor.size());
-    if (values.length < size) {
-      values = new float[size];
-    }
-    markIfOwner();
-    exchange.takeSync(tensor, values, 0);
-    return HeapStorage.wrap(values, values.length).first(size);
-  }
-
-  private void give(Tensor tensor) {
-    exchange.giveSync(values, 0, tensor);
-  }
-
-  private void markIfOwner() {
+  private void run(Runnable call) {
     if (Thread.currentThread() == owner) {
-      exchange.mark();
+      devices.mark();
+    }
+    try {
+      call.run();
+    } catch (DeviceGroupException broken) {
+      throw new CollectiveException(broken.getMessage(), broken);
     }
   }
 
@@ -119,6 +125,7 @@ public final class DeviceCollective implements Collective {
     host.barrier();
   }
 
+  /** Of the ring: what devices send each other is not counted. */
   @Override
   public long sentBytes() {
     return host.sentBytes();
@@ -126,6 +133,7 @@ public final class DeviceCollective implements Collective {
 
   @Override
   public void close() {
+    devices.release();
     host.close();
   }
 }

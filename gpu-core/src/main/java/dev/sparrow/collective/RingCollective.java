@@ -57,6 +57,21 @@ final class RingCollective implements Collective {
   }
 
   @Override
+  public long inactivityMillis() {
+    return engine.inactivityMillis();
+  }
+
+  @Override
+  public boolean encrypts() {
+    return engine.encrypts();
+  }
+
+  @Override
+  public String lost() {
+    return engine.lost();
+  }
+
+  @Override
   public void allReduce(Tensor values) {
     Elements elements = Elements.of(values);
     engine.run(plan.allReduce(header(Op.ALL_REDUCE, elements, 0), elements));

@@ -31,8 +31,8 @@ final class RingEngine {
   private volatile CollectiveException failure;
 
   private Transfer current;
-  private boolean leftGone;
-  private boolean rightGone;
+  private volatile boolean leftGone;
+  private volatile boolean rightGone;
   private boolean broken;
   private long progressNanos;
 
@@ -56,6 +56,23 @@ final class RingEngine {
     if (offer != null) {
       tell(right, FrameType.OFFER, offer.length, to -> to.put(offer));
     }
+  }
+
+  long inactivityMillis() {
+    return settings.inactivityMillis();
+  }
+
+  boolean encrypts() {
+    return settings.encrypt();
+  }
+
+  /** See {@link Collective#lost}; any thread. */
+  String lost() {
+    CollectiveException why = failure;
+    if (why != null) {
+      return why.getMessage();
+    }
+    return leftGone || rightGone ? (leftGone ? left : right).peer() + " has closed the ring" : null;
   }
 
   long sentBytes() {

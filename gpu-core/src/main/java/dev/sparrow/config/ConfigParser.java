@@ -3,6 +3,7 @@ package dev.sparrow.config;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
@@ -137,7 +138,7 @@ public final class ConfigParser {
   private static Config withoutMistypedSections(
       Config given, Config reference, List<String> problems) {
     Config kept = given;
-    for (String section : reference.root().keySet()) {
+    for (String section : sections("", reference.root())) {
       boolean isValue =
           given.hasPath(section)
               && given.getValue(section).valueType() != com.typesafe.config.ConfigValueType.OBJECT;
@@ -148,6 +149,20 @@ public final class ConfigParser {
       }
     }
     return kept;
+  }
+
+  /** Paths of all sections under an object, outer ones before theirs. */
+  private static List<String> sections(String prefix, ConfigObject object) {
+    List<String> paths = new ArrayList<>();
+    object.forEach(
+        (key, value) -> {
+          if (value instanceof ConfigObject section) {
+            String path = prefix + key;
+            paths.add(path);
+            paths.addAll(sections(path + ".", section));
+          }
+        });
+    return paths;
   }
 
   private static RunConfig read(Config settings, Config reference, List<String> problems) {

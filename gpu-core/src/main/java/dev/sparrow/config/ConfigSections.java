@@ -1,6 +1,7 @@
 package dev.sparrow.config;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.CudaSettings;
 import java.util.function.Function;
 
 /** One method a section of reference.conf: keys, types and ranges of single values. */
@@ -131,7 +132,16 @@ final class ConfigSections {
         s.atLeast("validate-every", 0),
         s.atLeast("validation-sequences", 0),
         s.choice("backend", Train.BackendChoice.class),
-        s.atLeast("threads", 0));
+        s.atLeast("threads", 0),
+        cuda());
+  }
+
+  private CudaSettings cuda() {
+    Section s = sections.apply("train.cuda");
+    return new CudaSettings(
+        s.choice("cublas", CudaSettings.CublasUse.class),
+        s.flag("graphs"),
+        s.choice("nccl", CudaSettings.NcclUse.class));
   }
 
   CheckpointSettings checkpoint() {

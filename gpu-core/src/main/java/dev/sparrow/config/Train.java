@@ -1,5 +1,7 @@
 package dev.sparrow.config;
 
+import dev.sparrow.backend.CudaSettings;
+
 /** The run. Keys {@code train.*}; conf/reference.conf tells each one's meaning, unit and range. */
 public record Train(
     long steps,
@@ -10,7 +12,8 @@ public record Train(
     int validateEvery,
     int validationSequences,
     BackendChoice backend,
-    int threads) {
+    int threads,
+    CudaSettings cuda) {
   /** What a rank computes on. */
   public enum BackendChoice {
     /** The GPU that Spark gave the task, the CPU where it gave none. */

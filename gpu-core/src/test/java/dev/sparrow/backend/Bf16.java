@@ -1,7 +1,7 @@
 package dev.sparrow.backend;
 
 /** Rounding to bfloat16: the upper half of a float's bits, 8 of its 24 significant bits. */
-final class Bf16 {
+public final class Bf16 {
   /**
    * Unit roundoff: the relative error of one rounding is at most this. Neighbours in [1, 2) are
    * 2^-7 apart, so that the nearest is within 2^-8, and above 1 that is a smaller share.
@@ -11,7 +11,7 @@ final class Bf16 {
   private Bf16() {}
 
   /** The nearest bf16, ties to the even one; NaN stays NaN, and past the largest is infinity. */
-  static float round(float value) {
+  public static float round(float value) {
     if (Float.isNaN(value)) {
       return value;
     }

@@ -84,6 +84,19 @@ class CudaBackendTest {
   }
 
   @Nested
+  class MatmulByCublasLt extends MatmulOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.openWithCublasLt();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
   class Embedding extends EmbeddingOpsContract {
     @Override
     protected Backend open() {

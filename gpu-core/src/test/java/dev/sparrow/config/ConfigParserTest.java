@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.CudaSettings;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -17,6 +18,25 @@ class ConfigParserTest {
     assertEquals(4 * 256, config.model().hiddenColumns());
     assertEquals(Moe.Dispatch.DROPLESS, config.moe().dispatch());
     assertEquals(Train.BackendChoice.AUTO, config.train().backend());
+    assertEquals(CudaSettings.DEFAULT, config.train().cuda());
+  }
+
+  @Test
+  void aSectionWithinASectionIsReadAndChecked() {
+    List<String> own = List.of("train.cuda.cublas=off", "train.cuda.nccl=off");
+    assertEquals(CudaSettings.OWN, ConfigParser.parse("", "recipe", own).train().cuda());
+    ConfigProblemsException e =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    "train.cuda { cublas = sometimes, ncl = on, graphs = 2 }",
+                    "recipe",
+                    List.of()));
+    assertHas(e, "train.cuda.cublas: expected one of auto, on, timed, off, got sometimes");
+    assertHas(e, "train.cuda.ncl: unknown key; did you mean train.cuda.nccl?");
+    assertHas(e, "train.cuda.graphs: expected true or false, got 2");
+    assertEquals(3, e.problems().size(), e.getMessage());
   }
 
   @Test
@@ -73,6 +93,12 @@ class ConfigParserTest {
             ConfigProblemsException.class,
             () -> ConfigParser.parse("model = 3", "recipe", List.of()));
     assertHas(e, "model: expected a section { ... }, got 3");
+    ConfigProblemsException inner =
+        assertThrows(
+            ConfigProblemsException.class,
+            () -> ConfigParser.parse("", "recipe", List.of("train.cuda=off", "data.options=1")));
+    assertHas(inner, "train.cuda: expected a section { ... }, got off");
+    assertHas(inner, "data.options: expected a section { ... }, got 1");
   }
 
   @Test

@@ -83,6 +83,32 @@ class CudaTrainTest {
     assertArrayEquals(whole.weights(), resumed.weights());
   }
 
+  /**
+   * Gradients go from GPU to GPU. Sums of two are the same in either order, so that the bits are
+   * those of the way through the host.
+   */
+  @Test
+  void twoGpusJoinedByNcclGiveTheBitsOfTheRing() throws Exception {
+    TestGpu.assumeTwoJoined();
+    List<ToyRun.Result> ring = new ToyRun(DENSE).on(TestGpu::open).ranks(2);
+    List<ToyRun.Result> joined = new ToyRun(DENSE).on(TestGpu::openJoined).ranks(2);
+    assertArrayEquals(ring.get(0).weights(), joined.get(0).weights());
+    assertArrayEquals(joined.get(0).weights(), joined.get(1).weights());
+    assertEquals(ring.get(0).losses(), joined.get(0).losses());
+  }
+
+  /** With cuBLASLt for dense products a run is another one, but as repeatable. */
+  @Test
+  void aRunByCublasLtRepeatsToTheBit() {
+    ToyRun.Result first = new ToyRun(DENSE).on(rank -> TestGpu.openWithCublasLt()).alone();
+    ToyRun.Result second = new ToyRun(DENSE).on(rank -> TestGpu.openWithCublasLt()).alone();
+    ToyRun.Result own = new ToyRun(DENSE).on(rank -> TestGpu.open()).alone();
+    assertArrayEquals(first.weights(), second.weights());
+    for (int i = 0; i < own.losses().size(); i++) {
+      assertEquals(own.losses().get(i), first.losses().get(i), LOSS_TOLERANCE);
+    }
+  }
+
   /** Gradients travel through the host while backward goes on. */
   @Test
   void twoGpusGiveWhatTwoCpusGive() throws Exception {

@@ -24,6 +24,11 @@ public final class EmulatedDriver {
     return FOLDER;
   }
 
+  /** Driver and libraries, in front of what this machine has of them. */
+  static String libraryPath() {
+    return folder() + File.pathSeparator + folder().resolve("libraries");
+  }
+
   /** This JVM's class path behind the index of the emulated kernels. */
   public static String classPath() {
     return folder() + File.pathSeparator + System.getProperty("java.class.path");

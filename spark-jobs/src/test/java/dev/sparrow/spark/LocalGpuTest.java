@@ -58,6 +58,20 @@ class LocalGpuTest {
         .failedWith("GPU address 7: not among the 2 GPUs");
   }
 
+  /** Ranks of one process, joined by the emulated GPUs' NCCL. */
+  @Test
+  void ranksUseTheLibrariesThatTheSettingsDemand() throws Exception {
+    CommandRun trained =
+        train(
+            "local[2]",
+            directory.resolve("run"),
+            "cluster.ranks=2",
+            "train.cuda.cublas=on",
+            "train.cuda.nccl=on");
+    trained.succeeded();
+    assertTrue(trained.out().contains("cuBLASLt 13.1.0 for dense products"), trained.out());
+  }
+
   /** Two of the three have a GPU and wait for the third. */
   @Test
   void moreRanksThanGpusAreRefusedAtOnce() throws Exception {
@@ -81,7 +95,9 @@ class LocalGpuTest {
             "train.steps=3",
             "train.batch=2",
             "train.log-every=1",
-            "train.validation-sequences=4"));
+            "train.validation-sequences=4",
+            "train.cuda.cublas=off",
+            "train.cuda.nccl=off"));
     arguments.addAll(List.of(more));
     return sparrow(master, List.of(), arguments.toArray(String[]::new));
   }
@@ -108,7 +124,7 @@ class LocalGpuTest {
     Path err = directory.resolve("err");
     ProcessBuilder process =
         new ProcessBuilder(line).redirectOutput(out.toFile()).redirectError(err.toFile());
-    process.environment().put("LD_LIBRARY_PATH", EmulatedDriver.folder().toString());
+    process.environment().put("LD_LIBRARY_PATH", EmulatedDriver.libraryPath());
     int code = process.start().waitFor();
     List<String> causes =
         Files.readAllLines(err).stream().filter(text -> text.startsWith("sparrow ")).toList();

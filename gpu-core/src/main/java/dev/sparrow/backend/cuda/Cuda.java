@@ -161,8 +161,8 @@ final class Cuda {
     check("cuMemFreeHost", JCudaDriver.cuMemFreeHost(address));
   }
 
-  static CUstream createStream(int flags) {
-    CUstream stream = new CUstream();
+  static StreamHandle createStream(int flags) {
+    StreamHandle stream = new StreamHandle();
     check("cuStreamCreate", JCudaDriver.cuStreamCreate(stream, flags));
     return stream;
   }

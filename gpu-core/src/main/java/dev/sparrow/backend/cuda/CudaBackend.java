@@ -3,6 +3,9 @@ package dev.sparrow.backend.cuda;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.CudaSettings;
+import dev.sparrow.backend.CudaSettings.CublasUse;
+import dev.sparrow.backend.DeviceGroups;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.HostExchange;
@@ -36,6 +39,7 @@ public final class CudaBackend implements Backend {
   private static final int COLUMN_MULTIPLE = 64;
 
   private final Opened opened = new Opened();
+  private final CudaSettings settings;
   private final CudaContext context;
   private final CachingAllocator memory;
   private final Stream stream;
@@ -56,18 +60,21 @@ public final class CudaBackend implements Backend {
 
   /**
    * @param address the GPU that Spark assigned to the task: an ordinal or {@code GPU-<uuid>}
-   * @throws CudaUnavailableException with cause and cure, without a driver, that GPU or kernels
+   * @throws CudaUnavailableException with cause and cure, without a driver, that GPU, kernels, or a
+   *     library that the settings insist on
    */
-  public static CudaBackend open(String address) {
-    return new CudaBackend(address, CudaBackend.class.getClassLoader());
+  public static CudaBackend open(String address, CudaSettings settings) {
+    return new CudaBackend(address, settings, CudaBackend.class.getClassLoader());
   }
 
   /**
    * @param kernels class path that holds the fatbins and their index
    */
-  CudaBackend(String address, ClassLoader kernels) {
+  CudaBackend(String address, CudaSettings settings, ClassLoader kernels) {
+    this.settings = settings;
     try {
       KernelLibrary.index(kernels); // before the device: what the build lacks, no GPU cures
+      NcclGroups.requireDemanded(settings.nccl());
       context = opened.add(CudaContext.open(CudaDevice.open(address)));
       memory = opened.add(new CachingAllocator(new DriverMemory(context)));
       stream = opened.add(Stream.compute(context));
@@ -78,7 +85,10 @@ public final class CudaBackend implements Backend {
       DoubleSums doubleSums = new DoubleSums(queue);
       PartialSums partialSums = new PartialSums(queue);
       elementwise = new CudaElementwiseOps(queue, origin, doubleSums);
-      matmul = new CudaMatmulOps(queue, partialSums);
+      CublasLtGemm cublas =
+          CublasLtGemm.open(queue, settings.cublas()).map(opened::add).orElse(null);
+      boolean timed = settings.cublas() == CublasUse.TIMED;
+      matmul = new CudaMatmulOps(queue, partialSums, cublas, timed);
       embedding = new CudaEmbeddingOps(queue, rotary);
       norm = new CudaNormOps(queue, partialSums);
       activation = new CudaActivationOps(queue);
@@ -209,12 +219,19 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Recording record(String name, LongConsumer work) {
-    return opened.add(new CudaRecording(queue, origin, name, work));
+    return settings.graphs()
+        ? opened.add(new CudaRecording(queue, origin, name, work))
+        : Backend.super.record(name, work);
   }
 
   @Override
   public HostExchange exchange() {
     return opened.add(new CudaExchange(context, stream));
+  }
+
+  @Override
+  public DeviceGroups groups() {
+    return NcclGroups.of(settings.nccl(), context, stream, opened);
   }
 
   @Override

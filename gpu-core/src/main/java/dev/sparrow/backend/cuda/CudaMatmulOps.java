@@ -17,20 +17,38 @@ final class CudaMatmulOps implements MatmulOps {
 
   private final KernelQueue queue;
   private final List<GemmEngine> engines;
+  private final String description;
   private final PartialSums sums;
   private final KernelQueue.ByType columnPartials;
   private final Scratch partials;
   private final GemmCall call = new GemmCall();
 
-  CudaMatmulOps(KernelQueue queue, PartialSums sums) {
+  /**
+   * @param library asked before this project's kernels; null for these alone
+   * @param timed whether each product goes to the faster of the two at its first call
+   */
+  CudaMatmulOps(KernelQueue queue, PartialSums sums, CublasLtGemm library, boolean timed) {
     this.queue = queue;
     this.sums = sums;
-    this.engines = engines(queue, sums);
+    List<GemmEngine> kernels = kernels(queue, sums);
+    this.engines = engines(queue, library, timed, kernels);
+    String own = kernels.get(0).description();
+    this.description = library == null ? own : engines.get(0).description() + ", " + own;
     this.columnPartials = queue.kernels("column_partials");
     this.partials = queue.scratch("bias gradients");
   }
 
-  private static List<GemmEngine> engines(KernelQueue queue, PartialSums sums) {
+  private static List<GemmEngine> engines(
+      KernelQueue queue, CublasLtGemm library, boolean timed, List<GemmEngine> kernels) {
+    if (library == null) {
+      return kernels;
+    }
+    List<GemmEngine> engines = new ArrayList<>(kernels);
+    engines.add(0, timed ? new TimedGemm(queue, library, kernels) : library);
+    return List.copyOf(engines);
+  }
+
+  private static List<GemmEngine> kernels(KernelQueue queue, PartialSums sums) {
     List<GemmEngine> engines = new ArrayList<>();
     if (HopperGemm.runsOn(queue.device().capability())) {
       engines.add(new HopperGemm(queue));
@@ -40,9 +58,9 @@ final class CudaMatmulOps implements MatmulOps {
     return List.copyOf(engines);
   }
 
-  /** The preferred way to multiply, in words. */
+  /** The preferred ways to multiply, in words. */
   String description() {
-    return engines.get(0).description();
+    return description;
   }
 
   @Override

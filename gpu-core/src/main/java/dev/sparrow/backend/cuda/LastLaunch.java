@@ -8,6 +8,7 @@ package dev.sparrow.backend.cuda;
 final class LastLaunch {
   private String stream = "";
   private String kernel = "";
+  private Object call;
   private int gridX;
   private int gridY;
   private int gridZ;
@@ -19,6 +20,7 @@ final class LastLaunch {
   void set(String stream, Launch launch) {
     this.stream = stream;
     kernel = launch.name();
+    call = null;
     gridX = launch.gridX();
     gridY = launch.gridY();
     gridZ = launch.gridZ();
@@ -32,11 +34,21 @@ final class LastLaunch {
   void setGraph(String stream, String name) {
     this.stream = stream;
     kernel = name;
+    call = null;
     gridX = 0;
+  }
+
+  /** Notes a library's call, which describes itself when asked. */
+  void setCall(String stream, Object call) {
+    this.stream = stream;
+    this.call = call;
   }
 
   /** Such as {@code last launch on compute: adamw_f32 grid (64, 1, 1) ...}. */
   String describe() {
+    if (call != null) {
+      return "last launch on " + stream + ": " + call;
+    }
     if (kernel.isEmpty()) {
       return "nothing launched yet";
     }

@@ -16,7 +16,7 @@ final class Stream implements AutoCloseable {
   private static final int NON_BLOCKING = 1; // CU_STREAM_NON_BLOCKING: no order with stream 0
 
   private final String name;
-  private final CUstream handle;
+  private final StreamHandle handle;
   private final LastLaunch last;
   private boolean closed;
 
@@ -37,8 +37,23 @@ final class Stream implements AutoCloseable {
     return new Stream(context, "copy");
   }
 
+  /** The stream of what ranks' GPUs exchange. */
+  static Stream collective(CudaContext context) {
+    return new Stream(context, "collective");
+  }
+
   CUstream handle() {
     return handle;
+  }
+
+  /** The handle as libraries take it that JCuda does not bind. */
+  long address() {
+    return handle.value();
+  }
+
+  /** Names what a library queues here, for messages. */
+  void note(Object call) {
+    last.setCall(name, call);
   }
 
   /** Queues a kernel with the arguments as they are packed now; they may be rewritten at once. */

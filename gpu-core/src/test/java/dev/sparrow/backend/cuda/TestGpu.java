@@ -2,7 +2,9 @@ package dev.sparrow.backend.cuda;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.CudaSettings;
+import dev.sparrow.backend.CudaSettings.CublasUse;
+import dev.sparrow.backend.CudaSettings.NcclUse;
 import java.io.UncheckedIOException;
 import java.net.MalformedURLException;
 import java.net.URL;
@@ -20,19 +22,52 @@ public final class TestGpu {
     return !GpuPresence.real();
   }
 
-  /** The CUDA backend on GPU 0. */
-  public static Backend open() {
+  /** The CUDA backend on GPU 0, with this project's kernels for all that they can do. */
+  public static CudaBackend open() {
     return open(0);
   }
 
-  /** The CUDA backend on one of the GPUs; there are two emulated ones. */
-  public static Backend open(int ordinal) {
+  /** The same on one of the GPUs; there are two emulated ones. */
+  public static CudaBackend open(int ordinal) {
+    return open(ordinal, CudaSettings.OWN);
+  }
+
+  /** The CUDA backend on one of the GPUs, with what the settings add. */
+  public static CudaBackend open(int ordinal, CudaSettings settings) {
+    String address = Integer.toString(ordinal);
     if (GpuPresence.real()) {
-      return CudaBackend.open(Integer.toString(ordinal));
+      return CudaBackend.open(address, settings);
     }
     assumeTrue(EmulatedDriver.available(), EmulatedDriver::whyNot);
     EmulatedDriver.load();
-    return new CudaBackend(Integer.toString(ordinal), emulatedKernels());
+    return new CudaBackend(address, settings, emulatedKernels());
+  }
+
+  /** The CUDA backend on GPU 0 with dense products by cuBLASLt, the real one or its stand-in. */
+  public static CudaBackend openWithCublasLt() {
+    if (GpuPresence.real()) {
+      assumeTrue(
+          CublasLt.NAMES.stream().anyMatch(name -> CudaLibraries.load(name) != null),
+          "a GPU is here, but no cuBLASLt; put its folder on LD_LIBRARY_PATH");
+    } else {
+      StandIns.assumeCublasLt();
+    }
+    return open(0, new CudaSettings(CublasUse.ON, true, NcclUse.OFF));
+  }
+
+  /** Goes on where {@link #openJoined} works for two ranks. */
+  public static void assumeTwoJoined() {
+    if (GpuPresence.real()) {
+      assumeTrue(Cuda.deviceCount() > 1, "one GPU alone is here; NCCL wants one for each rank");
+      assumeTrue(CudaLibraries.load(Nccl.NAME) != null, "GPUs are here, but no NCCL");
+    } else {
+      StandIns.assumeNccl();
+    }
+  }
+
+  /** The CUDA backend on a GPU that other ranks' reach by NCCL. */
+  public static CudaBackend openJoined(int ordinal) {
+    return open(ordinal, new CudaSettings(CublasUse.OFF, true, NcclUse.ON));
   }
 
   /** An index of the kernels that the emulated driver holds, in place of the jar of fatbins. */

@@ -31,9 +31,9 @@ public final class GenerateCommand implements Callable<Integer> {
     Configuration hadoop = new Configuration();
     RunDirectory run = new RunDirectory(hadoop, arguments.run());
     RunConfig config = run.modelConfig(arguments.assignments());
-    BackendChoice choice = config.train().backend();
-    Optional<String> gpu = choice == BackendChoice.CUDA ? gpu(config) : Optional.empty();
-    try (Backend backend = RankBackend.onDriver(choice, gpu)) {
+    boolean onGpu = config.train().backend() == BackendChoice.CUDA;
+    Optional<String> gpu = onGpu ? gpu(config) : Optional.empty();
+    try (Backend backend = RankBackend.onDriver(config.train(), gpu)) {
       new Console(command).text(GenerateJob.run(hadoop, config, run.model(), backend));
     }
     return 0;

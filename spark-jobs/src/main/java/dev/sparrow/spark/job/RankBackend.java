@@ -1,10 +1,12 @@
 package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.CudaSettings;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.CudaBackend;
 import dev.sparrow.backend.cuda.CudaUnavailableException;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.config.Train;
 import dev.sparrow.config.Train.BackendChoice;
 import dev.sparrow.model.ModelSummary;
 import dev.sparrow.spark.cluster.AssignedGpus;
@@ -37,7 +39,9 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
   static RankBackend open(RunConfig config, TaskContext context) {
     Optional<String> gpu = gpu(config.train().backend(), context);
     Backend backend =
-        gpu.isPresent() ? onGpu(gpu.get(), context) : new CpuBackend(threads(config, context));
+        gpu.isPresent()
+            ? onGpu(gpu.get(), config.train().cuda(), context)
+            : new CpuBackend(threads(config, context));
     gpu.ifPresent(
         address ->
             LOG.info("{} computes on GPU {}: {}", rank(context), address, backend.description()));
@@ -63,9 +67,9 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
     return Integer.toString(context.partitionId());
   }
 
-  private static Backend onGpu(String address, TaskContext context) {
+  private static Backend onGpu(String address, CudaSettings settings, TaskContext context) {
     try {
-      return CudaBackend.open(address);
+      return CudaBackend.open(address, settings);
     } catch (CudaUnavailableException e) {
       String cure =
           isLocal() && context.partitionId() > 0
@@ -96,12 +100,18 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
    * The driver's, where no ranks are: the CPU unless {@code cuda} was asked for.
    *
    * @param gpu address of the GPU that Spark gave the driver; empty: the first one
-   * @throws CudaUnavailableException with cause and cure where that GPU cannot be had
+   * @throws CudaUnavailableException with cause and cure where that GPU, or a library that the
+   *     settings insist on, cannot be had
    */
-  public static Backend onDriver(BackendChoice choice, Optional<String> gpu) {
-    return choice == BackendChoice.CUDA
-        ? CudaBackend.open(gpu.orElse(FIRST_GPU))
-        : new CpuBackend(Runtime.getRuntime().availableProcessors());
+  public static Backend onDriver(Train train, Optional<String> gpu) {
+    return train.backend() == BackendChoice.CUDA
+        ? CudaBackend.open(gpu.orElse(FIRST_GPU), train.cuda())
+        : driversCpu();
+  }
+
+  /** All cores of the driver. */
+  static Backend driversCpu() {
+    return new CpuBackend(Runtime.getRuntime().availableProcessors());
   }
 
   /** What ranks will compute on, before there are any. */

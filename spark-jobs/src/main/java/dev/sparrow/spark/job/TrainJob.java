@@ -3,7 +3,6 @@ package dev.sparrow.spark.job;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.config.RunConfig;
-import dev.sparrow.config.Train.BackendChoice;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
@@ -13,7 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -166,7 +164,7 @@ public final class TrainJob {
 
   /** On the CPU whatever the ranks used: a driver seldom has a GPU. */
   private String sample(RunDirectory run) {
-    try (Backend backend = RankBackend.onDriver(BackendChoice.CPU, Optional.empty())) {
+    try (Backend backend = RankBackend.driversCpu()) {
       return GenerateJob.run(hadoop, config, run.model(), backend);
     }
   }

@@ -1,0 +1,45 @@
+package dev.sparrow.backend;
+
+/**
+ * What a CUDA backend makes use of besides this project's kernels. Keys {@code train.cuda.*};
+ * conf/reference.conf tells what each word costs.
+ *
+ * @param cublas who multiplies dense matrices
+ * @param graphs whether recorded work becomes a CUDA graph; else it is called each time
+ * @param nccl how ranks' GPUs reach each other
+ */
+public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl) {
+  /** All that is found is used, and which is used depends on nothing but what is found. */
+  public static final CudaSettings DEFAULT = new CudaSettings(CublasUse.AUTO, true, NcclUse.AUTO);
+
+  /** This project's own code alone. */
+  public static final CudaSettings OWN = new CudaSettings(CublasUse.OFF, true, NcclUse.OFF);
+
+  /** Who multiplies dense matrices. */
+  public enum CublasUse {
+    /**
+     * cuBLASLt whatever it takes, if it is found; the rest, or else all, this project's kernels.
+     */
+    AUTO,
+    /** As AUTO, but a machine without cuBLASLt is refused. */
+    ON,
+    /**
+     * If cuBLASLt is found, for each shape the one that was faster at its first call. Another
+     * process may choose otherwise, so that neither a repeated nor a resumed run gives the same
+     * bits.
+     */
+    TIMED,
+    /** This project's kernels. */
+    OFF
+  }
+
+  /** How ranks' GPUs reach each other. */
+  public enum NcclUse {
+    /** By NCCL, if all ranks find it and their GPUs come together; else through the host. */
+    AUTO,
+    /** By NCCL or not at all. */
+    ON,
+    /** Through the host. */
+    OFF
+  }
+}
