@@ -1,4 +1,4 @@
-# Sourced by the build scripts: compiles only what has changed, several files at a time.
+# Sourced by the build scripts: compilers, and how to compile only what has changed, several files at a time.
 
 # Whether target $1 was made by command $2 (kept in $1.command) and is newer than the inputs $3.. and all that $1.d names.
 isCurrent() {
@@ -26,4 +26,33 @@ inParallel() {
     running=$((running - 1))
   done
   return $failed
+}
+
+# Sets compile, the command for a stand-alone program's objects, and link, that for the program: kind $1 is host (g++ with
+# emulate/) or device (nvcc; ARCH=sm_80 and the like choose what for, default: native).
+chooseCompiler() {
+  case "$1" in
+    host)
+      link=("${CXX:-g++}")
+      compile=("${link[@]}" -x c++ -std=c++17 -O2 -g1 -U_FORTIFY_SOURCE -ffp-contract=off -fno-strict-aliasing
+               -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-unused-function -Wno-clobbered) ;;
+    device)
+      # nvcc's -arch=sm_90a also assembles for plain sm_90, which lacks Hopper's own instructions.
+      local target=(-arch="${ARCH:-native}")
+      if [[ "${ARCH:-}" == sm_90a ]]; then target=(-gencode arch=compute_90a,code=sm_90a -DSPARROW_HOPPER); fi
+      link=("${NVCC:-nvcc}" "${target[@]}")
+      compile=("${link[@]}" -x cu -std=c++17 -O3 -lineinfo --expt-relaxed-constexpr) ;;
+    *) return 1 ;;
+  esac
+}
+
+# Compiles $1 to object $2 with the command of chooseCompiler, unless the object is newer than all that it was made of.
+compileObject() {
+  local source="$1" object="$2"
+  local command="${compile[*]} -I. -c $source"
+  if isCurrent "$object" "$command"; then return 0; fi
+  echo "compiling $source"
+  rm -f "$object.command"
+  "${compile[@]}" -I. -MD -MF "$object.d" -c "$source" -o "$object" || return 1
+  echo "$command" > "$object.command"
 }

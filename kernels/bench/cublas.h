@@ -19,12 +19,12 @@ class CuBlas {
     return instance.handle_ == nullptr ? nullptr : &instance;
   }
 
-  // Row-major C (m, n) = op(A)·op(B) in bf16 with fp32 accumulation; C is fp32 where floatOut says so.
+  // Row-major C (m, n) = op(A)·op(B), or += , in bf16 with fp32 accumulation; C is fp32 where floatOut says so.
   void multiply(bool transposeA, bool transposeB, int m, int n, int k, const bf16* a, int lda, const bf16* b, int ldb, void* c,
-                bool floatOut) {
+                bool floatOut, bool accumulate = false) {
     const int bf16Type = 14, f32Type = 0, compute32F = 68, defaultAlgorithm = -1;  // cudaDataType_t, cublasComputeType_t
-    const float one = 1, zero = 0;
-    int status = gemm_(handle_, transposeB, transposeA, n, m, k, &one, b, bf16Type, ldb, a, bf16Type, lda, &zero, c,
+    const float one = 1, old = accumulate;
+    int status = gemm_(handle_, transposeB, transposeA, n, m, k, &one, b, bf16Type, ldb, a, bf16Type, lda, &old, c,
                        floatOut ? f32Type : bf16Type, n, compute32F, defaultAlgorithm);
     if (status != 0) throw std::runtime_error("cublasGemmEx: status " + std::to_string(status));
   }

@@ -1,5 +1,5 @@
-// Launching kernels and holding device memory from the test and benchmark program, on a GPU or emulated.
-// Not for kernels. Everything here is synchronous and throws std::runtime_error on failure.
+// Launching kernels and holding device memory from the test and benchmark programs, on a GPU or emulated.
+// Not for kernels. Everything here but enqueue is synchronous; all of it throws std::runtime_error on failure.
 #pragma once
 
 #include "common/types.cuh"
@@ -17,7 +17,9 @@ inline std::string name() { return "host emulation"; }
 inline void* allocate(size_t bytes) { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
 inline void release(void* p) { std::free(p); }
 inline void copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+inline void fill(void* p, unsigned char byte, size_t bytes) { std::memset(p, byte, bytes); }
 inline void synchronize() {}
+inline int multiprocessors() { return 4; }  // several, and fewer than the checks' and benchmarks' pieces of work
 
 #else
 
@@ -38,7 +40,16 @@ inline void release(void* p) { cudaFree(p); }
 inline void copy(void* to, const void* from, size_t bytes) {
   check(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy");
 }
+inline void fill(void* p, unsigned char byte, size_t bytes) { check(cudaMemset(p, byte, bytes), "cudaMemset"); }
 inline void synchronize() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
+inline int multiprocessors() {
+  static int count = [] {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
+    return value;
+  }();
+  return count;
+}
 
 #endif
 
@@ -48,8 +59,7 @@ template <typename T>
 class Buffer {
  public:
   explicit Buffer(size_t size) : size_(size), base_(static_cast<unsigned char*>(allocate(bytes() + 2 * GUARD_BYTES))) {
-    std::vector<unsigned char> image(bytes() + 2 * GUARD_BYTES, GUARD);
-    copy(base_, image.data(), image.size());
+    fill(base_, GUARD, bytes() + 2 * GUARD_BYTES);
     poison();
   }
   explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
@@ -63,10 +73,9 @@ class Buffer {
   operator T*() const { return data(); }  // a kernel's argument
   size_t size() const { return size_; }
 
-  void poison() {
-    std::vector<unsigned char> image(bytes(), 0xFF);
-    copy(data(), image.data(), image.size());
-  }
+  size_t bytes() const { return size_ * sizeof(T); }
+
+  void poison() { fill(data(), 0xFF, bytes()); }
 
   std::vector<T> toHost() const {
     checkGuards();
@@ -74,12 +83,6 @@ class Buffer {
     copy(values.data(), data(), bytes());
     return values;
   }
-
- private:
-  static constexpr size_t GUARD_BYTES = 256;
-  static constexpr unsigned char GUARD = 0xA5;
-
-  size_t bytes() const { return size_ * sizeof(T); }
 
   void checkGuards() const {
     unsigned char guards[2 * GUARD_BYTES];
@@ -91,13 +94,17 @@ class Buffer {
                                  " a buffer of " + std::to_string(bytes()) + " bytes");
   }
 
+ private:
+  static constexpr size_t GUARD_BYTES = 256;
+  static constexpr unsigned char GUARD = 0xA5;
+
   size_t size_;
   unsigned char* base_;
 };
 
-// Runs kernel(arguments...) on a grid and waits for its end.
+// Queues kernel(arguments...) on the default stream; emulated, it runs at once.
 template <typename... Parameters, typename... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t sharedBytes, const Arguments&... arguments) {
+void enqueue(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t sharedBytes, const Arguments&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument for each parameter of the kernel");
 #ifdef SPARROW_EMULATE
   emulate::run(grid, block, sharedBytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
@@ -108,8 +115,14 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t sharedB
           "cudaFuncSetAttribute");
   kernel<<<grid, block, sharedBytes>>>(static_cast<Parameters>(arguments)...);
   check(cudaGetLastError(), "launch");
-  synchronize();
 #endif
+}
+
+// The same, and waits for its end.
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t sharedBytes, const Arguments&... arguments) {
+  enqueue(kernel, grid, block, sharedBytes, arguments...);
+  synchronize();
 }
 
 }  // namespace device

@@ -8,9 +8,8 @@
 #include <cuda_bf16.h>
 #include <cstdint>
 // Declares T* name, the block's dynamic shared memory, 1024-byte aligned.
-#define SPARROW_DYNAMIC_SHARED(T, name)                                \
-  extern __shared__ __align__(1024) unsigned char sparrowDynamicShared[]; \
-  T* name = reinterpret_cast<T*>(sparrowDynamicShared)
+#define SPARROW_DYNAMIC_SHARED(T, name) T* name = reinterpret_cast<T*>(sparrowDynamicShared)
+extern __shared__ __align__(1024) unsigned char sparrowDynamicShared[];
 #else
 #define SPARROW_EMULATE 1
 #include "emulate/simt.h"
