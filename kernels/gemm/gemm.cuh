@@ -29,6 +29,9 @@ enum GemmNonlinearity { GEMM_LINEAR, GEMM_VALUE, GEMM_SLOPE };
 //          group without rows gets zeros (or, accumulating, nothing). Without offsets, the depth k is cut into groups
 //          parts of as many steps each, the last ones fewer or none: for a C too small to fill the device. c is then
 //          scratch, (groups, m, n) fp32, whose parts add_partials_f32 of nn/sums.cu adds to C in order.
+// Gathered forms are grouped ones of nt and tn that read x, the left operand of nt and the right one of tn, by an index: row p
+// of the product is row rows[p] of what is stored. A token's row is then read for each of its experts as it lies, and no copy
+// of it is made (Tan et al. 2024, "Scattered mixture-of-experts implementation").
 struct GemmArguments {
   const bf16* a;
   const bf16* b;
@@ -46,6 +49,7 @@ struct GemmArguments {
   int groups;
   int activation;          // GemmActivation: f; 0 where the kernel is linear
   int accumulate;          // C += ...; 0 or 1
+  const int* rows;         // of gathered products: the stored row of x for each row up to offsets[groups]; else null
 };
 
 // Eight neighbours of a row, columns of which exist: the others are 0 and not touched. wide says that all do, and that they may

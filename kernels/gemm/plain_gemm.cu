@@ -6,6 +6,7 @@
 //   plain_gemm_tn_bf16_bf16_f32     dw = dyᵀ·x                     plain_gemm_tn_f32_bf16_f32   a router's dw
 //   plain_grouped_gemm_nt_.., _nn_..   ragged rows
 //   plain_grouped_gemm_tn_..           ragged depth, or the depth cut into equal parts
+// The grouped ones of nt and tn gather where g.rows is given.
 //
 // Names end in the element types of A, B and C; see GemmArguments. Grid: any number of blocks, which walk over the tiles;
 // as many as fit the device at once is best. Block: PlainConfig::THREADS = 128. No dynamic shared memory.
@@ -73,15 +74,19 @@ struct PlainTile {
     return COLUMNS ? edge / 8 * 4 + edge % 4 + edge / 4 % 2 * (EDGE / 2) : edge;
   }
 
-  // The thread's chunks of a tile that starts at from, edge by depth elements of which exist; the others are not read.
-  __device__ __forceinline__ static void load(Staged& staged, const T* from, long long stride, int edge, int depth,
-                                              bool wide) {
+  // The thread's chunks of a tile that starts at from, edge by depth elements of which exist; the others are not read. Where
+  // index is given, the tile's row r is row index[r] from there.
+  __device__ __forceinline__ static void load(Staged& staged, const T* from, long long stride, const int* index, int edge,
+                                              int depth, bool wide) {
     int rows = (DEPTH_CONTIGUOUS ? edge : depth) - row(), columns = (DEPTH_CONTIGUOUS ? depth : edge) - column();
-    from += row() * stride + column();
+    from += column();
+    const T* lying = from + row() * stride;
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
       staged[i] = {};
-      if (i * APART < rows) staged[i].load(from + i * APART * stride, columns, wide);
+      if (i * APART >= rows) continue;
+      const T* at = index == nullptr ? lying + i * APART * stride : from + index[row() + i * APART] * stride;
+      staged[i].load(at, columns, wide);
     }
   }
 
@@ -126,13 +131,18 @@ struct PlainGemm {
   struct Operands {
     const TA* a;
     const TB* b;
+    const int* rowsA;  // null: as they lie
+    const int* rowsB;
     bool wideA, wideB;
 
     __device__ __forceinline__ Operands(const GemmArguments& g, const GemmTask& task) {
-      a = reinterpret_cast<const TA*>(g.a);
-      a += A_DEPTH_CONTIGUOUS ? task.row * g.strideA + task.first : task.first * g.strideA + task.row;
+      rowsA = A_DEPTH_CONTIGUOUS && g.rows != nullptr ? g.rows + task.row : nullptr;
+      rowsB = !A_DEPTH_CONTIGUOUS && g.rows != nullptr ? g.rows + task.first : nullptr;
+      long long firstA = rowsA != nullptr ? 0 : A_DEPTH_CONTIGUOUS ? task.row : task.first;
+      long long firstB = rowsB != nullptr ? 0 : B_DEPTH_CONTIGUOUS ? task.column : task.first;
+      a = reinterpret_cast<const TA*>(g.a) + firstA * g.strideA + (A_DEPTH_CONTIGUOUS ? task.first : task.row);
       b = reinterpret_cast<const TB*>(g.b) + task.group * g.groupStrideB;
-      b += B_DEPTH_CONTIGUOUS ? task.column * g.strideB + task.first : task.first * g.strideB + task.column;
+      b += firstB * g.strideB + (B_DEPTH_CONTIGUOUS ? task.first : task.column);
       wideA = reinterpret_cast<uintptr_t>(a) % (4 * sizeof(TA)) == 0 && g.strideA % 4 == 0;
       wideB = reinterpret_cast<uintptr_t>(b) % (4 * sizeof(TB)) == 0 && g.strideB % 4 == 0;
     }
@@ -141,8 +151,10 @@ struct PlainGemm {
   __device__ __forceinline__ static void load(const GemmArguments& g, const GemmTask& task, const Operands& from,
                                               int at, typename A::Staged& a, typename B::Staged& b) {
     int rows = int(min(task.rows, (long long)Config::ROWS)), left = int(task.depth) - at;
-    A::load(a, from.a + (A_DEPTH_CONTIGUOUS ? at : at * g.strideA), g.strideA, rows, left, from.wideA);
-    B::load(b, from.b + (B_DEPTH_CONTIGUOUS ? at : at * g.strideB), g.strideB, g.n - task.column, left, from.wideB);
+    A::load(a, from.a + (A_DEPTH_CONTIGUOUS ? at : at * g.strideA), g.strideA, from.rowsA, rows, left, from.wideA);
+    const int* rowsB = from.rowsB != nullptr ? from.rowsB + at : nullptr;
+    const TB* first = from.b + (B_DEPTH_CONTIGUOUS ? at : rowsB != nullptr ? 0 : at * g.strideB);
+    B::load(b, first, g.strideB, rowsB, g.n - task.column, left, from.wideB);
   }
 
   __device__ __forceinline__ static void multiply(const float* stage, int row, int column, Sums& sums) {

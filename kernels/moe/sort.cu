@@ -1,14 +1,15 @@
 // Stable counting sort of a mixture of experts' assignments by expert (Gale et al. 2022, §5).
 //
 //   experts (P): the expert of assignment a = t·k + j, or -1 where it was dropped; P = T·k
-//   sorted  (P): the assignments by expert, those of one expert in ascending order, the dropped ones behind all others
+//   rowOf   (P): the sorted row of each assignment: experts in order, one expert's in ascending order; -1 where it was dropped
+//   tokenOf (P): the token t of each sorted row; left alone from offsets[E] on
 //   offsets (E + 1): first sorted row of each expert; offsets[E] is the number kept
 //
 // Three launches. Bin e is expert e, bin E the dropped ones. With B blocks, block b taking the assignments
 // [b·perBlock, (b+1)·perBlock) of both outer launches, and starts (B, E + 1) scratch:
 //   1. moe_sort_histogram_i32  starts[b, e] = how many of block b's assignments are in bin e
 //   2. moe_sort_scan_i32       starts[b, e] = the sorted row of the first of them; offsets
-//   3. moe_sort_scatter_i32    sorted
+//   3. moe_sort_scatter_i32    rowOf and tokenOf
 // A row depends on counts alone, never on which thread comes first: the same experts give the same result.
 // Atomics only count in shared memory.
 //
@@ -71,9 +72,10 @@ __device__ __forceinline__ void countsToRows(const int* starts, int bins, int* c
   }
 }
 
-// sorted[row] = a for experts [from, to) in order, by one warp; next[e] is the row of the warp's next assignment of e.
-__device__ __forceinline__ void place(const int* experts, long long from, long long to, int expertCount, int* next,
-                                      int* sorted) {
+// rowOf[a] = row and tokenOf[row] = a / k for experts [from, to) in order, by one warp; next[e] is the row of the warp's next
+// assignment of e.
+__device__ __forceinline__ void place(const int* experts, long long from, long long to, int expertCount, int k, int* next,
+                                      int* tokenOf, int* rowOf) {
   int lane = threadIdx.x % 32;
   for (long long start = from; start < to; start += 32) {
     int bin = start + lane < to ? binOf(experts[start + lane], expertCount) : -1;
@@ -82,7 +84,8 @@ __device__ __forceinline__ void place(const int* experts, long long from, long l
     int row = bin >= 0 ? next[bin] + rank : 0;
     __syncwarp();
     if (bin >= 0) {
-      sorted[row] = int(start + lane);
+      rowOf[start + lane] = bin < expertCount ? row : -1;
+      if (bin < expertCount) tokenOf[row] = int(start + lane) / k;
       if (rank == 0) next[bin] += __popc(equal);
     }
     __syncwarp();
@@ -123,8 +126,8 @@ extern "C" __global__ void moe_sort_scan_i32(int* starts, int* offsets, int expe
   }
 }
 
-extern "C" __global__ void moe_sort_scatter_i32(const int* experts, const int* starts, int* sorted,
-                                                long long assignments, int expertCount, int perBlock) {
+extern "C" __global__ void moe_sort_scatter_i32(const int* experts, const int* starts, int* tokenOf, int* rowOf,
+                                                long long assignments, int expertCount, int k, int perBlock) {
   SPARROW_DYNAMIC_SHARED(int, next);
   int bins = expertCount + 1, warps = blockDim.x / 32, warp = threadIdx.x / 32;
   for (int i = threadIdx.x; i < warps * bins; i += blockDim.x) next[i] = 0;
@@ -134,5 +137,5 @@ extern "C" __global__ void moe_sort_scatter_i32(const int* experts, const int* s
   __syncthreads();
   moesort::countsToRows(starts + (long long)blockIdx.x * bins, bins, next);
   __syncthreads();
-  moesort::place(experts, mine.from, mine.to, expertCount, next + warp * bins, sorted);
+  moesort::place(experts, mine.from, mine.to, expertCount, k, next + warp * bins, tokenOf, rowOf);
 }

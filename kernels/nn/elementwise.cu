@@ -1,10 +1,9 @@
-// Sums, scalings, fills, copies, conversions and dropout over n elements.
+// Sums, scalings, fills, conversions and dropout over n elements.
 //
 //   fill      out = value
 //   add       out = a + b;  out may be a or b
 //   axpy      out += alpha·x
 //   scale     out = alpha·x;  out may be x
-//   copy      out = x, bit by bit;  elements of 16 or 32 bits
 //   convert   out = x in the other type
 //   dropout   out_i = x_i·scale where draw firstToken·perToken + i of the key (seed, stream) is kept, else 0;  out may be
 //             x (Srivastava et al. 2014, inverted; the mask is drawn anew in the backward pass, never stored). firstToken
@@ -14,10 +13,10 @@
 // dropBelow = ceil(p·2^24) and scale = 1/(1 - p): then the mask is the CPU backend's, bit for bit.
 //
 // Launch contract: one-dimensional grid and block of any size; arrays are read 16 bytes at a time where all addresses
-// permit. Copies and conversions find the boundary that both windows share, if there is one, wherever they start. Dropout
+// permit. Conversions find the boundary that both windows share, if there is one, wherever they start. Dropout
 // is faster where firstToken·perToken is a multiple of 4 too, since a block of four draws then serves four elements.
 #include "common/chunk.cuh"
-#include "common/philox.cuh"
+#include "common/drawn.cuh"
 #include "common/types.cuh"
 
 namespace elementwise {
@@ -63,15 +62,6 @@ __device__ __forceinline__ void convert(const T* x, U* out, long long n) {
   });
 }
 
-// Moves bits, so that every NaN survives.
-template <typename T>
-__device__ __forceinline__ void copy(const T* x, T* out, long long n) {
-  forWindow<Pack<T>::SIZE>(x, out, n, [&](auto width, long long i) {
-    if constexpr (decltype(width)::value == 1) out[i] = x[i];
-    else storePack(out + i, loadPack(x + i));
-  });
-}
-
 // The value is stored as it is, not by way of a float.
 template <typename T>
 __device__ __forceinline__ void fill(T value, T* out, long long n) {
@@ -91,16 +81,8 @@ __device__ __forceinline__ void fill(T value, T* out, long long n) {
 template <typename T>
 __device__ __forceinline__ void dropout(const T* x, unsigned dropBelow, float scale, const philox::Draws& draws, T* out,
                                         long long n) {
-  bool wide = isAligned16(x) && isAligned16(out) && draws.areAligned();
-  forChunks<Pack<T>::SIZE>(n, wide, [&](auto width, long long i) {
-    constexpr int WIDTH = decltype(width)::value;
-    auto xs = loadChunk<WIDTH>(x + i);
-    unsigned words[WIDTH];
-    draws.take(i, words);
-#pragma unroll
-    for (int j = 0; j < WIDTH; j++) xs.at[j] = words[j] >> 8 >= dropBelow ? xs.at[j] * scale : 0.0f;
-    storeChunk<WIDTH>(out + i, xs);
-  });
+  forDrawn(x, draws, false, out, n,
+           [&](float v, unsigned word) { return word >> 8 >= dropBelow ? v * scale : 0.0f; });
 }
 
 }  // namespace elementwise
@@ -132,10 +114,3 @@ extern "C" __global__ void fill_i32(int value, int* out, long long n) { elementw
 extern "C" __global__ void convert_f32_bf16(const float* x, bf16* out, long long n) { elementwise::convert(x, out, n); }
 
 extern "C" __global__ void convert_bf16_f32(const bf16* x, float* out, long long n) { elementwise::convert(x, out, n); }
-
-// Elements of two and of four bytes, whatever they mean.
-extern "C" __global__ void copy_b16(const unsigned short* x, unsigned short* out, long long n) {
-  elementwise::copy(x, out, n);
-}
-
-extern "C" __global__ void copy_b32(const unsigned* x, unsigned* out, long long n) { elementwise::copy(x, out, n); }

@@ -4,13 +4,13 @@
 //                                         w = w·(1 - lr·decay) - lr·m̂/(sqrt(v̂) + ε)
 //   SGD with momentum (as PyTorch's)      g = scale·gradient + decay·w,  v = momentum·v + g
 //                                         w -= lr·v,  with nesterov  w -= lr·(g + momentum·v)
-//   Clipping (Pascanu et al. 2013)        norm = factor·sqrt(Σ gradient²),  scale = factor·min(1, limit/(norm + 1e-6))
+//   Global norm                           Σ gradient², from which the host makes scale (clipping, Pascanu et al. 2013)
 //
 // gradient, w (the master weights), m and v are fp32 vectors of n elements; the entries *_bf16 write in the same pass
 // copy = bf16(w), the weights that forward and backward read. gradient is left as it is.
 //
 // What changes from step to step is read from device memory, so that a captured graph need not be changed: the constants
-// below, and scale, one float, which gradient_scale_f32 writes. AdamW's bias corrections are folded into the constants:
+// below, and scale, one float. AdamW's bias corrections are folded into the constants:
 // lr·m̂/(sqrt(v̂) + ε) = rate·m/(root·sqrt(v) + ε), rate = lr/(1 - β1^t), root = 1/sqrt(1 - β2^t).
 //
 // Weight decay by segments: segment s ends before element segmentEnds[s] (ascending, the last is n) and decays where
@@ -18,8 +18,8 @@
 //
 // Launch contract: one-dimensional grid and block, any size of grid, the block a multiple of 32; arrays are read 16
 // bytes at a time where all addresses permit. An element's result does not depend on the grid, and its arithmetic is,
-// rounding by rounding, that of the CPU backend. The norm depends on the grid of squared_norm_partials alone; where Σ x²
-// itself is asked for, sum_partials_f64 of nn/sums.cu ends it.
+// rounding by rounding, that of the CPU backend. Σ x² depends on the grid of squared_norm_partials alone; sum_partials_f64
+// of nn/sums.cu ends it.
 #include "common/chunk.cuh"
 #include "common/double_sum.cuh"
 #include "common/types.cuh"
@@ -173,18 +173,4 @@ extern "C" __global__ void squared_norm_partials_f32(const float* x, double* par
 
 extern "C" __global__ void squared_norm_partials_bf16(const bf16* x, double* partials, long long n) {
   optimizer::squaredNormPartials(x, partials, n);
-}
-
-// One block: from the partials of `blocks` blocks, norm = factor·sqrt(Σ x²) and scale = factor·min(1, limit/(norm + 1e-6));
-// limit 0: scale = factor. A norm that is not a number gives such a scale.
-extern "C" __global__ void gradient_scale_f32(const double* partials, int blocks, double factor, double limit, float* norm,
-                                              float* scale) {
-  __shared__ double scratch[32];
-  double sum = 0;
-  for (int block = threadIdx.x; block < blocks; block += blockDim.x) sum += partials[block];
-  sum = blockSumDouble(sum, scratch);
-  if (threadIdx.x != 0) return;
-  double length = factor * sqrt(sum), quotient = limit / (length + 1e-6);
-  *norm = float(length);
-  *scale = float(limit == 0 || quotient >= 1 ? factor : factor * quotient);
 }

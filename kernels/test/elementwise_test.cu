@@ -177,7 +177,7 @@ void checkMove(test::Check& check, const std::string& what, void (*kernel)(const
   check.identical(what + name(s) + windows, OUT.toHost(), whole);
 }
 
-SPARROW_CHECK(elementwise, windows_are_copied_and_converted_wherever_they_start) {
+SPARROW_CHECK(elementwise, windows_are_converted_wherever_they_start) {
   for (const Shape& s : SHAPES)
     for (const Windows& at : WINDOWS) {
       auto x = check.normal<float>(s.n);
@@ -186,11 +186,6 @@ SPARROW_CHECK(elementwise, windows_are_copied_and_converted_wherever_they_start)
       for (float v : x) narrow.push_back(fromFloat<bf16>(v)), widened.push_back(toFloat(narrow.back()));
       checkMove(check, "narrowed", convert_f32_bf16, s, at, x, narrow);
       checkMove(check, "widened", convert_bf16_f32, s, at, narrow, widened);
-      std::vector<unsigned short> shorts;
-      std::vector<unsigned> words;
-      for (int i = 0; i < s.n; i++) shorts.push_back((unsigned short)(check.random())), words.push_back(check.random());
-      checkMove(check, "16 bits", copy_b16, s, at, shorts, shorts);
-      checkMove(check, "32 bits", copy_b32, s, at, words, words);
     }
 }
 

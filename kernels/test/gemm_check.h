@@ -80,6 +80,14 @@ inline std::vector<int> manyGroups() {
   return rows;
 }
 
+// For gathered products: a row of x for each of used rows, some of them twice and some never, and then rows that are not
+// there and that nobody may look at.
+inline std::vector<int> randomRows(test::Check& check, int used, int stored) {
+  std::vector<int> rows(used + 5, 1 << 29);
+  for (int i = 0; i < used; i++) rows[i] = check.integer(0, stored - 1);
+  return rows;
+}
+
 // The plain ragged-rows product, (m, n): NaN, which is what buffers hold at first, past the last group's rows.
 template <class A, class B>
 std::vector<double> raggedRowsProduct(const A& a, const B& b, bool transposedB, const std::vector<int>& offsets, int m, int n,

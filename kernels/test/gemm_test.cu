@@ -187,6 +187,59 @@ SPARROW_CHECK(gemm, ragged_depth_sums_over_each_groups_rows_and_writes_zeros_for
   checkRaggedDepth(check, GROUPED_TN[0], manyGroups(), false, 4);
 }
 
+namespace {
+
+const Entry GATHERED_NT[] = {entry<Small>("gathered nt 64x64x32", gathered_gemm_nt_bf16_64x64x32),
+                             entry<Large>("gathered nt 128x128x32", gathered_gemm_nt_bf16_128x128x32)};
+const Entry GATHERED_TN[] = {entry<Small>("gathered tn 64x64x32", gathered_gemm_tn_f32_64x64x32),
+                             entry<Large>("gathered tn 128x128x32", gathered_gemm_tn_f32_128x128x32)};
+
+// x with the rows that the index gives, as a copy.
+Stored gathered(test::Check& check, const Stored& x, const std::vector<int>& index, int used) {
+  Stored copy(check, used + 5, x.columns, 0);
+  copy.poisonFrom(0);
+  for (int r = 0; r < used; r++)
+    for (int c = 0; c < x.columns; c++)
+      copy.values[size_t(r) * copy.stride + c] = x.values[size_t(index[r]) * x.stride + c];
+  return copy;
+}
+
+// nt: y_p = x[rows_p]·w[e]ᵀ.  tn: dw[e] = Σ dy_pᵀ·x[rows_p].  Bit by bit what the grouped kernel makes of the copy.
+void checkGathered(test::Check& check, const Entry& e, const Entry& grouped, bool nt, const std::vector<int>& rows) {
+  std::vector<int> offsets = offsetsOf(rows);
+  int groups = int(rows.size()), used = offsets.back(), tokens = used / 2 + 3, in = 72, out = 40;
+  Stored x(check, tokens, in, 8), other(check, nt ? groups * out : used + 5, nt ? in : out, 0);
+  std::vector<int> index = randomRows(check, used, tokens);
+  Stored copy = gathered(check, x, index, used);
+  device::Buffer<bf16> X(x.values), Copy(copy.values), Other(other.values);
+  device::Buffer<int> Offsets(offsets), Index(index);
+  Shape s = nt ? Shape{used + 5, out, in} : Shape{out, in, used + 5};
+  auto run = [&](const Entry& by, const Stored& stored, const bf16* from, const int* indexOrNull) {
+    device::Buffer<unsigned char> C(nt ? size_t(s.m) * s.n * 2 : size_t(groups) * s.m * s.n * 4);
+    GemmArguments g = nt ? arguments(from, Other, C.data(), stored, other, s)
+                         : arguments(Other, from, C.data(), other, stored, s);
+    g.offsets = Offsets;
+    g.groups = groups;
+    g.groupStrideB = nt ? (long long)other.stride * out : 0;
+    g.groupStrideC = nt ? 0 : (long long)s.m * s.n;
+    g.rows = indexOrNull;
+    device::launch(by.kernel, 3, by.threads, by.sharedBytes, g);
+    return C.toHost();
+  };
+  check.identical(std::string(e.name) + ", " + std::to_string(groups) + " groups", run(e, x, X, Index),
+                  run(grouped, copy, Copy, nullptr));
+}
+
+}  // namespace
+
+SPARROW_CHECK(gemm, gathered_rows_are_read_where_they_lie) {
+  for (int tile : {0, 1})
+    for (const auto& rows : {LOADS[0], LOADS[1], LOADS[2], manyGroups()}) {
+      checkGathered(check, GATHERED_NT[tile], GROUPED_NT[tile], true, rows);
+      checkGathered(check, GATHERED_TN[tile], GROUPED_TN[tile], false, rows);
+    }
+}
+
 // Without offsets the depth is cut into groups parts, whose sum is the product; some may be empty.
 SPARROW_CHECK(gemm, parts_of_the_depth_add_up) {
   for (const Entry& e : GROUPED_TN)

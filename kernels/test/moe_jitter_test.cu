@@ -19,7 +19,7 @@ const Start STARTS[] = {{0, 768}, {3, 4}, {5, 3}, {1, 6}, {1ull << 33, (1ull << 
 template <typename T>
 void checkJitter(test::Check& check,
                  void (*kernel)(const T*, float, float, unsigned long long, unsigned long long, const unsigned long long*,
-                                unsigned long long, T*, long long)) {
+                                unsigned long long, int, T*, long long)) {
   for (const Shape& s : SHAPES)
     for (float epsilon : {0.0f, 0.01f, 0.9f})
       for (const Start& start : STARTS) {
@@ -28,22 +28,29 @@ void checkJitter(test::Check& check,
         auto x = check.normal<T>(s.offset + s.n);
         float low = 1 - epsilon, span = 2 * epsilon;
         std::vector<T> expected;
+        std::vector<float> factors;
         for (int i = 0; i < s.n; i++) {
           // -ffp-contract=off: every operation is rounded by itself, as in the CPU backend.
           float factor = low + span * (float(philox::word(seed, stream, counter + i) >> 8) * 0x1p-24f);
+          factors.push_back(factor);
           expected.push_back(fromFloat<T>(toFloat(x[s.offset + i]) * factor));
         }
         device::Buffer<unsigned long long> first(std::vector<unsigned long long>{start.firstToken});
         std::string what = " (" + std::to_string(s.n) + " from " + std::to_string(s.offset) + ", epsilon " +
                            std::to_string(epsilon) + ", counter " + std::to_string(counter) + ")";
         device::Buffer<T> X(x);
-        auto run = [&](const device::Buffer<T>& out, int offset) {
+        auto run = [&](const device::Buffer<T>& out, int offset, int accumulate = 0) {
           device::launch(kernel, s.blocks, s.threads, 0, X.data() + s.offset, low, span, seed, stream, first, start.perToken,
-                         out.data() + offset, s.n);
+                         accumulate, out.data() + offset, s.n);
           auto all = out.toHost();
           return std::vector<T>(all.begin() + offset, all.begin() + offset + s.n);
         };
         for (int offset : {0, 1}) check.identical("jittered" + what, run(device::Buffer<T>(s.n + offset), offset), expected);
+        auto before = check.normal<T>(s.n);
+        std::vector<double> added;
+        for (int i = 0; i < s.n; i++)
+          added.push_back(double(toFloat(before[i])) + factors[i] * double(toFloat(x[s.offset + i])));
+        check.near("accumulated" + what, run(device::Buffer<T>(before), 0, 1), added, 4e-7, sizeof(T) == 2 ? 0.0040 : 1e-6);
         check.identical("in place" + what, run(X, s.offset), expected);
       }
 }

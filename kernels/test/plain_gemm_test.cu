@@ -295,6 +295,56 @@ SPARROW_CHECK(plain_gemm, ragged_depth_sums_over_each_groups_rows_and_writes_zer
     }
 }
 
+// x with the rows that the index gives.
+struct Gathered {
+  const Operand<bf16>& x;
+  const std::vector<int>& index;
+  double at(int r, int c) const { return x.at(index[r], c); }
+};
+
+void checkGatheredRows(test::Check& check, const std::vector<int>& rows, Layout l) {
+  std::vector<int> offsets = offsetsOf(rows);
+  int groups = int(rows.size()), used = offsets.back(), tokens = used / 2 + 3, n = 71, k = 37;
+  std::vector<int> index = randomRows(check, used, tokens);
+  Operand<bf16> x(check, tokens, k, l), w(check, groups * n, k, l);
+  Result<bf16> c(used + 5, n, l);
+  device::Buffer<int> Offsets(offsets), Index(index);
+  GemmArguments g = arguments(x, w, c, {used + 5, n, k});
+  g.offsets = Offsets;
+  g.groups = groups;
+  g.groupStrideB = (long long)w.stride * n;
+  g.rows = Index;
+  launch(plain_grouped_gemm_nt_bf16_bf16_bf16, check.integer(1, 4), g);
+  auto expected = raggedRowsProduct(Gathered{x, index}, w, true, offsets, used + 5, n, k);
+  check.near("nt, " + std::to_string(groups) + " groups", c.read(check, "nt"), expected, absoluteTolerance(k), 0.0040);
+}
+
+void checkGatheredDepth(test::Check& check, const std::vector<int>& rows, Layout l) {
+  std::vector<int> offsets = offsetsOf(rows);
+  int groups = int(rows.size()), used = offsets.back(), tokens = used / 2 + 3, m = 9, n = 37;
+  std::vector<int> index = randomRows(check, used, tokens);
+  Operand<bf16> dy(check, used + 5, m, l, used), x(check, tokens, n, l);
+  Result<float> c(check, groups * m, n, l);
+  device::Buffer<int> Offsets(offsets), Index(index);
+  GemmArguments g = arguments(dy, x, c, {m, n, used + 5});
+  g.offsets = Offsets;
+  g.groups = groups;
+  g.groupStrideC = (long long)m * c.stride;
+  g.rows = Index;
+  launch(plain_grouped_gemm_tn_bf16_bf16_f32, check.integer(1, 6), g);
+  std::vector<double> expected(size_t(groups) * m * n, 0.0);
+  addRaggedDepthProduct(dy, Gathered{x, index}, offsets, m, n, expected);
+  check.near("tn, " + std::to_string(groups) + " groups", c.read(check, "tn"), expected, absoluteTolerance(used), 2e-6);
+}
+
+SPARROW_CHECK(plain_gemm, gathered_rows_are_read_where_they_lie) {
+  for (const Layout& l : LAYOUTS)
+    for (const auto& rows : {LOADS[0], LOADS[1], LOADS[2], manyGroups()}) {
+      checkGatheredRows(check, rows, l);
+      checkGatheredDepth(check, rows, l);
+    }
+}
+
 SPARROW_CHECK(plain_gemm, parts_of_the_depth_add_up) {
   for (const Layout& l : LAYOUTS) {
     for (int depth : {1, 63, 64, 65, 500}) {

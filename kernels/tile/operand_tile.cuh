@@ -37,7 +37,34 @@ struct OperandTile {
     }
   }
 
-  // The same copy where the tile's rows and columns count as ints: a thread keeps to one chunk and steps over rows, so that
+  // The rows of memory that a thread's share of load() comes from, where an index tells them.
+  template <int THREADS>
+  struct GatheredRows {
+    static constexpr int COUNT = ROWS * CHUNKS / THREADS;
+    static_assert(ROWS * CHUNKS % THREADS == 0, "each thread copies as many chunks");
+    int rows[COUNT];  // -1: none
+
+    // Row r of the tile is index[r] for the first count rows.
+    __device__ __forceinline__ void find(const int* index, long long count) {
+#pragma unroll
+      for (int n = 0; n < COUNT; n++) {
+        int row = int(threadIdx.x + n * THREADS) / CHUNKS;
+        rows[n] = row < count ? index[row] : -1;
+      }
+    }
+
+    // load() from those rows; from is the tile's first column in the first row of memory, columns of which exist.
+    __device__ __forceinline__ void load(bf16* tile, const bf16* from, long long stride, long long columns) const {
+#pragma unroll
+      for (int n = 0; n < COUNT; n++) {
+        int i = threadIdx.x + n * THREADS, chunk = i % CHUNKS;
+        bool exists = rows[n] >= 0 && chunk * 8 < columns;
+        ptx::cpAsync16(tile + at(i / CHUNKS, chunk), exists ? from + rows[n] * stride + chunk * 8 : from, exists);
+      }
+    }
+  };
+
+  // load() where the tile's rows and columns count as ints: a thread keeps to one chunk and steps over rows, so that
   // it needs one address of either memory.
   template <int THREADS>
   __device__ static void loadRows(bf16* tile, const bf16* from, long long stride, int rows, int columns) {

@@ -61,4 +61,12 @@ public interface MatmulOps {
 
   /** {@code dw[e] += dy[rows of e]ᵀ·x[rows of e]}. */
   void groupedBackwardWeight(Tensor dy, Tensor x, Tensor offsets, Tensor dw);
+
+  /**
+   * The grouped products that read rows of x by an index; null where a copy gathered once by {@link
+   * RoutingOps#gather} is the faster way.
+   */
+  default GatheredMatmulOps gathered() {
+    return null;
+  }
 }

@@ -10,11 +10,12 @@ import dev.sparrow.tensor.Tensor;
 public interface RoutingOps {
   /**
    * Multiplicative noise on a router's input (Fedus et al. 2022, §2.4): {@code out_i = x_i·(1 -
-   * epsilon + 2·epsilon·draw_i)}; out may be x. The backward pass is the same call on the gradient.
+   * epsilon + 2·epsilon·draw_i)}, or {@code +=} with accumulate; out may be x. The backward pass is
+   * the same call on the gradient.
    *
    * @param epsilon in [0, 1)
    */
-  void jitter(Tensor x, double epsilon, Draws draws, Tensor out);
+  void jitter(Tensor x, double epsilon, Draws draws, boolean accumulate, Tensor out);
 
   /**
    * Softmax over experts and the k largest of it.
@@ -59,11 +60,13 @@ public interface RoutingOps {
   /**
    * Stable counting sort of the assignments by expert.
    *
-   * @param experts I32 (T, k); entries of -1 are dropped assignments and sort behind all others
+   * @param experts I32 (T, k); entries of -1 are dropped assignments
    * @param offsets I32 (E + 1): first sorted row of each expert; the last is the number kept
-   * @param sorted I32 (P): the assignment at each sorted row
+   * @param tokenOf I32 (P): the token of each sorted row; rows past the last expert's are left
+   *     alone
+   * @param rowOf I32 (T, k): the sorted row of each assignment, -1 where it was dropped
    */
-  void sort(Tensor experts, Tensor offsets, Tensor sorted);
+  void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf);
 
   /**
    * {@code load_e = offsets[e+1] - offsets[e]}: assignments of each expert.
@@ -86,35 +89,24 @@ public interface RoutingOps {
   void loadBalancingGradient(Tensor load, double scale, Tensor dprobabilities);
 
   /**
-   * {@code y_p = x[sorted_p / k]}: x (T, width), y (P, width). Rows at and past {@code offsets[E]}
-   * are left alone.
+   * {@code y[rowOf_tj] = x_t} for every choice j: x (T, width), rowOf I32 (T, k) of {@link #sort},
+   * y (P, width). Rows of no assignment are left alone.
    */
-  void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y);
+  void gather(Tensor x, Tensor rowOf, Tensor y);
+
+  /** {@code dx_t = Σ_j dy[rowOf_tj]}, in the order of j ({@code +=} with accumulate). */
+  void gatherBackward(Tensor dy, Tensor rowOf, boolean accumulate, Tensor dx);
 
   /**
-   * {@code dx_t = Σ_j dy[row of assignment t·k + j]}, in the order of j ({@code +=} with
-   * accumulate).
+   * {@code out_t = Σ_j weights_tj·y[rowOf_tj]}, in the order of j ({@code +=} with accumulate): y
+   * (P, width), rowOf I32 (T, k), weights (T, k), out (T, width). Dropped assignments add nothing.
    */
-  void gatherBackward(
-      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx);
+  void scatter(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out);
 
   /**
-   * {@code out_t = Σ_j weights_tj·y[row of assignment t·k + j]}, in the order of j ({@code +=} with
-   * accumulate): y (P, width), out (T, width). Dropped assignments add nothing.
-   */
-  void scatter(
-      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out);
-
-  /**
-   * {@code dy_p = weights_a·dout_t} and {@code dweights_a = <y_p, dout_t>} for the assignment a of
-   * row p and its token t; dweights of a dropped assignment is 0.
+   * {@code dy_p = weights_tj·dout_t} and {@code dweights_tj = <y_p, dout_t>} for {@code p =
+   * rowOf_tj}; dweights of a dropped assignment is 0. dy may be y.
    */
   void scatterBackward(
-      Tensor dout,
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      Tensor dy,
-      Tensor dweights);
+      Tensor dout, Tensor y, Tensor rowOf, Tensor weights, Tensor dy, Tensor dweights);
 }

@@ -45,6 +45,11 @@ final class TimedExperts implements Experts {
   }
 
   @Override
+  public boolean gathersRows() {
+    return inner.gathersRows();
+  }
+
+  @Override
   public void parameters(Consumer<Parameter> sink) {
     inner.parameters(sink);
   }

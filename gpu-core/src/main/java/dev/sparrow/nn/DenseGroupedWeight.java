@@ -54,18 +54,37 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
   }
 
   @Override
-  public void forward(Tensor x, Tensor offsets, Tensor y) {
-    matmul.groupedForward(x, weight.operand(), offsets, y);
+  public boolean gathersRows() {
+    return matmul.gathered() != null;
   }
 
   @Override
-  public void activatedForward(Activation f, Tensor x, Tensor offsets, Tensor h, Tensor y) {
-    matmul.groupedActivatedForward(f, x, weight.operand(), offsets, h, y);
+  public void forward(Tensor x, Tensor rows, Tensor offsets, Tensor y) {
+    if (rows == null) {
+      matmul.groupedForward(x, weight.operand(), offsets, y);
+    } else {
+      matmul.gathered().forward(x, rows, weight.operand(), offsets, y);
+    }
   }
 
   @Override
-  public void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
-    matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
+  public void activatedForward(
+      Activation f, Tensor x, Tensor rows, Tensor offsets, Tensor h, Tensor y) {
+    if (rows == null) {
+      matmul.groupedActivatedForward(f, x, weight.operand(), offsets, h, y);
+    } else {
+      matmul.gathered().activatedForward(f, x, rows, weight.operand(), offsets, h, y);
+    }
+  }
+
+  @Override
+  public void backward(
+      Tensor x, Tensor rows, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
+    if (rows == null) {
+      matmul.groupedBackwardWeight(dy, x, offsets, weight.gradient());
+    } else {
+      matmul.gathered().backwardWeight(dy, x, rows, offsets, weight.gradient());
+    }
     if (dx != null) {
       matmul.groupedBackwardInput(dy, weight.operand(), offsets, accumulate, dx);
     }

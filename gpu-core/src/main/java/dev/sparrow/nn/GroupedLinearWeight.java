@@ -20,17 +20,32 @@ public interface GroupedLinearWeight {
   /** Takes memory of its own for at most {@code rows} rows over all groups. */
   void reserve(Workspace workspace, int rows);
 
-  /** {@code y[rows of e] = x[rows of e]·W_eᵀ}. */
-  void forward(Tensor x, Tensor offsets, Tensor y);
+  /** Whether {@link #forward} and {@link #backward} take an index of x's rows. */
+  default boolean gathersRows() {
+    return false;
+  }
 
-  /** {@code h[rows of e] = x[rows of e]·W_eᵀ}, {@code y = f(h)} in those rows. */
-  void activatedForward(Activation f, Tensor x, Tensor offsets, Tensor h, Tensor y);
+  /**
+   * {@code y[rows of e] = x[rows of e]·W_eᵀ}.
+   *
+   * @param rows I32 (P): the row of x for each row of y; null: x has a row for each
+   */
+  void forward(Tensor x, Tensor rows, Tensor offsets, Tensor y);
+
+  /**
+   * {@code h[rows of e] = x[rows of e]·W_eᵀ}, {@code y = f(h)} in those rows.
+   *
+   * @param rows as in {@link #forward}
+   */
+  void activatedForward(Activation f, Tensor x, Tensor rows, Tensor offsets, Tensor h, Tensor y);
 
   /**
    * Adds the gradients of the weights and writes {@code dx[rows of e] = dy[rows of e]·W_e} ({@code
    * +=} with accumulate) unless dx is null.
+   *
+   * @param rows that of the forward pass; dx has a row for each of dy's in any case
    */
-  void backward(Tensor x, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx);
+  void backward(Tensor x, Tensor rows, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx);
 
   /**
    * As {@link #backward} where x = f(h), with the gradient of h for that of x: {@code dh[rows of e]

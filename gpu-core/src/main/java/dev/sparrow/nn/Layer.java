@@ -27,6 +27,7 @@ public interface Layer {
    * @param dy (tokens, out); left as it is, for it is the residual path's gradient too, except by
    *     layers that say that they turn it into the result
    * @return (tokens, in), the layer's own buffer or scratch, valid until the next call of a layer
+   *     and free for the caller to change
    */
   Tensor backward(Tensor dy, Pass pass);
 

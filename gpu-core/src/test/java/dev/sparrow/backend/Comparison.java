@@ -326,6 +326,24 @@ final class Comparison implements AutoCloseable {
     }
   }
 
+  /**
+   * Throws unless both calls, from the same values, leave the same bits in the results on the
+   * tested side.
+   */
+  void checkSameBits(Call one, Call other, Pair... results) {
+    List<Object> before = snapshot();
+    one.on(tested, Pair::tested);
+    checkGuards();
+    List<float[]> expected = Arrays.stream(results).map(this::floats).toList();
+    restore(before);
+    other.on(tested, Pair::tested);
+    checkGuards();
+    for (int i = 0; i < results.length; i++) {
+      String what = "result %d, %s; %s".formatted(i, results[i].tested(), context);
+      assertArrayEquals(expected.get(i), floats(results[i]), what);
+    }
+  }
+
   /** A float[] or int[] of each tensor; floats hold every bf16 exactly. */
   private List<Object> snapshot() {
     List<Object> values = new ArrayList<>();

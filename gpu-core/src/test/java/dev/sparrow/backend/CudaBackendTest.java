@@ -97,6 +97,37 @@ class CudaBackendTest {
   }
 
   @Nested
+  class GatheredMatmul extends GatheredMatmulOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class GatheredMatmulAligned extends GatheredMatmulOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
   class Embedding extends EmbeddingOpsContract {
     @Override
     protected Backend open() {

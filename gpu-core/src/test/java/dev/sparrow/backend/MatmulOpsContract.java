@@ -147,6 +147,9 @@ abstract class MatmulOpsContract extends Contract {
   /**
    * Activations times a router's fp32 weight: logits and dw keep what bf16 or TF32 operands would
    * lose, 2^-8 or 2^-11 of each term, and dx alone is rounded.
+   *
+   * <p>Tokens fewer than a tile, a whole one and many; widths that are multiples of 8 and others;
+   * experts fewer than a tile, off it and several; tokens enough for a gradient in several parts.
    */
   @ParameterizedTest
   @CsvSource({
@@ -157,7 +160,12 @@ abstract class MatmulOpsContract extends Contract {
     "63, 129, 65",
     "129, 384, 8",
     "33, 768, 64",
-    "5, 31, 1024"
+    "5, 31, 1024",
+    "127, 64, 16",
+    "128, 64, 16",
+    "130, 65, 17",
+    "257, 136, 65",
+    "1601, 264, 9"
   })
   void routerProductsEqualTheOracle(int rows, int in, int experts) {
     skipWhereSlow(Cost.products(4, rows, experts, in));
@@ -178,10 +186,20 @@ abstract class MatmulOpsContract extends Contract {
             b.matmul().backwardWeight(at.of(dlogits), at.of(x), at.of(dw), null);
           });
       c.check("logits", logits, Comparison.sumOf(in), Comparison.FEW_ROUNDINGS);
-      c.check("dx", dx, Comparison.sumOf(experts), Comparison.FEW_ROUNDINGS);
-      c.check("dx accumulated", added, Comparison.sumOf(experts), Comparison.FEW_ROUNDINGS);
+      double dxTolerance = Comparison.sumOf(experts) + leftOutOfDx(c, experts);
+      c.check("dx", dx, dxTolerance, Comparison.FEW_ROUNDINGS);
+      c.check("dx accumulated", added, dxTolerance, Comparison.FEW_ROUNDINGS);
       c.check("dw", dw, Comparison.sumOf(rows), Comparison.FEW_ROUNDINGS);
     }
+  }
+
+  /**
+   * Where dx = dlogits·w is rounded to bf16 in the end, 2^-16 of each of its E terms may be left
+   * out. The largest products of two normal values are near 12 and signs are random, so that 4·√E
+   * times as much covers the sum; TF32 operands would leave out thirty times that.
+   */
+  private static double leftOutOfDx(Comparison c, int experts) {
+    return c.mixed() ? 4 * Math.sqrt(experts) * 0x1p-16 : 0;
   }
 
   /** Rows per expert, then in and out: empty, single and tile-edge experts, first and last too. */
@@ -290,18 +308,19 @@ abstract class MatmulOpsContract extends Contract {
     }
   }
 
-  @Test
-  void repeatedRouterAndGroupedCallsGiveTheSameBits() {
-    try (Comparison c = compare(SEED, "router and experts")) {
+  @ParameterizedTest
+  @ValueSource(ints = {66, 72})
+  void repeatedRouterAndGroupedCallsGiveTheSameBits(int width) {
+    try (Comparison c = compare(SEED, "router and experts of width " + width)) {
       Pair starts = c.ints(new int[] {0, 60, 60, 131}, 4);
-      Pair x = c.normal(131, 66);
-      Pair router = c.normal(FLOAT, 3, 66);
+      Pair x = c.normal(131, width);
+      Pair router = c.normal(FLOAT, 3, width);
       Pair logits = c.normal(FLOAT, 131, 3);
-      Pair drouter = c.normal(FLOAT, 3, 66);
-      Pair w = c.normal(3, 67, 66);
+      Pair drouter = c.normal(FLOAT, 3, width);
+      Pair w = c.normal(3, 67, width);
       Pair y = c.normal(131, 67);
-      Pair dx = c.normal(131, 66);
-      Pair dw = c.normal(FLOAT, 3, 67, 66);
+      Pair dx = c.normal(131, width);
+      Pair dw = c.normal(FLOAT, 3, 67, width);
       c.checkRepeatable(
           (b, at) -> {
             MatmulOps ops = b.matmul();

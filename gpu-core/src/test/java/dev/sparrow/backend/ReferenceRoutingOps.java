@@ -5,11 +5,12 @@ import dev.sparrow.tensor.Tensor;
 /** Routing, permutation and their gradients in double. */
 final class ReferenceRoutingOps implements RoutingOps {
   @Override
-  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
+  public void jitter(Tensor x, double epsilon, Draws draws, boolean accumulate, Tensor out) {
     Checks.size("jitter: out", x.size(), out);
     for (int i = 0; i < out.size(); i++) {
       double factor = 1 - epsilon + 2 * epsilon * Philox.uniform(draws.key(), draws.counter() + i);
-      Doubles.of(out).set(i, Doubles.of(x).get(i) * factor);
+      double old = accumulate ? Doubles.of(out).get(i) : 0;
+      Doubles.of(out).set(i, old + Doubles.of(x).get(i) * factor);
     }
   }
 
@@ -176,54 +177,60 @@ final class ReferenceRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
-    Checks.size("sorted", experts.size(), sorted);
+  public void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf) {
+    Checks.size("tokenOf", experts.size(), tokenOf);
+    Checks.size("rowOf", experts.size(), rowOf);
     int row = 0;
+    int dropped = 0;
     for (int e = 0; e < offsets.size() - 1; e++) {
       Ints.of(offsets).set(e, row);
-      row = placeAll(e, experts, sorted, row);
+      row = placeAll(e, experts, tokenOf, rowOf, row);
     }
     Ints.of(offsets).set((int) offsets.size() - 1, row);
-    row = placeAll(-1, experts, sorted, row);
-    if (row != experts.size()) {
+    for (int a = 0; a < experts.size(); a++) {
+      if (Ints.of(experts).get(a) == -1) {
+        Ints.of(rowOf).set(a, -1);
+        dropped++;
+      }
+    }
+    if (row + dropped != experts.size()) {
       throw new IllegalArgumentException(
           "experts: expected values in [-1, %d), got others in %d places"
-              .formatted(offsets.size() - 1, experts.size() - row));
+              .formatted(offsets.size() - 1, experts.size() - row - dropped));
     }
   }
 
-  private static int placeAll(int expert, Tensor experts, Tensor sorted, int row) {
+  private static int placeAll(
+      int expert, Tensor experts, Tensor tokenOf, Tensor rowOf, int firstRow) {
+    int row = firstRow;
     for (int a = 0; a < experts.size(); a++) {
       if (Ints.of(experts).get(a) == expert) {
-        Ints.of(sorted).set(row++, a);
+        Ints.of(rowOf).set(a, row);
+        Ints.of(tokenOf).set(row++, a / rowOf.columns());
       }
     }
     return row;
   }
 
   @Override
-  public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
-    sorted.require("gather: sorted", x.rows() * k);
-    y.require("gather: y", x.rows() * k, x.columns());
-    for (int row = 0; row < kept(offsets); row++) {
-      int token = Ints.of(sorted).get(row) / k;
-      for (int c = 0; c < x.columns(); c++) {
-        Doubles.of(y).set(row, c, Doubles.of(x).get(token, c));
+  public void gather(Tensor x, Tensor rowOf, Tensor y) {
+    requireMoves("gather", x, rowOf, y);
+    for (int a = 0; a < rowOf.size(); a++) {
+      int row = Ints.of(rowOf).get(a);
+      for (int c = 0; row >= 0 && c < x.columns(); c++) {
+        Doubles.of(y).set(row, c, Doubles.of(x).get(a / rowOf.columns(), c));
       }
     }
   }
 
   @Override
-  public void gatherBackward(
-      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
-    sorted.require("gatherBackward: sorted", dx.rows() * k);
-    dy.require("gatherBackward: dy", dx.rows() * k, dx.columns());
-    int[] rowOf = rows(sorted, offsets);
+  public void gatherBackward(Tensor dy, Tensor rowOf, boolean accumulate, Tensor dx) {
+    requireMoves("gatherBackward", dx, rowOf, dy);
     for (int t = 0; t < dx.rows(); t++) {
       for (int c = 0; c < dx.columns(); c++) {
         double sum = 0;
-        for (int j = 0; j < k; j++) {
-          int row = rowOf[t * k + j];
+        for (int j = 0; j < rowOf.columns(); j++) {
+          int row = Ints.of(rowOf).get(t, j);
           sum += row < 0 ? 0 : Doubles.of(dy).get(row, c);
         }
         Doubles.of(dx).put(t, c, sum, accumulate);
@@ -232,15 +239,14 @@ final class ReferenceRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void scatter(
-      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
-    int k = requireScatter("scatter", sorted, weights, out, y);
-    int[] rowOf = rows(sorted, offsets);
+  public void scatter(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out) {
+    requireMoves("scatter", out, rowOf, y);
+    weights.require("scatter: weights", out.rows(), rowOf.columns());
     for (int t = 0; t < out.rows(); t++) {
       for (int c = 0; c < out.columns(); c++) {
         double sum = 0;
-        for (int j = 0; j < k; j++) {
-          int row = rowOf[t * k + j];
+        for (int j = 0; j < rowOf.columns(); j++) {
+          int row = Ints.of(rowOf).get(t, j);
           sum += row < 0 ? 0 : Doubles.of(weights).get(t, j) * Doubles.of(y).get(row, c);
         }
         Doubles.of(out).put(t, c, sum, accumulate);
@@ -250,47 +256,25 @@ final class ReferenceRoutingOps implements RoutingOps {
 
   @Override
   public void scatterBackward(
-      Tensor dout,
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      Tensor dy,
-      Tensor dweights) {
-    int k = requireScatter("scatterBackward", sorted, weights, dout, y);
+      Tensor dout, Tensor y, Tensor rowOf, Tensor weights, Tensor dy, Tensor dweights) {
+    requireMoves("scatterBackward", dout, rowOf, y);
+    weights.require("scatterBackward: weights", dout.rows(), rowOf.columns());
     dy.require("scatterBackward: dy", y.rows(), y.columns());
-    dweights.require("scatterBackward: dweights", weights.rows(), k);
-    int[] rowOf = rows(sorted, offsets);
-    for (int a = 0; a < rowOf.length; a++) {
+    dweights.require("scatterBackward: dweights", dout.rows(), rowOf.columns());
+    for (int a = 0; a < rowOf.size(); a++) {
+      int row = Ints.of(rowOf).get(a);
       double dot = 0;
-      for (int c = 0; rowOf[a] >= 0 && c < dout.columns(); c++) {
-        double gradient = Doubles.of(dout).get(a / k, c);
-        dot += Doubles.of(y).get(rowOf[a], c) * gradient;
-        Doubles.of(dy).set(rowOf[a], c, Doubles.of(weights).get(a) * gradient);
+      for (int c = 0; row >= 0 && c < dout.columns(); c++) {
+        double gradient = Doubles.of(dout).get(a / rowOf.columns(), c);
+        dot += Doubles.of(y).get(row, c) * gradient;
+        Doubles.of(dy).set(row, c, Doubles.of(weights).get(a) * gradient);
       }
       Doubles.of(dweights).set(a, dot);
     }
   }
 
-  private static int requireScatter(
-      String op, Tensor sorted, Tensor weights, Tensor out, Tensor y) {
-    int k = weights.columns();
-    weights.require(op + ": weights", out.rows(), k);
-    sorted.require(op + ": sorted", out.rows() * k);
-    y.require(op + ": y", out.rows() * k, out.columns());
-    return k;
-  }
-
-  /** The sorted row of each assignment; -1 for a dropped one. */
-  private static int[] rows(Tensor sorted, Tensor offsets) {
-    int[] rows = new int[(int) sorted.size()];
-    for (int row = 0; row < rows.length; row++) {
-      rows[Ints.of(sorted).get(row)] = row < kept(offsets) ? row : -1;
-    }
-    return rows;
-  }
-
-  private static int kept(Tensor offsets) {
-    return Ints.of(offsets).get((int) offsets.size() - 1);
+  private static void requireMoves(String op, Tensor tokens, Tensor rowOf, Tensor rows) {
+    rowOf.require(op + ": rowOf", tokens.rows(), rowOf.columns());
+    rows.require(op + ": rows", (int) rowOf.size(), tokens.columns());
   }
 }

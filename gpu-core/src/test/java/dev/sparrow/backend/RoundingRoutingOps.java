@@ -16,8 +16,8 @@ final class RoundingRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
-    ops.jitter(compute(x), epsilon, draws, compute(out));
+  public void jitter(Tensor x, double epsilon, Draws draws, boolean accumulate, Tensor out) {
+    ops.jitter(compute(x), epsilon, draws, accumulate, compute(out));
     round(out);
   }
 
@@ -64,8 +64,8 @@ final class RoundingRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
-    ops.sort(ints(experts), ints(offsets), ints(sorted));
+  public void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf) {
+    ops.sort(ints(experts), ints(offsets), ints(tokenOf), ints(rowOf));
   }
 
   @Override
@@ -85,42 +85,28 @@ final class RoundingRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
-    ops.gather(compute(x), ints(sorted), ints(offsets), k, compute(y));
+  public void gather(Tensor x, Tensor rowOf, Tensor y) {
+    ops.gather(compute(x), ints(rowOf), compute(y));
     round(y);
   }
 
   @Override
-  public void gatherBackward(
-      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
-    ops.gatherBackward(compute(dy), ints(sorted), ints(offsets), k, accumulate, compute(dx));
+  public void gatherBackward(Tensor dy, Tensor rowOf, boolean accumulate, Tensor dx) {
+    ops.gatherBackward(compute(dy), ints(rowOf), accumulate, compute(dx));
     round(dx);
   }
 
   @Override
-  public void scatter(
-      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
-    ops.scatter(compute(y), ints(sorted), ints(offsets), floats(weights), accumulate, compute(out));
+  public void scatter(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out) {
+    ops.scatter(compute(y), ints(rowOf), floats(weights), accumulate, compute(out));
     round(out);
   }
 
   @Override
   public void scatterBackward(
-      Tensor dout,
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      Tensor dy,
-      Tensor dweights) {
+      Tensor dout, Tensor y, Tensor rowOf, Tensor weights, Tensor dy, Tensor dweights) {
     ops.scatterBackward(
-        compute(dout),
-        compute(y),
-        ints(sorted),
-        ints(offsets),
-        floats(weights),
-        compute(dy),
-        floats(dweights));
+        compute(dout), compute(y), ints(rowOf), floats(weights), compute(dy), floats(dweights));
     round(dy, dweights);
   }
 }

@@ -100,11 +100,11 @@ abstract class RoutingInvariantsContract extends Contract {
     Tensor ones = backend.allocate(tokens, 1);
     backend.elementwise().fill(ones, 1);
     RoutingOps ops = backend.routing();
-    ops.gather(x, sorted.rows(), sorted.starts(), 1, y);
-    ops.scatter(y, sorted.rows(), sorted.starts(), ones, false, out);
+    ops.gather(x, sorted.rowOf(), y);
+    ops.scatter(y, sorted.rowOf(), ones, false, out);
     assertArrayEquals(values, download(out), "seed " + SEED);
     Tensor back = nan(COMPUTE, tokens, width);
-    ops.gatherBackward(y, sorted.rows(), sorted.starts(), 1, false, back);
+    ops.gatherBackward(y, sorted.rowOf(), false, back);
     assertArrayEquals(values, download(back), "gatherBackward, seed " + SEED);
   }
 
@@ -138,10 +138,8 @@ abstract class RoutingInvariantsContract extends Contract {
     Sorted sorted = sort(chosen, tokens, 11, k);
     Tensor y = nan(COMPUTE, chosen.length, width);
     Tensor out = nan(COMPUTE, tokens, width);
-    backend.routing().gather(computed(x, tokens, width), sorted.rows(), sorted.starts(), k, y);
-    backend
-        .routing()
-        .scatter(y, sorted.rows(), sorted.starts(), floats(weights, tokens, k), false, out);
+    backend.routing().gather(computed(x, tokens, width), sorted.rowOf(), y);
+    backend.routing().scatter(y, sorted.rowOf(), floats(weights, tokens, k), false, out);
     return download(out);
   }
 
@@ -166,7 +164,7 @@ abstract class RoutingInvariantsContract extends Contract {
     }
   }
 
-  private record Sorted(Tensor starts, Tensor rows, int[] offsets, int[] order) {}
+  private record Sorted(Tensor rowOf, int[] offsets, int[] order) {}
 
   private int[] choose(float[] values, int tokens, int experts, int k) {
     Tensor logits = floats(values, tokens, experts);
@@ -180,9 +178,21 @@ abstract class RoutingInvariantsContract extends Contract {
     Tensor choices = backend.allocate(DType.I32, Shape.of(tokens, k));
     backend.upload(chosen, 0, choices);
     Tensor starts = backend.allocate(DType.I32, Shape.of(experts + 1));
-    Tensor rows = backend.allocate(DType.I32, Shape.of(tokens * k));
-    backend.routing().sort(choices, starts, rows);
-    return new Sorted(starts, rows, downloadInts(starts), downloadInts(rows));
+    Tensor tokenOf = backend.allocate(DType.I32, Shape.of(tokens * k));
+    Tensor rowOf = backend.allocate(DType.I32, Shape.of(tokens, k));
+    backend.routing().sort(choices, starts, tokenOf, rowOf);
+    int[] order = inverse(downloadInts(rowOf));
+    assertArrayEquals(Arrays.stream(order).map(a -> a / k).toArray(), downloadInts(tokenOf));
+    return new Sorted(rowOf, downloadInts(starts), order);
+  }
+
+  private static int[] inverse(int[] rows) {
+    int[] order = new int[rows.length];
+    Arrays.fill(order, -1);
+    for (int a = 0; a < rows.length; a++) {
+      order[rows[a]] = a;
+    }
+    return order;
   }
 
   /** Every assignment once, in its expert's rows, ascending there. */

@@ -146,10 +146,12 @@ abstract class RoutingOpsContract extends Contract {
     int rows = tokens * k;
     skipWhereSlow(Cost.passes(12, rows * width));
     Pair offsets = c.integers(-9, -8, experts + 1);
-    Pair sorted = c.integers(-9, -8, rows);
-    c.run((b, at) -> b.routing().sort(at.of(chosen), at.of(offsets), at.of(sorted)));
+    Pair tokenOf = c.integers(-9, -8, rows);
+    Pair rowOf = c.integers(-9, -8, tokens, k);
+    c.run((b, at) -> b.routing().sort(at.of(chosen), at.of(offsets), at.of(tokenOf), at.of(rowOf)));
     c.checkInts("offsets", offsets);
-    c.checkInts("sorted", sorted);
+    c.checkInts("tokenOf", tokenOf);
+    c.checkInts("rowOf", rowOf);
 
     Pair x = c.normal(tokens, width);
     Pair weights = c.uniform(FLOAT, 0, 1, tokens, k);
@@ -165,15 +167,14 @@ abstract class RoutingOpsContract extends Contract {
     c.run(
         (b, at) -> {
           RoutingOps ops = b.routing();
-          Tensor s = at.of(sorted);
-          Tensor o = at.of(offsets);
+          Tensor r = at.of(rowOf);
           Tensor w = at.of(weights);
-          ops.gather(at.of(x), s, o, k, at.of(gathered));
-          ops.scatter(at.of(y), s, o, w, false, at.of(out));
-          ops.scatter(at.of(y), s, o, w, true, at.of(outAdded));
-          ops.scatterBackward(at.of(dout), at.of(y), s, o, w, at.of(dy), at.of(dweights));
-          ops.gatherBackward(at.of(y), s, o, k, false, at.of(dx));
-          ops.gatherBackward(at.of(y), s, o, k, true, at.of(dxAdded));
+          ops.gather(at.of(x), r, at.of(gathered));
+          ops.scatter(at.of(y), r, w, false, at.of(out));
+          ops.scatter(at.of(y), r, w, true, at.of(outAdded));
+          ops.scatterBackward(at.of(dout), at.of(y), r, w, at.of(dy), at.of(dweights));
+          ops.gatherBackward(at.of(y), r, false, at.of(dx));
+          ops.gatherBackward(at.of(y), r, true, at.of(dxAdded));
         });
     double sum = Comparison.sumOf(k);
     c.checkExact("gathered", gathered);
@@ -232,14 +233,17 @@ abstract class RoutingOpsContract extends Contract {
       Pair x = c.normal(size);
       Pair out = c.poisoned(size);
       Pair inPlace = c.normal(size);
+      Pair added = c.normal(size);
       c.run(
           (b, at) -> {
-            b.routing().jitter(at.of(x), epsilon, draws, at.of(out));
-            b.routing().jitter(at.of(inPlace), epsilon, draws, at.of(inPlace));
+            b.routing().jitter(at.of(x), epsilon, draws, false, at.of(out));
+            b.routing().jitter(at.of(inPlace), epsilon, draws, false, at.of(inPlace));
+            b.routing().jitter(at.of(x), epsilon, draws, true, at.of(added));
           });
       // The factor, in [1/2, 3/2), comes from four roundings in fp32, and x makes a fifth.
       c.check("out", out, 0, 2 * TWO_ROUNDINGS);
       c.check("in place", inPlace, 0, 2 * TWO_ROUNDINGS);
+      c.check("accumulated", added, Comparison.sumOf(1), 2 * TWO_ROUNDINGS);
     }
   }
 
@@ -253,7 +257,8 @@ abstract class RoutingOpsContract extends Contract {
       Pair probabilities = c.poisoned(FLOAT, 129, 7);
       Pair experts = c.integers(-9, -8, 129, 3);
       Pair offsets = c.integers(-9, -8, 8);
-      Pair sorted = c.integers(-9, -8, 387);
+      Pair tokenOf = c.integers(-9, -8, 387);
+      Pair rowOf = c.integers(-9, -8, 129, 3);
       Pair x = c.normal(129, 33);
       Pair y = c.poisoned(387, 33);
       Pair dy = c.poisoned(387, 33);
@@ -266,14 +271,13 @@ abstract class RoutingOpsContract extends Contract {
             Tensor p = at.of(probabilities);
             Tensor w = at.of(weights);
             Tensor e = at.of(experts);
-            Tensor s = at.of(sorted);
-            Tensor o = at.of(offsets);
+            Tensor r = at.of(rowOf);
             ops.topK(l, null, 2, p, w, e);
-            ops.sort(e, o, s);
-            ops.gather(at.of(x), s, o, 3, at.of(y));
-            ops.scatter(at.of(y), s, o, w, true, at.of(out));
-            ops.scatterBackward(at.of(out), at.of(y), s, o, w, at.of(dy), at.of(dweights));
-            ops.gatherBackward(at.of(dy), s, o, 3, true, at.of(dx));
+            ops.sort(e, at.of(offsets), at.of(tokenOf), r);
+            ops.gather(at.of(x), r, at.of(y));
+            ops.scatter(at.of(y), r, w, true, at.of(out));
+            ops.scatterBackward(at.of(out), at.of(y), r, w, at.of(dy), at.of(dweights));
+            ops.gatherBackward(at.of(dy), r, true, at.of(dx));
             ops.topKBackward(at.of(dweights), e, w, 2, p, null, 0.01, l, at.of(dlogits));
           });
     }
@@ -290,7 +294,8 @@ abstract class RoutingOpsContract extends Contract {
       Tensor weights = b.allocate(4, 2);
       Tensor experts = b.allocate(DType.I32, Shape.of(4, 2));
       Tensor offsets = b.allocate(DType.I32, Shape.of(4));
-      Tensor sorted = b.allocate(DType.I32, Shape.of(8));
+      Tensor tokenOf = b.allocate(DType.I32, Shape.of(8));
+      Tensor rowOf = b.allocate(DType.I32, Shape.of(4, 2));
       Tensor wrongInts = b.allocate(DType.I32, Shape.of(5));
       Tensor wrongFloats = b.allocate(5, 7);
       Tensor wrong = compute(b, 5, 7);
@@ -302,17 +307,20 @@ abstract class RoutingOpsContract extends Contract {
           "experts", () -> ops.topK(logits, null, 0, logits, weights, wrongInts));
       Comparison.assertShapeError(
           "bias", () -> ops.topK(logits, wrongFloats, 0, logits, weights, experts));
-      Comparison.assertShapeError("jitter", () -> ops.jitter(x, 0.1, Draws.from(KEY, 0), y));
+      Comparison.assertShapeError("jitter", () -> ops.jitter(x, 0.1, Draws.from(KEY, 0), false, y));
       Comparison.assertShapeError("offsets", () -> ops.load(offsets, wrongInts));
       Comparison.assertShapeError("sums", () -> ops.addLoad(offsets, wrongInts));
       Comparison.assertShapeError(
           "dprobabilities", () -> ops.loadBalancingGradient(offsets, 1, wrongFloats));
-      Comparison.assertShapeError("sorted", () -> ops.sort(experts, offsets, wrongInts));
-      Comparison.assertShapeError("gather", () -> ops.gather(x, sorted, offsets, 2, wrong));
+      Comparison.assertShapeError("tokenOf", () -> ops.sort(experts, offsets, wrongInts, rowOf));
+      Comparison.assertShapeError("rowOf", () -> ops.sort(experts, offsets, tokenOf, wrongInts));
+      Comparison.assertShapeError("rowOf", () -> ops.gather(x, wrongInts, y));
+      Comparison.assertShapeError("gather", () -> ops.gather(x, rowOf, wrong));
       Comparison.assertShapeError(
-          "scatter", () -> ops.scatter(wrong, sorted, offsets, weights, false, x));
+          "gatherBackward", () -> ops.gatherBackward(wrong, rowOf, false, x));
+      Comparison.assertShapeError("scatter", () -> ops.scatter(wrong, rowOf, weights, false, x));
       Comparison.assertShapeError(
-          "dweights", () -> ops.scatterBackward(x, y, sorted, offsets, weights, y, wrongFloats));
+          "dweights", () -> ops.scatterBackward(x, y, rowOf, weights, y, wrongFloats));
     }
   }
 }

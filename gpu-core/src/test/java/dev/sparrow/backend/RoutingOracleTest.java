@@ -75,8 +75,9 @@ class RoutingOracleTest {
     int k = 2;
     Tensor choice = backend.tensor(new int[] {3, 0, 1, -1, 3, 1, -1, -1}, 4, k);
     Tensor offsets = backend.allocate(DType.I32, Shape.of(5));
-    Tensor sorted = backend.allocate(DType.I32, Shape.of(8));
-    ops.sort(choice, offsets, sorted);
+    Tensor tokenOf = backend.allocate(DType.I32, Shape.of(8));
+    Tensor rowOf = backend.allocate(DType.I32, Shape.of(4, k));
+    ops.sort(choice, offsets, tokenOf, rowOf);
     Tensor x = oracle.normal(4, 3);
     Tensor w = oracle.normal(4, k);
     Tensor y = backend.allocate(8, 3);
@@ -85,13 +86,13 @@ class RoutingOracleTest {
     Tensor dy = backend.allocate(8, 3);
     Tensor dw = oracle.poisoned(4, k);
     Tensor dx = oracle.poisoned(4, 3);
-    ops.gather(x, sorted, offsets, k, y);
-    ops.scatterBackward(dout, y, sorted, offsets, w, dy, dw);
-    ops.gatherBackward(dy, sorted, offsets, k, false, dx);
+    ops.gather(x, rowOf, y);
+    ops.scatterBackward(dout, y, rowOf, w, dy, dw);
+    ops.gatherBackward(dy, rowOf, false, dx);
     new FiniteDifferences(
             () -> {
-              ops.gather(x, sorted, offsets, k, y);
-              ops.scatter(y, sorted, offsets, w, false, out);
+              ops.gather(x, rowOf, y);
+              ops.scatter(y, rowOf, w, false, out);
               return FiniteDifferences.dot(out, dout);
             })
         .gradient("x", x, dx)
@@ -100,17 +101,21 @@ class RoutingOracleTest {
   }
 
   @Test
-  void sortPlacesDroppedAssignmentsLast() {
+  void sortIsStableAndGivesDroppedAssignmentsNoRow() {
     Tensor choice = backend.tensor(new int[] {1, -1, 0, 1, -1, 0}, 3, 2);
     Tensor offsets = backend.allocate(DType.I32, Shape.of(3));
-    Tensor sorted = backend.allocate(DType.I32, Shape.of(6));
-    ops.sort(choice, offsets, sorted);
+    Tensor tokenOf = backend.allocate(DType.I32, Shape.of(6));
+    Tensor rowOf = backend.allocate(DType.I32, Shape.of(3, 2));
+    ops.sort(choice, offsets, tokenOf, rowOf);
     int[] starts = new int[3];
-    int[] order = new int[6];
+    int[] tokens = new int[6];
+    int[] rows = new int[6];
     backend.downloadSync(offsets, starts, 0);
-    backend.downloadSync(sorted, order, 0);
+    backend.downloadSync(tokenOf, tokens, 0);
+    backend.downloadSync(rowOf, rows, 0);
     assertArrayEquals(new int[] {0, 2, 4}, starts);
-    assertArrayEquals(new int[] {2, 5, 0, 3, 1, 4}, order);
+    assertArrayEquals(new int[] {1, 2, 0, 1, 0, 0}, tokens);
+    assertArrayEquals(new int[] {2, -1, 0, 3, -1, 1}, rows);
   }
 
   @Test

@@ -33,7 +33,20 @@ class CudaTrainTest {
         "model.activation=silu",
         "model.gated=true",
         "model.tied-head=true"),
-    MOE("method.name=moe", "moe.experts=4", "moe.top-k=2", "moe.bias-balancing=0.001"),
+    /** Batches of 128 tokens, from which on a router's products are split. */
+    MOE(
+        "method.name=moe",
+        "moe.experts=4",
+        "moe.top-k=2",
+        "moe.bias-balancing=0.001",
+        "train.batch=16"),
+    MOE_GATED(
+        "method.name=moe",
+        "moe.experts=4",
+        "moe.top-k=2",
+        "moe.shared-hidden=24",
+        "model.activation=silu",
+        "model.gated=true"),
     MOE_JITTER("method.name=moe", "moe.experts=4", "moe.top-k=1", "moe.jitter=0.1"),
     MOE_CAPACITY("method.name=moe", "moe.experts=4", "moe.top-k=2", "moe.dispatch=capacity");
 

@@ -15,15 +15,12 @@ final class CpuRoutingOps implements RoutingOps {
   /** Next row of each expert in the counting sort. Grown, never shrunk. */
   private int[] cursors = new int[0];
 
-  /** Sorted row of each assignment, -1 for a dropped one. Grown, never shrunk. */
-  private int[] rowOf = new int[0];
-
   CpuRoutingOps(CpuPool pool) {
     this.pool = pool;
   }
 
   @Override
-  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
+  public void jitter(Tensor x, double epsilon, Draws draws, boolean accumulate, Tensor out) {
     RandomKey key = draws.key();
     long counter = draws.counter();
     int n = Sizes.equal("jitter", x, out);
@@ -39,7 +36,7 @@ final class CpuRoutingOps implements RoutingOps {
         GRAIN,
         (from, to) ->
             PhiloxJitter.apply(
-                xs, xo + from, epsilon, key, counter + from, os, oo + from, to - from));
+                xs, xo + from, epsilon, key, counter + from, accumulate, os, oo + from, to - from));
   }
 
   @Override
@@ -231,15 +228,19 @@ final class CpuRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
-    int assignments = Sizes.equal("sort: experts, sorted", experts, sorted);
+  public void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf) {
+    int assignments = Sizes.equal("sort: experts, tokenOf", experts, tokenOf);
+    Sizes.equal("sort: experts, rowOf", experts, rowOf);
+    int k = rowOf.columns();
     int count = (int) offsets.size() - 1;
     int[] es = HeapStorage.ints(experts);
     int[] os = HeapStorage.ints(offsets);
-    int[] ss = HeapStorage.ints(sorted);
+    int[] ts = HeapStorage.ints(tokenOf);
+    int[] rs = HeapStorage.ints(rowOf);
     int eo = HeapStorage.offset(experts);
     int oo = HeapStorage.offset(offsets);
-    int so = HeapStorage.offset(sorted);
+    int to = HeapStorage.offset(tokenOf);
+    int ro = HeapStorage.offset(rowOf);
     requireExperts("sort", es, eo, assignments, -1, count);
     cursors = grown(cursors, count + 1);
     int[] next = cursors;
@@ -248,71 +249,70 @@ final class CpuRoutingOps implements RoutingOps {
     for (int a = 0; a < assignments; a++) {
       next[es[eo + a] + 1]++;
     }
-    int dropped = next[0];
-    int row = 0;
+    int first = 0;
     for (int e = 0; e < count; e++) {
-      os[oo + e] = row;
+      os[oo + e] = first;
       int kept = next[e + 1];
-      next[e + 1] = row;
-      row += kept;
+      next[e + 1] = first;
+      first += kept;
     }
-    os[oo + count] = row;
-    next[0] = assignments - dropped;
+    os[oo + count] = first;
     for (int a = 0; a < assignments; a++) {
-      ss[so + next[es[eo + a] + 1]++] = a;
+      int expert = es[eo + a];
+      int row = expert < 0 ? -1 : next[expert + 1]++;
+      rs[ro + a] = row;
+      if (row >= 0) {
+        ts[to + row] = a / k;
+      }
     }
   }
 
   @Override
-  public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
+  public void gather(Tensor x, Tensor rowOf, Tensor y) {
+    requireMoves("gather", x, rowOf, y);
     int width = x.columns();
-    requireRows("gather", x, sorted, k, y);
+    int k = rowOf.columns();
     float[] xs = HeapStorage.floats(x);
     float[] ys = HeapStorage.floats(y);
-    int[] ss = HeapStorage.ints(sorted);
+    int[] rs = HeapStorage.ints(rowOf);
     int xo = HeapStorage.offset(x);
     int yo = HeapStorage.offset(y);
-    int so = HeapStorage.offset(sorted);
+    int ro = HeapStorage.offset(rowOf);
     pool.ranges(
-        kept(offsets),
+        x.rows() * k,
         grain(width),
         (from, to) -> {
-          for (int p = from; p < to; p++) {
-            System.arraycopy(xs, xo + ss[so + p] / k * width, ys, yo + p * width, width);
+          for (int a = from; a < to; a++) {
+            int row = rs[ro + a];
+            if (row >= 0) {
+              System.arraycopy(xs, xo + a / k * width, ys, yo + row * width, width);
+            }
           }
         });
   }
 
   @Override
-  public void gatherBackward(
-      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
-    requireRows("gatherBackward", dx, sorted, k, dy);
-    combine(dy, sorted, offsets, null, k, accumulate, dx);
+  public void gatherBackward(Tensor dy, Tensor rowOf, boolean accumulate, Tensor dx) {
+    requireMoves("gatherBackward", dx, rowOf, dy);
+    combine(dy, rowOf, null, accumulate, dx);
   }
 
   @Override
-  public void scatter(
-      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
-    Sizes.require("scatter: weights", weights, sorted.size());
-    int k = weights.columns();
-    requireRows("scatter", out, sorted, k, y);
-    combine(y, sorted, offsets, weights, k, accumulate, out);
+  public void scatter(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out) {
+    Sizes.equal("scatter: rowOf, weights", rowOf, weights);
+    requireMoves("scatter", out, rowOf, y);
+    combine(y, rowOf, weights, accumulate, out);
   }
 
-  /** {@code out_t (+)= Σ_j w_tj·y[row of t·k + j]}; weights null: all are 1. */
-  private void combine(
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      int k,
-      boolean accumulate,
-      Tensor out) {
+  /** {@code out_t (+)= Σ_j w_tj·y[rowOf_tj]}; weights null: all are 1. */
+  private void combine(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out) {
     int width = out.columns();
-    int[] rows = invert(sorted, kept(offsets));
+    int k = rowOf.columns();
+    int[] rs = HeapStorage.ints(rowOf);
     float[] ys = HeapStorage.floats(y);
     float[] ws = weights == null ? null : HeapStorage.floats(weights);
     float[] os = HeapStorage.floats(out);
+    int ro = HeapStorage.offset(rowOf);
     int yo = HeapStorage.offset(y);
     int wo = weights == null ? 0 : HeapStorage.offset(weights);
     int oo = HeapStorage.offset(out);
@@ -324,9 +324,9 @@ final class CpuRoutingOps implements RoutingOps {
             int at = oo + t * width;
             boolean fresh = !accumulate;
             for (int a = t * k; a < (t + 1) * k; a++) {
-              if (rows[a] >= 0) {
+              if (rs[ro + a] >= 0) {
                 float w = ws == null ? 1 : ws[wo + a];
-                int row = yo + rows[a] * width;
+                int row = yo + rs[ro + a] * width;
                 if (fresh) {
                   RowOps.scale(w, ys, row, os, at, width);
                 } else {
@@ -342,62 +342,41 @@ final class CpuRoutingOps implements RoutingOps {
         });
   }
 
-  /** The sorted row of each assignment. */
-  private int[] invert(Tensor sorted, int kept) {
-    int assignments = (int) sorted.size();
-    int[] ss = HeapStorage.ints(sorted);
-    int so = HeapStorage.offset(sorted);
-    rowOf = grown(rowOf, assignments);
-    int[] rows = rowOf;
-    for (int p = 0; p < assignments; p++) {
-      rows[ss[so + p]] = p < kept ? p : -1;
-    }
-    return rows;
-  }
-
   @Override
   public void scatterBackward(
-      Tensor dout,
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      Tensor dy,
-      Tensor dweights) {
-    Sizes.require("scatterBackward: weights", weights, sorted.size());
+      Tensor dout, Tensor y, Tensor rowOf, Tensor weights, Tensor dy, Tensor dweights) {
+    Sizes.equal("scatterBackward: rowOf, weights", rowOf, weights);
     Sizes.equal("scatterBackward: weights, dweights", weights, dweights);
     Sizes.equal("scatterBackward: y, dy", y, dy);
-    int k = weights.columns();
+    requireMoves("scatterBackward", dout, rowOf, y);
+    int k = rowOf.columns();
     int width = dout.columns();
-    int assignments = requireRows("scatterBackward", dout, sorted, k, y);
-    int kept = kept(offsets);
     float[] dos = HeapStorage.floats(dout);
     float[] ys = HeapStorage.floats(y);
-    int[] ss = HeapStorage.ints(sorted);
+    int[] rs = HeapStorage.ints(rowOf);
     float[] ws = HeapStorage.floats(weights);
     float[] dys = HeapStorage.floats(dy);
     float[] dws = HeapStorage.floats(dweights);
     int dO = HeapStorage.offset(dout);
     int yo = HeapStorage.offset(y);
-    int so = HeapStorage.offset(sorted);
+    int ro = HeapStorage.offset(rowOf);
     int wo = HeapStorage.offset(weights);
     int dyo = HeapStorage.offset(dy);
     int dwo = HeapStorage.offset(dweights);
     pool.ranges(
-        kept,
+        dout.rows() * k,
         grain(width),
         (from, to) -> {
-          for (int p = from; p < to; p++) {
-            int a = ss[so + p];
-            int row = p * width;
-            dws[dwo + a] =
-                RowOps.scaleDot(
-                    ws[wo + a], dos, dO + a / k * width, ys, yo + row, dys, dyo + row, width);
+          for (int a = from; a < to; a++) {
+            float dw = 0;
+            if (rs[ro + a] >= 0) {
+              int token = dO + a / k * width;
+              int row = rs[ro + a] * width;
+              dw = RowOps.scaleDot(ws[wo + a], dos, token, ys, yo + row, dys, dyo + row, width);
+            }
+            dws[dwo + a] = dw;
           }
         });
-    for (int p = kept; p < assignments; p++) {
-      dws[dwo + ss[so + p]] = 0;
-    }
   }
 
   private static int requireChoice(
@@ -425,20 +404,14 @@ final class CpuRoutingOps implements RoutingOps {
     }
   }
 
-  private static int requireRows(String op, Tensor tokens, Tensor sorted, int k, Tensor rows) {
-    int assignments = (int) sorted.size();
-    if ((long) tokens.rows() * k != assignments
-        || rows.rows() < assignments
+  private static void requireMoves(String op, Tensor tokens, Tensor rowOf, Tensor rows) {
+    if (tokens.rows() != rowOf.rows()
+        || rows.rows() < rowOf.size()
         || rows.columns() != tokens.columns()) {
       throw new IllegalArgumentException(
-          "%s: expected tokens (T, width), assignments (T·%d) and rows (T·%d, width), got %s, %s, %s"
-              .formatted(op, k, k, tokens, sorted, rows));
+          "%s: expected tokens (T, width), rowOf (T, k) and rows (T·k, width), got %s, %s, %s"
+              .formatted(op, tokens, rowOf, rows));
     }
-    return assignments;
-  }
-
-  private static int kept(Tensor offsets) {
-    return HeapStorage.ints(offsets)[HeapStorage.offset(offsets) + (int) offsets.size() - 1];
   }
 
   private static int[] grown(int[] scratch, int length) {

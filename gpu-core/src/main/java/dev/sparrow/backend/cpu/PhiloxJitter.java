@@ -7,9 +7,17 @@ import dev.sparrow.backend.RandomKey;
 final class PhiloxJitter {
   private PhiloxJitter() {}
 
-  /** {@code out_i = x_i·(1 - epsilon + 2·epsilon·draw(counter + i))}. */
+  /** {@code out_i (+)= x_i·(1 - epsilon + 2·epsilon·draw(counter + i))}. */
   static void apply(
-      float[] x, int xo, double epsilon, RandomKey key, long counter, float[] out, int oo, int n) {
+      float[] x,
+      int xo,
+      double epsilon,
+      RandomKey key,
+      long counter,
+      boolean accumulate,
+      float[] out,
+      int oo,
+      int n) {
     float low = (float) (1 - epsilon);
     float span = (float) (2 * epsilon);
     int[] block = new int[4];
@@ -18,7 +26,8 @@ final class PhiloxJitter {
       long draw = counter + i;
       Philox.block(key, draw >>> 2, block);
       for (int lane = (int) (draw & 3); lane < 4 && i < n; lane++, i++) {
-        out[oo + i] = x[xo + i] * (low + span * Philox.uniform(block[lane]));
+        float value = x[xo + i] * (low + span * Philox.uniform(block[lane]));
+        out[oo + i] = accumulate ? out[oo + i] + value : value;
       }
     }
   }

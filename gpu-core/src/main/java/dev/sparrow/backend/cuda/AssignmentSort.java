@@ -24,9 +24,10 @@ final class AssignmentSort {
   /**
    * @param experts I32 (P), -1 for a dropped assignment
    * @param offsets I32 (E + 1)
-   * @param sorted I32 (P)
+   * @param tokenOf I32 (P)
+   * @param rowOf I32 (T, k)
    */
-  void sort(Tensor experts, Tensor offsets, Tensor sorted) {
+  void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf) {
     long assignments = experts.size();
     int expertCount = (int) offsets.size() - 1;
     int perBlock = perBlock(assignments);
@@ -50,9 +51,11 @@ final class AssignmentSort {
         .arguments()
         .tensor(experts)
         .address(address)
-        .tensor(sorted)
+        .tensor(tokenOf)
+        .tensor(rowOf)
         .int64(assignments)
         .int32(expertCount)
+        .int32(rowOf.columns())
         .int32(perBlock);
     queue.run(scatter);
   }

@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cuda;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.GatheredMatmulOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.cuda.GemmCall.Form;
 import dev.sparrow.tensor.DType;
@@ -22,6 +23,7 @@ final class CudaMatmulOps implements MatmulOps {
   private final KernelQueue.ByType columnPartials;
   private final Scratch partials;
   private final GemmCall call = new GemmCall();
+  private final GatheredMatmulOps gathered; // null on Hopper
 
   /**
    * @param library asked before this project's kernels; null for these alone
@@ -36,6 +38,8 @@ final class CudaMatmulOps implements MatmulOps {
     this.description = library == null ? own : engines.get(0).description() + ", " + own;
     this.columnPartials = queue.kernels("column_partials");
     this.partials = queue.scratch("bias gradients");
+    this.gathered =
+        HopperGemm.runsOn(queue.device().capability()) ? null : new CudaGatheredMatmulOps(this);
   }
 
   private static List<GemmEngine> engines(
@@ -54,7 +58,9 @@ final class CudaMatmulOps implements MatmulOps {
       engines.add(new HopperGemm(queue));
     }
     engines.add(new MmaGemm(queue));
-    engines.add(new PlainGemm(queue, sums));
+    DepthParts depthParts = new DepthParts(queue, sums);
+    engines.add(new SplitGemm(queue, depthParts));
+    engines.add(new PlainGemm(queue, depthParts));
     return List.copyOf(engines);
   }
 
@@ -113,7 +119,7 @@ final class CudaMatmulOps implements MatmulOps {
   }
 
   /** Only products that are bf16 throughout have a nonlinearity. */
-  private static void requireActivated(Tensor w, Tensor h, Tensor result) {
+  static void requireActivated(Tensor w, Tensor h, Tensor result) {
     Doors.requireType("activated product: w", w, DType.BF16);
     Doors.requireMatrix("activated product: h", h, result.rows(), result.columns());
     Doors.requireType("activated product: h", h, DType.BF16);
@@ -198,7 +204,14 @@ final class CudaMatmulOps implements MatmulOps {
     run(call.grouped(Form.TN, dy, x, offsets, true, dw));
   }
 
-  private void run(GemmCall product) {
+  /** On Hopper a copy pays: the kernels that are much the fastest there do not gather. */
+  @Override
+  public GatheredMatmulOps gathered() {
+    return gathered;
+  }
+
+  /** Queues the product at the first engine that takes it. */
+  void run(GemmCall product) {
     if (product.m() == 0 || product.n() == 0 || product.k() == 0) {
       requireNothingToWrite(product);
       return;
@@ -234,7 +247,7 @@ final class CudaMatmulOps implements MatmulOps {
     }
   }
 
-  private static void requireGroups(String what, Tensor weight, Tensor offsets) {
+  static void requireGroups(String what, Tensor weight, Tensor offsets) {
     Doors.requireType("offsets", offsets, DType.I32);
     if (weight.shape().rank() != 3 || weight.dim(0) != offsets.size() - 1) {
       throw new IllegalArgumentException(

@@ -19,14 +19,12 @@ final class CudaRoutingOps implements RoutingOps {
   private final KernelQueue queue;
   private final TokenOrigin origin;
   private final AssignmentSort sort;
-  private final Scratch inverse;
   private final ByType jitter;
   private final Launch[] router = new Launch[EXPERTS.length];
   private final Launch[] routerBackward = new Launch[EXPERTS.length];
   private final Launch load;
   private final Launch addLoad;
   private final Launch loadBalancing;
-  private final Launch invert;
   private final ByType gather;
   private final ByType gatherBackward;
   private final ByType scatter;
@@ -36,7 +34,6 @@ final class CudaRoutingOps implements RoutingOps {
     this.queue = queue;
     this.origin = origin;
     this.sort = new AssignmentSort(queue);
-    this.inverse = queue.scratch("rows of assignments");
     this.jitter = queue.kernels("jitter");
     for (int i = 0; i < EXPERTS.length; i++) {
       router[i] = queue.kernel("moe_router_f32_e" + EXPERTS[i]);
@@ -45,7 +42,6 @@ final class CudaRoutingOps implements RoutingOps {
     this.load = queue.kernel("moe_load_i32");
     this.addLoad = queue.kernel("moe_add_load_i32");
     this.loadBalancing = queue.kernel("moe_load_balancing_gradient_f32");
-    this.invert = queue.kernel("moe_invert_i32");
     this.gather = queue.kernels("moe_gather");
     this.gatherBackward = queue.kernels("moe_gather_backward");
     this.scatter = queue.kernels("moe_scatter");
@@ -53,7 +49,7 @@ final class CudaRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void jitter(Tensor x, double epsilon, Draws draws, Tensor out) {
+  public void jitter(Tensor x, double epsilon, Draws draws, boolean accumulate, Tensor out) {
     long n = Doors.equalSizes("jitter: x, out", x, out);
     DType type = Doors.equalTypes("jitter: x, out", x, out);
     if (!(epsilon >= 0 && epsilon < 1)) {
@@ -70,6 +66,7 @@ final class CudaRoutingOps implements RoutingOps {
         .float32((float) (1 - epsilon))
         .float32((float) (2 * epsilon))
         .draws(draws, firstToken)
+        .int32(accumulate ? 1 : 0)
         .tensor(out)
         .int64(n);
     queue.run(launch);
@@ -153,11 +150,12 @@ final class CudaRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void sort(Tensor experts, Tensor offsets, Tensor sorted) {
+  public void sort(Tensor experts, Tensor offsets, Tensor tokenOf, Tensor rowOf) {
     Doors.requireType("sort: experts", experts, DType.I32);
-    Doors.requireVector("sort: sorted", sorted, experts.size(), DType.I32);
+    Doors.requireVector("sort: tokenOf", tokenOf, experts.size(), DType.I32);
+    Doors.requireVector("sort: rowOf", rowOf, experts.size(), DType.I32);
     requireExperts("sort", (int) offsets.size() - 1);
-    sort.sort(experts, offsets, sorted);
+    sort.sort(experts, offsets, tokenOf, rowOf);
   }
 
   @Override
@@ -192,116 +190,86 @@ final class CudaRoutingOps implements RoutingOps {
   }
 
   @Override
-  public void gather(Tensor x, Tensor sorted, Tensor offsets, int k, Tensor y) {
-    requireRows("gather", x, sorted, k, y);
-    if (sorted.size() == 0) {
+  public void gather(Tensor x, Tensor rowOf, Tensor y) {
+    requireMoves("gather", x, rowOf, y);
+    if (rowOf.size() == 0) {
       return;
     }
-    Launch launch = overRows(gather.of(x.dtype()), sorted.size());
+    Launch launch = overRows(gather.of(x.dtype()), rowOf.size());
     launch
         .arguments()
         .tensor(x)
-        .tensor(sorted)
-        .tensor(offsets)
-        .int32((int) offsets.size() - 1)
-        .int32(k)
+        .tensor(rowOf)
         .tensor(y)
+        .int64(rowOf.size())
+        .int32(rowOf.columns())
         .int32(x.columns());
     queue.run(launch);
   }
 
   @Override
-  public void gatherBackward(
-      Tensor dy, Tensor sorted, Tensor offsets, int k, boolean accumulate, Tensor dx) {
-    requireRows("gatherBackward", dx, sorted, k, dy);
+  public void gatherBackward(Tensor dy, Tensor rowOf, boolean accumulate, Tensor dx) {
+    requireMoves("gatherBackward", dx, rowOf, dy);
     if (dx.rows() == 0) {
       return;
     }
-    long rows = invert(sorted, offsets);
     Launch launch = overRows(gatherBackward.of(dx.dtype()), dx.rows());
     launch
         .arguments()
         .tensor(dy)
-        .address(rows)
+        .tensor(rowOf)
         .int32(accumulate ? 1 : 0)
         .tensor(dx)
         .int64(dx.rows())
-        .int32(k)
+        .int32(rowOf.columns())
         .int32(dx.columns());
     queue.run(launch);
   }
 
   @Override
-  public void scatter(
-      Tensor y, Tensor sorted, Tensor offsets, Tensor weights, boolean accumulate, Tensor out) {
-    int k = weights.columns();
-    Doors.requireVector("scatter: weights", weights, sorted.size(), DType.F32);
-    requireRows("scatter", out, sorted, k, y);
+  public void scatter(Tensor y, Tensor rowOf, Tensor weights, boolean accumulate, Tensor out) {
+    Doors.requireVector("scatter: weights", weights, rowOf.size(), DType.F32);
+    requireMoves("scatter", out, rowOf, y);
     if (out.rows() == 0) {
       return;
     }
-    long rows = invert(sorted, offsets);
     Launch launch = overRows(scatter.of(out.dtype()), out.rows());
     launch
         .arguments()
         .tensor(y)
-        .address(rows)
+        .tensor(rowOf)
         .tensor(weights)
         .int32(accumulate ? 1 : 0)
         .tensor(out)
         .int64(out.rows())
-        .int32(k)
+        .int32(rowOf.columns())
         .int32(out.columns());
     queue.run(launch);
   }
 
   @Override
   public void scatterBackward(
-      Tensor dout,
-      Tensor y,
-      Tensor sorted,
-      Tensor offsets,
-      Tensor weights,
-      Tensor dy,
-      Tensor dweights) {
-    int k = weights.columns();
-    Doors.requireVector("scatterBackward: weights", weights, sorted.size(), DType.F32);
-    Doors.requireVector("scatterBackward: dweights", dweights, sorted.size(), DType.F32);
-    requireRows("scatterBackward", dout, sorted, k, y);
+      Tensor dout, Tensor y, Tensor rowOf, Tensor weights, Tensor dy, Tensor dweights) {
+    Doors.requireVector("scatterBackward: weights", weights, rowOf.size(), DType.F32);
+    Doors.requireVector("scatterBackward: dweights", dweights, rowOf.size(), DType.F32);
+    requireMoves("scatterBackward", dout, rowOf, y);
     Doors.requireMatrix("scatterBackward: dy", dy, y.rows(), y.columns());
-    if (sorted.size() == 0) {
+    if (rowOf.size() == 0) {
       return;
     }
-    Launch launch = overRows(scatterBackward.of(dout.dtype()), sorted.size());
+    Launch launch = overRows(scatterBackward.of(dout.dtype()), rowOf.size());
     launch
         .arguments()
         .tensor(dout)
         .tensor(y)
-        .tensor(sorted)
-        .tensor(offsets)
-        .int32((int) offsets.size() - 1)
-        .int32(k)
+        .tensor(rowOf)
         .tensor(weights)
         .tensor(dy)
         .tensor(dweights)
-        .int64(sorted.size())
+        .int64(rowOf.size())
+        .int32(rowOf.columns())
         .int32(dout.columns());
     queue.run(launch);
-  }
-
-  /** Device address of I32 (P): the row of each assignment, -1 where it was dropped. */
-  private long invert(Tensor sorted, Tensor offsets) {
-    long address = inverse.bytes(sorted.bytes());
-    invert.grid(queue.blocks(sorted.size(), KernelQueue.THREADS)).block(KernelQueue.THREADS);
-    invert
-        .arguments()
-        .tensor(sorted)
-        .tensor(offsets)
-        .int32((int) offsets.size() - 1)
-        .address(address)
-        .int64(sorted.size());
-    queue.run(invert);
-    return address;
   }
 
   private Launch overRows(Launch launch, long rows) {
@@ -332,16 +300,16 @@ final class CudaRoutingOps implements RoutingOps {
     }
   }
 
-  private static void requireRows(String op, Tensor tokens, Tensor sorted, int k, Tensor rows) {
-    if (sorted.size() != (long) tokens.rows() * k) {
+  private static void requireMoves(String op, Tensor tokens, Tensor rowOf, Tensor rows) {
+    Doors.requireType(op + ": rowOf", rowOf, DType.I32);
+    if (rowOf.rows() != tokens.rows()) {
       throw new IllegalArgumentException(
-          "%s: sorted: expected %d assignments of %d tokens, got %s"
-              .formatted(op, (long) tokens.rows() * k, tokens.rows(), sorted));
+          "%s: rowOf: expected [%d, k], got %s".formatted(op, tokens.rows(), rowOf));
     }
-    if (rows.rows() < sorted.size() || rows.columns() != tokens.columns()) {
+    if (rows.rows() < rowOf.size() || rows.columns() != tokens.columns()) {
       throw new IllegalArgumentException(
           "%s: rows: expected at least [%d, %d], got %s"
-              .formatted(op, sorted.size(), tokens.columns(), rows));
+              .formatted(op, rowOf.size(), tokens.columns(), rows));
     }
     Doors.equalTypes(op + ": tokens and rows", tokens, rows);
   }

@@ -9,7 +9,8 @@ import java.nio.ByteOrder;
 /**
  * One product {@code C (+)= A·B (+ bias)} as kernels take it, A (m, k) and B (k, n) stored as the
  * form says, contiguous. Grouped products have ragged rows (NT, NN) or ragged depth (TN): rows
- * {@code [offsets[e], offsets[e+1])} are those of group e.
+ * {@code [offsets[e], offsets[e+1])} are those of group e. Gathered ones are grouped NT and TN
+ * whose x, A of NT and B of TN, is read by an index.
  *
  * <p>On its way out a product may join a residual, {@code C = A·B (+ bias) + residual}, or meet a
  * nonlinearity f: NT gives {@code h = A·B (+ bias)} and {@code C = f(h)}, NN reads h and gives
@@ -19,7 +20,7 @@ import java.nio.ByteOrder;
  * {@code gemm/gemm.cuh}.
  */
 final class GemmCall {
-  static final int STRUCT_BYTES = 120;
+  static final int STRUCT_BYTES = 128;
 
   /** Bytes that the fast kernels' loads and stores are aligned to. */
   private static final int ALIGNMENT_BYTES = 16;
@@ -59,11 +60,16 @@ final class GemmCall {
   private Tensor residual;
   private Activation activation;
   private Tensor preactivation;
+  private Tensor rows;
   private boolean accumulate;
   private int m;
   private int n;
   private int k;
   private int groups;
+  private long addressA;
+  private long addressB;
+  private int strideA;
+  private int strideB;
 
   /** A dense product; sizes are those of the tensors. */
   GemmCall dense(Form form, Tensor a, Tensor b, Tensor bias, boolean accumulate, Tensor c) {
@@ -73,6 +79,7 @@ final class GemmCall {
     m = form == Form.TN ? a.columns() : a.rows();
     k = form == Form.TN ? a.rows() : a.columns();
     n = form == Form.NT ? b.rows() : b.columns();
+    readTensors();
     return this;
   }
 
@@ -84,6 +91,20 @@ final class GemmCall {
     m = form == Form.TN ? a.columns() : a.rows();
     k = form == Form.TN ? a.rows() : a.columns();
     n = form == Form.NT ? b.dim(1) : b.columns();
+    readTensors();
+    return this;
+  }
+
+  /**
+   * Has this grouped NT or TN read x by an index.
+   *
+   * @param rows I32, the row of x for each row of the product
+   */
+  GemmCall gathering(Tensor rows) {
+    this.rows = rows;
+    if (form == Form.NT) {
+      m = (int) rows.size();
+    }
     return this;
   }
 
@@ -97,6 +118,24 @@ final class GemmCall {
     this.bias = bias;
     this.accumulate = accumulate;
     this.c = c;
+    this.rows = null;
+  }
+
+  private void readTensors() {
+    readA(DeviceStorage.address(a), form == Form.TN ? m : k);
+    readB(DeviceStorage.address(b), form == Form.NT ? k : n);
+  }
+
+  /** Has kernels read A at another address, in rows that are so many elements apart. */
+  void readA(long address, int stride) {
+    addressA = address;
+    strideA = stride;
+  }
+
+  /** As {@link #readA}, for B. */
+  void readB(long address, int stride) {
+    addressB = address;
+    strideB = stride;
   }
 
   /** Adds a tensor (m, n) of C's type, not C itself. */
@@ -147,12 +186,21 @@ final class GemmCall {
     return activation;
   }
 
+  /** Whether C is A·B alone, or that added to C. */
+  boolean isPlain() {
+    return bias == null && residual == null && activation == null;
+  }
+
   boolean accumulates() {
     return accumulate;
   }
 
   boolean isGrouped() {
     return offsets != null;
+  }
+
+  boolean isGathered() {
+    return rows != null;
   }
 
   /** Rows of C; with ragged rows the most that there can be. */
@@ -176,11 +224,11 @@ final class GemmCall {
 
   /** Elements from one stored row of A to the next. */
   int strideA() {
-    return form == Form.TN ? m : k;
+    return strideA;
   }
 
   int strideB() {
-    return form == Form.NT ? k : n;
+    return strideB;
   }
 
   /** From one group's weight to the next one's. */
@@ -201,13 +249,20 @@ final class GemmCall {
 
   /** Whether addresses and strides are what the tensor-core kernels ask for. */
   boolean isAligned() {
-    return strideA() % STRIDE_MULTIPLE == 0
-        && strideB() % STRIDE_MULTIPLE == 0
-        && isAligned(a)
-        && isAligned(b)
-        && isAligned(c)
-        && isAligned(residual)
-        && isAligned(preactivation);
+    return isAlignedA() && isAlignedB() && isAlignedC();
+  }
+
+  boolean isAlignedA() {
+    return strideA % STRIDE_MULTIPLE == 0 && addressA % ALIGNMENT_BYTES == 0;
+  }
+
+  boolean isAlignedB() {
+    return strideB % STRIDE_MULTIPLE == 0 && addressB % ALIGNMENT_BYTES == 0;
+  }
+
+  /** C and what is read in its shape; kernels find out by themselves how wide its rows may be. */
+  boolean isAlignedC() {
+    return isAligned(c) && isAligned(residual) && isAligned(preactivation);
   }
 
   private static boolean isAligned(Tensor tensor) {
@@ -237,8 +292,8 @@ final class GemmCall {
       long cAddress, long offsetsAddress, int groupCount, long strideOfGroupsC, boolean adds) {
     struct
         .clear()
-        .putLong(DeviceStorage.address(a))
-        .putLong(DeviceStorage.address(b))
+        .putLong(addressA)
+        .putLong(addressB)
         .putLong(cAddress)
         .putLong(addressOrNull(bias))
         .putLong(addressOrNull(residual))
@@ -246,15 +301,16 @@ final class GemmCall {
         .putLong(offsetsAddress)
         .putLong(groupStrideB())
         .putLong(strideOfGroupsC)
-        .putLong(strideA())
-        .putLong(strideB())
+        .putLong(strideA)
+        .putLong(strideB)
         .putLong(n)
         .putInt(m)
         .putInt(n)
         .putInt(k)
         .putInt(groupCount)
         .putInt(code(activation))
-        .putInt(adds ? 1 : 0);
+        .putInt(adds ? 1 : 0)
+        .putLong(addressOrNull(rows));
     return struct.flip();
   }
 
@@ -273,6 +329,7 @@ final class GemmCall {
 
   @Override
   public String toString() {
-    return "%s%s a %s, b %s, c %s".formatted(isGrouped() ? "grouped " : "", form.entry, a, b, c);
+    String kind = isGathered() ? "gathered " : isGrouped() ? "grouped " : "";
+    return "%s%s a %s, b %s, c %s".formatted(kind, form.entry, a, b, c);
   }
 }

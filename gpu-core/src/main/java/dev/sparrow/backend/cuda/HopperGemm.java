@@ -61,6 +61,7 @@ final class HopperGemm implements GemmEngine {
   public boolean fits(GemmCall call) {
     return call.isBf16()
         && call.isAligned()
+        && !call.isGathered() // the copy engine of 9.0 takes boxes of neighbouring rows
         && tiles(call) >= LEAST_FILLED * queue.device().multiprocessors();
   }
 

@@ -44,6 +44,7 @@ final class MmaGemm implements GemmEngine {
   private final KernelQueue queue;
   private final Map<Form, Map<Tile, Launch>> dense = new EnumMap<>(Form.class);
   private final Map<Form, Map<Tile, Launch>> grouped = new EnumMap<>(Form.class);
+  private final Map<Form, Map<Tile, Launch>> gathered = new EnumMap<>(Form.class);
 
   MmaGemm(KernelQueue queue) {
     this.queue = queue;
@@ -51,6 +52,8 @@ final class MmaGemm implements GemmEngine {
       dense.put(form, kernels("gemm_", form));
       grouped.put(form, kernels("grouped_gemm_", form));
     }
+    gathered.put(Form.NT, kernels("gathered_gemm_", Form.NT));
+    gathered.put(Form.TN, kernels("gathered_gemm_", Form.TN));
   }
 
   private Map<Tile, Launch> kernels(String stem, Form form) {
@@ -71,7 +74,7 @@ final class MmaGemm implements GemmEngine {
   public void run(GemmCall call) {
     int multiprocessors = queue.device().multiprocessors();
     Tile tile = Tile.LARGE.count(call) >= multiprocessors ? Tile.LARGE : Tile.SMALL;
-    Launch launch = (call.isGrouped() ? grouped : dense).get(call.form()).get(tile);
+    Launch launch = kernels(call).get(call.form()).get(tile);
     long most = (long) BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
     launch
         .grid((int) Math.min(most, tile.count(call)))
@@ -80,6 +83,10 @@ final class MmaGemm implements GemmEngine {
         .arguments()
         .struct(call.struct());
     queue.run(launch);
+  }
+
+  private Map<Form, Map<Tile, Launch>> kernels(GemmCall call) {
+    return call.isGathered() ? gathered : call.isGrouped() ? grouped : dense;
   }
 
   @Override

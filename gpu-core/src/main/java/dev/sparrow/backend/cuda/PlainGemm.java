@@ -9,27 +9,22 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Launches of {@code gemm/plain_gemm.cu}: products of any size and alignment on CUDA cores, for a
- * router's fp32 weights and for what the tensor-core kernels do not take.
+ * Launches of {@code gemm/plain_gemm.cu}: products of any size and alignment on CUDA cores, for
+ * what the tensor-core kernels do not take.
  */
 final class PlainGemm implements GemmEngine {
   private static final Logger LOG = LoggerFactory.getLogger(PlainGemm.class);
   private static final int THREADS = 128;
   private static final int BLOCKS_PER_MULTIPROCESSOR = 4;
 
-  /** Depth below which a part of a product is not worth a block of its own. */
-  private static final int LEAST_PART = 512;
-
   private final KernelQueue queue;
-  private final PartialSums sums;
-  private final Scratch parts;
+  private final DepthParts depthParts;
   private final Map<Kind, Launch> kernels = new HashMap<>();
   private boolean warned;
 
-  PlainGemm(KernelQueue queue, PartialSums sums) {
+  PlainGemm(KernelQueue queue, DepthParts depthParts) {
     this.queue = queue;
-    this.sums = sums;
-    this.parts = queue.scratch("parts of products");
+    this.depthParts = depthParts;
     for (boolean grouped : new boolean[] {false, true}) {
       add(new Kind(grouped, Form.NT, DType.BF16, DType.BF16, DType.BF16));
       add(new Kind(grouped, Form.NN, DType.BF16, DType.BF16, DType.BF16));
@@ -64,44 +59,20 @@ final class PlainGemm implements GemmEngine {
   @Override
   public void run(GemmCall call) {
     warnOnce(call);
-    int parts = parts(call);
-    if (parts > 1) {
-      runInParts(call, parts);
-      return;
-    }
-    Launch launch = kernels.get(Kind.of(call, call.isGrouped()));
-    launch.grid(grid(call, call.groups())).block(THREADS).arguments().struct(call.struct());
-    queue.run(launch);
-  }
-
-  /** A weight's gradient is small and its depth long: the parts are summed in order. */
-  private void runInParts(GemmCall call, int count) {
-    long size = call.c().size();
-    long address = parts.bytes(count * size * Float.BYTES);
-    Launch launch = kernels.get(Kind.of(call, true));
-    launch
-        .grid(grid(call, count))
-        .block(THREADS)
-        .arguments()
-        .struct(call.structInParts(address, count));
-    queue.run(launch);
-    sums.add(address, count, size, call.c());
-  }
-
-  private int parts(GemmCall call) {
-    if (call.form() != Form.TN || call.isGrouped() || !call.accumulates()) {
-      return 1;
-    }
-    long blocks = (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
-    long wanted = blocks / tiles(call);
-    return (int) Math.max(1, Math.min(wanted, call.k() / LEAST_PART));
+    int parts = depthParts.count(call, tiles(call), residentBlocks());
+    Launch launch = kernels.get(Kind.of(call, call.isGrouped() || parts > 1));
+    launch.grid(grid(call, parts > 1 ? parts : call.groups())).block(THREADS);
+    depthParts.run(launch, call, parts);
   }
 
   private int grid(GemmCall call, int groups) {
-    long most = (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
     long tiles =
         call.form() == Form.TN ? tiles(call) * groups : tiles(call) + groups * across(call);
-    return (int) Math.min(most, tiles);
+    return (int) Math.min(residentBlocks(), tiles);
+  }
+
+  private long residentBlocks() {
+    return (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
   }
 
   private static long tiles(GemmCall call) {

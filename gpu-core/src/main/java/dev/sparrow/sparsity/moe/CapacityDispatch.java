@@ -15,11 +15,11 @@ public final class CapacityDispatch implements Dispatch {
   private final int topK;
   private final double factor;
   private final int[] starts;
-  private final int[] load;
-  private Tensor kept; // I32 (T·k)
+  private Tensor kept; // I32 (T, k)
   private Tensor offsets; // I32 (E + 1)
   private Tensor chosen; // I32 (E)
-  private Tensor sorted; // I32 (P)
+  private Tensor tokenOf; // I32 (P)
+  private Tensor rowOf; // I32 (T, k)
   private int[] choices;
   private int[] rows;
 
@@ -32,41 +32,40 @@ public final class CapacityDispatch implements Dispatch {
     this.topK = topK;
     this.factor = factor;
     this.starts = new int[experts + 1];
-    this.load = new int[experts];
   }
 
   @Override
   public void reserve(Workspace workspace, int tokens) {
     int assignments = Math.multiplyExact(tokens, topK);
-    kept = workspace.keep(DType.I32, assignments);
+    kept = workspace.keep(DType.I32, tokens, topK);
     offsets = workspace.keep(DType.I32, starts.length);
-    chosen = workspace.keep(DType.I32, load.length);
-    sorted = workspace.keep(DType.I32, assignments);
+    chosen = workspace.keep(DType.I32, starts.length - 1);
+    tokenOf = workspace.keep(DType.I32, assignments);
+    rowOf = workspace.keep(DType.I32, tokens, topK);
     choices = new int[assignments];
     rows = new int[assignments];
   }
 
   /** Slots of one expert for the assignments of one pass. */
   int capacity(int assignments) {
-    return (int) Math.min(assignments, Math.ceil(factor * assignments / load.length));
+    return (int) Math.min(assignments, Math.ceil(factor * assignments / (starts.length - 1)));
   }
 
   @Override
   public Plan plan(Tensor experts) {
     int assignments = Math.toIntExact(experts.size());
-    Tensor order = sorted.first(assignments);
-    Tensor kept = this.kept.first(assignments).reshape(experts.rows(), topK);
-    sort(experts, order);
+    Tensor tokens = tokenOf.first(assignments);
+    Tensor places = rowOf.first(experts.rows());
+    sort(experts, tokens, places);
     backend.routing().load(offsets, chosen);
-    for (int e = 0; e < load.length; e++) {
-      load[e] = starts[e + 1] - starts[e];
-    }
-    int dropped = drop(experts, order, capacity(assignments), kept);
+    int dropped = drop(experts, places, capacity(assignments));
     if (dropped > 0) {
-      sort(kept, order);
+      Tensor kept = this.kept.first(experts.rows());
+      backend.upload(choices, 0, kept);
+      sort(kept, tokens, places);
     }
-    int rows = starts[load.length];
-    return new Plan(offsets, order, chosen, rows, dropped, () -> starts);
+    return new Plan(
+        offsets, tokens, places, chosen, starts[starts.length - 1], dropped, () -> starts);
   }
 
   @Override
@@ -74,23 +73,25 @@ public final class CapacityDispatch implements Dispatch {
     return false;
   }
 
-  private void sort(Tensor experts, Tensor order) {
-    backend.routing().sort(experts, offsets, order);
+  private void sort(Tensor experts, Tensor tokens, Tensor places) {
+    backend.routing().sort(experts, offsets, tokens, places);
     backend.downloadSync(offsets, starts, 0);
   }
 
-  /** The sort is stable, so the rows past an expert's capacity are its latest tokens. */
-  private int drop(Tensor experts, Tensor order, int capacity, Tensor kept) {
+  /**
+   * Marks what does not fit in {@link #choices}: the sort is stable, so the rows past an expert's
+   * capacity are its latest tokens.
+   */
+  private int drop(Tensor experts, Tensor places, int capacity) {
     backend.downloadSync(experts, choices, 0);
-    backend.downloadSync(order, rows, 0);
+    backend.downloadSync(places, rows, 0);
     int dropped = 0;
-    for (int e = 0; e < load.length; e++) {
-      for (int row = starts[e] + capacity; row < starts[e + 1]; row++) {
-        choices[rows[row]] = -1;
+    for (int a = 0; a < experts.size(); a++) {
+      if (rows[a] - starts[choices[a]] >= capacity) {
+        choices[a] = -1;
         dropped++;
       }
     }
-    backend.upload(choices, 0, kept);
     return dropped;
   }
 }

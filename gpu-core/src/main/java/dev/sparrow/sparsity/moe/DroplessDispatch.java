@@ -12,7 +12,8 @@ public final class DroplessDispatch implements Dispatch {
   private final int[] starts;
   private Tensor offsets; // I32 (E + 1)
   private Tensor load; // I32 (E)
-  private Tensor sorted; // I32 (P)
+  private Tensor tokenOf; // I32 (P)
+  private Tensor rowOf; // I32 (T, k)
 
   public DroplessDispatch(Backend backend, int experts, int topK) {
     this.backend = backend;
@@ -24,16 +25,18 @@ public final class DroplessDispatch implements Dispatch {
   public void reserve(Workspace workspace, int tokens) {
     offsets = workspace.keep(DType.I32, starts.length);
     load = workspace.keep(DType.I32, starts.length - 1);
-    sorted = workspace.keep(DType.I32, Math.multiplyExact(tokens, topK));
+    tokenOf = workspace.keep(DType.I32, Math.multiplyExact(tokens, topK));
+    rowOf = workspace.keep(DType.I32, tokens, topK);
   }
 
   @Override
   public Plan plan(Tensor experts) {
     int assignments = Math.toIntExact(experts.size());
-    Tensor rows = sorted.first(assignments);
-    backend.routing().sort(experts, offsets, rows);
+    Tensor tokens = tokenOf.first(assignments);
+    Tensor rows = rowOf.first(experts.rows());
+    backend.routing().sort(experts, offsets, tokens, rows);
     backend.routing().load(offsets, load);
-    return new Plan(offsets, rows, load, assignments, 0, this::downloadStarts);
+    return new Plan(offsets, tokens, rows, load, assignments, 0, this::downloadStarts);
   }
 
   private int[] downloadStarts() {

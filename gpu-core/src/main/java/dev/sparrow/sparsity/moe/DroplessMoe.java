@@ -22,7 +22,8 @@ import java.util.function.Consumer;
  * </pre>
  *
  * <p>Kept from forward to backward, besides what router and experts keep: the gathered rows (P,
- * width). The input itself stays the caller's.
+ * width), unless the experts read the tokens' rows where they lie. The input itself stays the
+ * caller's.
  */
 public final class DroplessMoe implements ResidualBranch {
   private final Backend backend;
@@ -36,11 +37,11 @@ public final class DroplessMoe implements ResidualBranch {
   private final int[] load;
   private Plan plan;
   private Tensor x; // (T, width), the caller's
-  private Tensor rows; // (P, width)
+  private Tensor rows; // (P, width); null where the experts gather
   private Tensor y; // (P, width), the experts'
-  private Tensor out; // (T, width), scratch
+  private Tensor out; // (T, width), scratch; null with a shared layer, whose output is added to
   private Tensor dy; // (P, width), scratch
-  private Tensor dx; // (T, width), scratch
+  private Tensor dx; // (T, width), scratch; null with a shared layer
 
   /**
    * @param shared a feed-forward that every token goes through, added to the output; null: none
@@ -83,33 +84,29 @@ public final class DroplessMoe implements ResidualBranch {
   @Override
   public void reserve(Workspace workspace, int tokens) {
     int assignments = Math.multiplyExact(tokens, topK);
-    if (shared != null) {
+    if (shared == null) {
+      out = workspace.scratch("moe.out", tokens, width);
+      dx = workspace.scratch("moe.dx", tokens, width);
+    } else {
       shared.reserve(workspace, tokens);
     }
     router.reserve(workspace, tokens);
     dispatch.reserve(workspace, tokens);
     experts.reserve(workspace, assignments);
-    rows = workspace.keep(assignments, width);
-    out = workspace.scratch("moe.out", tokens, width);
+    rows = experts.gathersRows() ? null : workspace.keep(assignments, width);
     dy = workspace.scratch("moe.dy", assignments, width);
-    dx = workspace.scratch("moe.dx", tokens, width);
   }
 
   @Override
   public Tensor forward(Tensor x, Pass pass) {
     this.x = x;
-    Tensor sharedOut = shared == null ? null : shared.forward(x, pass);
+    Tensor out = shared == null ? this.out.first(x.rows()) : shared.forward(x, pass);
     router.forward(x, pass);
-    plan = dispatch.plan(router.experts());
+    Plan sorted = dispatch.plan(router.experts());
+    plan = rows == null ? sorted : sorted.gathered();
     router.observe(plan.load(), pass);
-    Tensor gathered = rows.first(x.rows() * topK);
-    backend.routing().gather(x, plan.sorted(), plan.offsets(), topK, gathered);
-    y = experts.forward(gathered, plan);
-    Tensor out = this.out.first(x.rows());
-    backend.routing().scatter(y, plan.sorted(), plan.offsets(), router.weights(), false, out);
-    if (sharedOut != null) {
-      backend.elementwise().add(out, sharedOut, out);
-    }
+    y = experts.forward(rows == null ? x : gathered(x), plan);
+    backend.routing().scatter(y, plan.rowOf(), router.weights(), shared != null, out);
     return out;
   }
 
@@ -118,21 +115,23 @@ public final class DroplessMoe implements ResidualBranch {
     backend.elementwise().add(residual, forward(x, pass), result);
   }
 
+  private Tensor gathered(Tensor x) {
+    Tensor copy = rows.first(x.rows() * topK);
+    backend.routing().gather(x, plan.rowOf(), copy);
+    return copy;
+  }
+
   // dy_p = w_a·dout_t, dw_a = <y_p, dout_t>; dx_t = Σ_j dx_p + router's (+ shared's)
   @Override
   public Tensor backward(Tensor dout, Pass pass) {
     Tensor dy = this.dy.first(y.rows());
     backend
         .routing()
-        .scatterBackward(
-            dout, y, plan.sorted(), plan.offsets(), router.weights(), dy, router.dweights());
+        .scatterBackward(dout, y, plan.rowOf(), router.weights(), dy, router.dweights());
     Tensor drows = experts.backward(dy, plan);
-    Tensor dx = this.dx.first(dout.rows());
-    backend.routing().gatherBackward(drows, plan.sorted(), plan.offsets(), topK, false, dx);
+    Tensor dx = shared == null ? this.dx.first(dout.rows()) : shared.backward(dout, pass);
+    backend.routing().gatherBackward(drows, plan.rowOf(), shared != null, dx);
     router.backward(x, pass, plan.load(), dx);
-    if (shared != null) {
-      backend.elementwise().add(dx, shared.backward(dout, pass), dx);
-    }
     return dx;
   }
 

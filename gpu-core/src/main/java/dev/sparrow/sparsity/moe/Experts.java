@@ -15,10 +15,16 @@ public interface Experts {
   /** Takes memory for at most {@code rows} rows over all experts. */
   void reserve(Workspace workspace, int rows);
 
+  /** Whether {@link #forward} reads the tokens' rows where they lie, by {@link Plan#tokenOf}. */
+  default boolean gathersRows() {
+    return false;
+  }
+
   /**
    * {@code y[rows of e] = expert_e(x[rows of e])}.
    *
-   * @param x (P, width), left as it is until backward; rows past those of the plan are not read
+   * @param x (P, width), or (T, width) where the plan tells the token of each row; left as it is
+   *     until backward; rows past those of the plan are not read
    * @return (P, width), the experts' own buffer; rows past those of the plan are undefined
    */
   Tensor forward(Tensor x, Plan plan);

@@ -18,7 +18,7 @@ public final class GatedExperts implements Experts {
   private final GroupedLinearWeight gate;
   private final GroupedLinearWeight up;
   private final GroupedLinearWeight down;
-  private Tensor x; // (P, width), the caller's
+  private Tensor x; // (P, width) or (T, width), the caller's
   private Tensor g; // (P, hidden), then its gradient
   private Tensor u; // (P, hidden), then its gradient
   private Tensor a; // (P, hidden)
@@ -50,6 +50,11 @@ public final class GatedExperts implements Experts {
   }
 
   @Override
+  public boolean gathersRows() {
+    return gate.gathersRows() && up.gathersRows();
+  }
+
+  @Override
   public void parameters(Consumer<Parameter> sink) {
     gate.parameters(sink);
     up.parameters(sink);
@@ -72,12 +77,12 @@ public final class GatedExperts implements Experts {
   @Override
   public Tensor forward(Tensor x, Plan plan) {
     this.x = x;
-    int rows = x.rows();
+    int rows = plan.rowsFor(x);
     int used = plan.rows();
-    gate.forward(x, plan.offsets(), g.first(rows));
-    up.forward(x, plan.offsets(), u.first(rows));
+    gate.forward(x, plan.tokenOf(), plan.offsets(), g.first(rows));
+    up.forward(x, plan.tokenOf(), plan.offsets(), u.first(rows));
     backend.activation().gated(activation, g.first(used), u.first(used), a.first(used));
-    down.forward(a.first(rows), plan.offsets(), y.first(rows));
+    down.forward(a.first(rows), null, plan.offsets(), y.first(rows));
     return y.first(rows);
   }
 
@@ -85,10 +90,10 @@ public final class GatedExperts implements Experts {
   @Override
   public Tensor backward(Tensor dy, Plan plan) {
     int rows = dy.rows();
-    down.backward(a.first(rows), dy, plan.offsets(), false, da.first(rows));
+    down.backward(a.first(rows), null, dy, plan.offsets(), false, da.first(rows));
     activationBackward(plan.rows());
-    gate.backward(x, g.first(rows), plan.offsets(), false, dx.first(rows));
-    up.backward(x, u.first(rows), plan.offsets(), true, dx.first(rows));
+    gate.backward(x, plan.tokenOf(), g.first(rows), plan.offsets(), false, dx.first(rows));
+    up.backward(x, plan.tokenOf(), u.first(rows), plan.offsets(), true, dx.first(rows));
     return dx.first(rows);
   }
 

@@ -61,7 +61,7 @@ public final class PaddedExperts implements Experts {
     padding.pad(plan.startsSync(), starts);
     backend.upload(starts, 0, offsets);
     int used = starts[count()];
-    padded = new Plan(offsets, plan.sorted(), plan.load(), used, plan.dropped(), () -> starts);
+    padded = new Plan(offsets, null, plan.rowOf(), plan.load(), used, plan.dropped(), () -> starts);
     Tensor wide = this.x.first(padded.rows());
     spread(x, plan, wide);
     Tensor out = y.first(x.rows());

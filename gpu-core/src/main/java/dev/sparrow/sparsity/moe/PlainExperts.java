@@ -15,7 +15,7 @@ public final class PlainExperts implements Experts {
   private final Activation activation;
   private final GroupedLinearWeight up;
   private final GroupedLinearWeight down;
-  private Tensor x; // (P, width), the caller's
+  private Tensor x; // (P, width) or (T, width), the caller's
   private Tensor h; // (P, hidden)
   private Tensor a; // (P, hidden)
   private Tensor y; // (P, width)
@@ -38,6 +38,11 @@ public final class PlainExperts implements Experts {
   }
 
   @Override
+  public boolean gathersRows() {
+    return up.gathersRows();
+  }
+
+  @Override
   public void parameters(Consumer<Parameter> sink) {
     up.parameters(sink);
     down.parameters(sink);
@@ -57,9 +62,10 @@ public final class PlainExperts implements Experts {
   @Override
   public Tensor forward(Tensor x, Plan plan) {
     this.x = x;
-    int rows = x.rows();
-    up.activatedForward(activation, x, plan.offsets(), h.first(rows), a.first(rows));
-    down.forward(a.first(rows), plan.offsets(), y.first(rows));
+    int rows = plan.rowsFor(x);
+    Tensor hidden = h.first(rows);
+    up.activatedForward(activation, x, plan.tokenOf(), plan.offsets(), hidden, a.first(rows));
+    down.forward(a.first(rows), null, plan.offsets(), y.first(rows));
     return y.first(rows);
   }
 
@@ -69,7 +75,7 @@ public final class PlainExperts implements Experts {
     int rows = dy.rows();
     Tensor hidden = dh.first(rows);
     down.activatedBackward(activation, h.first(rows), a.first(rows), dy, plan.offsets(), hidden);
-    up.backward(x, hidden, plan.offsets(), false, dx.first(rows));
+    up.backward(x, plan.tokenOf(), hidden, plan.offsets(), false, dx.first(rows));
     return dx.first(rows);
   }
 

@@ -116,7 +116,7 @@ public final class Router {
       return x;
     }
     Tensor out = jittered.first(x.rows());
-    jitter(x, pass, out);
+    jitter(x, pass, false, out);
     return out;
   }
 
@@ -124,8 +124,10 @@ public final class Router {
     return pass.training() && jittered != null;
   }
 
-  private void jitter(Tensor x, Pass pass, Tensor out) {
-    backend.routing().jitter(x, spec.jitter(), pass.draws(jitterStream, spec.width()), out);
+  private void jitter(Tensor x, Pass pass, boolean accumulate, Tensor out) {
+    backend
+        .routing()
+        .jitter(x, spec.jitter(), pass.draws(jitterStream, spec.width()), accumulate, out);
   }
 
   /**
@@ -153,8 +155,7 @@ public final class Router {
     if (jitters(pass)) {
       Tensor dinput = jittered.first(tokens);
       backend.matmul().backwardInput(dlogits, weight.value(), false, dinput);
-      jitter(dinput, pass, dinput);
-      backend.elementwise().add(dx, dinput, dx);
+      jitter(dinput, pass, true, dx);
     } else {
       backend.matmul().backwardInput(dlogits, weight.value(), true, dx);
     }

@@ -224,23 +224,26 @@ class CpuVectorOpsTest {
     try (CpuPool pool = new CpuPool(2)) {
       CpuRoutingOps ops = new CpuRoutingOps(pool);
       int[] offsets = new int[4];
-      int[] order = new int[6];
-      Tensor sorted = HeapStorage.wrap(order, 6);
+      int[] tokens = new int[6];
+      int[] places = new int[6];
       Tensor starts = HeapStorage.wrap(offsets, 4);
-      ops.sort(HeapStorage.wrap(new int[] {2, 0, -1, 2, -1, -1}, 3, 2), starts, sorted);
+      Tensor tokenOf = HeapStorage.wrap(tokens, 6);
+      Tensor rowOf = HeapStorage.wrap(places, 3, 2);
+      ops.sort(HeapStorage.wrap(new int[] {2, 0, -1, 2, -1, -1}, 3, 2), starts, tokenOf, rowOf);
       assertArrayEquals(new int[] {0, 1, 1, 3}, offsets);
-      assertArrayEquals(new int[] {1, 0, 3, 2, 4, 5}, order);
+      assertArrayEquals(new int[] {0, 0, 1, 0, 0, 0}, tokens);
+      assertArrayEquals(new int[] {1, 0, -1, 2, -1, -1}, places);
       Tensor x = HeapStorage.wrap(new float[] {1, 2, 3, 4, 5, 6}, 3, 2);
       float[] rows = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
       Tensor y = HeapStorage.wrap(rows, 6, 2);
-      ops.gather(x, sorted, starts, 2, y);
+      ops.gather(x, rowOf, y);
       assertArrayEquals(new float[] {1, 2, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9}, rows);
       Tensor weights = HeapStorage.wrap(new float[] {2, 3, 4, 5, 6, 7}, 3, 2);
       float[] out = {8, 8, 8, 8, 8, 8};
-      ops.scatter(y, sorted, starts, weights, false, HeapStorage.wrap(out, 3, 2));
+      ops.scatter(y, rowOf, weights, false, HeapStorage.wrap(out, 3, 2));
       assertArrayEquals(new float[] {5, 10, 15, 20, 0, 0}, out);
       float[] dw = {1, 1, 1, 1, 1, 1};
-      ops.scatterBackward(x, y, sorted, starts, weights, y, HeapStorage.wrap(dw, 3, 2));
+      ops.scatterBackward(x, y, rowOf, weights, y, HeapStorage.wrap(dw, 3, 2));
       assertArrayEquals(new float[] {5, 5, 0, 25, 0, 0}, dw);
       assertEquals(3f, rows[0]);
     }

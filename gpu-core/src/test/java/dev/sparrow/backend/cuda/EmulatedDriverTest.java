@@ -75,7 +75,7 @@ class EmulatedDriverTest {
   void aBlockLargerThanTheKernelsLaunchBoundsIsRefused() {
     try (EmulatedDriverFixture gpu = new EmulatedDriverFixture("0")) {
       Launch product = gpu.kernels.kernel("gemm_nt_bf16_64x64x32").launch().grid(1).block(256);
-      product.arguments().struct(ByteBuffer.allocateDirect(120));
+      product.arguments().struct(ByteBuffer.allocateDirect(GemmCall.STRUCT_BYTES));
       refused(
           INVALID_VALUE,
           "256 threads in a block, the kernel allows 128",
@@ -88,7 +88,7 @@ class EmulatedDriverTest {
     try (EmulatedDriverFixture gpu = new EmulatedDriverFixture("0")) {
       Launch product = gpu.kernels.kernel("gemm_nt_bf16_128x128x32").launch();
       product.grid(1).block(256).shared(1 << 16);
-      product.arguments().struct(ByteBuffer.allocateDirect(120));
+      product.arguments().struct(ByteBuffer.allocateDirect(GemmCall.STRUCT_BYTES));
       refused(
           INVALID_VALUE,
           "65536 bytes of dynamic shared memory, cuFuncSetAttribute granted 49152",

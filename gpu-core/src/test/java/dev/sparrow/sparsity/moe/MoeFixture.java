@@ -4,6 +4,7 @@ import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.nn.DenseGroupedWeight;
+import dev.sparrow.nn.Layer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
@@ -54,11 +55,18 @@ final class MoeFixture implements AutoCloseable {
   }
 
   MoeFixture(Backend backend, Form form, MoeCase values, Dispatch dispatch) {
+    this(backend, form, values, dispatch, null);
+  }
+
+  /**
+   * @param shared a layer without parameters, or null
+   */
+  MoeFixture(Backend backend, Form form, MoeCase values, Dispatch dispatch, Layer shared) {
     this.backend = backend;
     this.form = form;
     this.values = values;
     this.router = new Router(backend, values.spec());
-    this.layer = new DroplessMoe(backend, router, dispatch, experts(), null);
+    this.layer = new DroplessMoe(backend, router, dispatch, experts(), shared);
     List<Parameter> declared = new ArrayList<>();
     layer.parameters(declared::add);
     declared.forEach(parameter -> parameters.put(role(parameter.name()), parameter));

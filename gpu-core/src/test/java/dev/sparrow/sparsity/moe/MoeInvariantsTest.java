@@ -3,19 +3,24 @@ package dev.sparrow.sparsity.moe;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.TensorAssert;
 import dev.sparrow.nn.DenseFeedForward;
 import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.Layer;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.moe.MoeFixture.Result;
+import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /** What a mixture of experts must satisfy whatever its weights. */
@@ -65,6 +70,74 @@ class MoeInvariantsTest {
             plain.ddown(),
             plain.figures());
     Results.check(expected, moved, TOLERANCE, TOLERANCE, "tokens permuted, seed 21");
+  }
+
+  @Test
+  void aSharedLayerAddsToOutputAndInputGradient() {
+    MoeCase values = MoeCase.random(MoeCase.spec(6, 4, 2), 7, 4, true, 26);
+    Result plain = run(values);
+    try (ReferenceBackend backend = new ReferenceBackend();
+        MoeFixture fixture =
+            new MoeFixture(
+                backend,
+                Form.GROUPED,
+                values,
+                new DroplessDispatch(backend, 4, 2),
+                new Doubling(backend))) {
+      Result expected =
+          new Result(
+              plusTwice(plain.out(), values.x()),
+              plusTwice(plain.dx(), values.dout()),
+              plain.drouter(),
+              plain.dgate(),
+              plain.dup(),
+              plain.ddown(),
+              plain.figures());
+      Results.check(expected, fixture.run(), TOLERANCE, TOLERANCE, "doubling shared, seed 26");
+    }
+  }
+
+  private static double[] plusTwice(double[] values, float[] added) {
+    double[] sums = values.clone();
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] += 2.0 * added[i];
+    }
+    return sums;
+  }
+
+  /** {@code y = 2·x}, which no mixture of experts gives. */
+  private static final class Doubling implements Layer {
+    private final Backend backend;
+    private Tensor y;
+    private Tensor dx;
+
+    Doubling(Backend backend) {
+      this.backend = backend;
+    }
+
+    @Override
+    public void parameters(Consumer<Parameter> sink) {}
+
+    @Override
+    public void reserve(Workspace workspace, int tokens) {
+      y = workspace.keep(tokens, 6);
+      dx = workspace.keep(tokens, 6);
+    }
+
+    @Override
+    public Tensor forward(Tensor x, Pass pass) {
+      backend.elementwise().scale(2, x, y);
+      return y;
+    }
+
+    @Override
+    public Tensor backward(Tensor dy, Pass pass) {
+      backend.elementwise().scale(2, dy, dx);
+      return dx;
+    }
+
+    @Override
+    public void describe(LayerSummary.Sink sink) {}
   }
 
   @Test

@@ -84,10 +84,10 @@ class RouterTest {
         ReferenceBackend reference = new ReferenceBackend()) {
       Tensor expected = reference.allocate(n);
       reference.elementwise().fill(expected, 1);
-      reference.routing().jitter(expected, 0.3, Draws.from(key, 5), expected);
+      reference.routing().jitter(expected, 0.3, Draws.from(key, 5), false, expected);
       Tensor actual = cpu.allocate(n);
       cpu.elementwise().fill(actual, 1);
-      cpu.routing().jitter(actual, 0.3, Draws.from(key, 5), actual);
+      cpu.routing().jitter(actual, 0.3, Draws.from(key, 5), false, actual);
       float[] host = new float[n];
       cpu.downloadSync(actual, host, 0);
       new TensorAssert("jitter", 0x1p-22, 0)
