@@ -72,6 +72,12 @@ public record BenchRow(
         suite, caseName, metric, median, unit, baseline, ratio, values.length, min, max, cpu());
   }
 
+  /** The same measured on another device than this machine's processor. */
+  public BenchRow on(String device) {
+    return new BenchRow(
+        suite, caseName, metric, value, unit, baseline, ratio, runs, min, max, device);
+  }
+
   /** The middle value, or the mean of the two middle ones. */
   public static double median(double[] values) {
     double[] sorted = values.clone();

@@ -1,6 +1,6 @@
 package dev.sparrow.bench;
 
-import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.Backend;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.data.Batch;
 import dev.sparrow.model.TransformerLm;
@@ -10,37 +10,41 @@ import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.optim.AdamW;
 import dev.sparrow.optim.Optimizer;
-import dev.sparrow.sparsity.DenseMethod;
 import java.util.Random;
 
-/** One model's whole step on random tokens: zero, forward, loss, backward, AdamW. */
+/**
+ * One model's whole step: zero, forward, loss, backward, AdamW; the loss is waited for, so that the
+ * device is idle between two steps.
+ */
 final class LmStep implements AutoCloseable {
   private static final double LEARNING_RATE = 1e-3;
 
-  private final CpuBackend backend;
   private final TransformerLm model;
   private final ParameterArena arena;
   private final Optimizer optimizer;
   private final Workspace workspace;
-  private final Batch batch;
+  private final Batch fixed;
   private final Pass pass;
   private long updates;
 
-  LmStep(LmCase lm, int threads) {
-    this.backend = new CpuBackend(threads);
-    this.model = new TransformerLm(backend, lm.shape(), lm.vocabulary(), new DenseMethod(backend));
+  /**
+   * @param backend stays open
+   */
+  LmStep(Backend backend, LmCase lm) {
+    this.model = lm.model(backend);
     this.arena = new ParameterArena(backend, model.parameters());
     this.optimizer = new AdamW(settings(), backend, arena);
     this.workspace = new Workspace(backend);
-    this.batch = new Batch(lm.batch(), lm.context());
-    this.pass = new Pass(true, 0, 0, lm.batch(), lm.context(), 1.0 / lm.tokens());
+    int context = lm.shape().context();
+    this.fixed = new Batch(lm.batch(), context);
+    this.pass = new Pass(true, 0, 0, lm.batch(), context, 1.0 / lm.tokens());
     arena.initialize(0);
     model.reserve(workspace, lm.batch());
     Random random = new Random(0);
-    for (int i = 0; i < batch.tokens().limit(); i++) {
-      batch.tokens().put(i, random.nextInt(lm.vocabulary()));
+    for (int i = 0; i < fixed.tokens().limit(); i++) {
+      fixed.tokens().put(i, random.nextInt(lm.vocabulary()));
     }
-    batch.filled(lm.batch(), 0);
+    fixed.filled(lm.batch(), 0);
   }
 
   /** torch.optim.AdamW's defaults. */
@@ -49,8 +53,17 @@ final class LmStep implements AutoCloseable {
         OptimizerSettings.Kind.ADAMW, LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, 0, false, 0);
   }
 
-  /** One step; the sum of its token losses. */
+  /** One step on random tokens, always the same; the sum of its token losses. */
   double run() {
+    return run(fixed);
+  }
+
+  /**
+   * One step; the sum of its token losses.
+   *
+   * @param batch of the case's size
+   */
+  double run(Batch batch) {
     arena.zeroGradients();
     model.forwardBackward(batch, pass, null);
     optimizer.step(++updates, LEARNING_RATE, 1);
@@ -70,6 +83,5 @@ final class LmStep implements AutoCloseable {
     workspace.close();
     optimizer.close();
     arena.close();
-    backend.close();
   }
 }

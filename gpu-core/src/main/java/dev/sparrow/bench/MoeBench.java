@@ -1,7 +1,5 @@
 package dev.sparrow.bench;
 
-import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.bench.MoeBenchCase.Load;
 import dev.sparrow.config.Moe.Dispatch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -9,14 +7,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Forward and backward pass of one mixture-of-experts feed-forward: 4096 tokens, width 256, 1024
- * columns inside, GELU, fp32. The cases of a group alternate pass by pass in one process, with
- * rounds of the matrix library's own rate between, so that all see the same machine.
+ * Forward and backward pass of one mixture-of-experts feed-forward. On CPUs: 4096 tokens, width
+ * 256, 1024 columns inside, GELU, fp32. On GPUs: 32768 tokens, width 4096, 1024 columns inside,
+ * gated SILU, 64 experts of which a token takes four, bf16. The cases of a group alternate pass by
+ * pass in one process, with rounds of large products between, so that all see the same machine.
  *
  * <ul>
  *   <li>{@code time} in ms; against the peer's where one is given
- *   <li>{@code rate} in GFLOP/s of the assignments' products (padding is not work), against the
- *       large-sgemm rate
+ *   <li>{@code rate}, FLOP/s of the assignments' products (padding is not work), against the rate
+ *       of large products
+ *   <li>{@code forward_rate} and {@code backward_rate}, on GPUs: the same of each half
  *   <li>{@code routing_share}: routing, sorting and permutation in the pass's time
  *   <li>{@code uniform_time}: time against that of the group's first case, which is uniform
  *   <li>{@code dropped}: assignments that the capacity factor 1.25 leaves out
@@ -24,27 +24,10 @@ import java.util.Map;
  */
 public final class MoeBench {
   private static final String SUITE = "moe";
-  private static final int WARM_UP = 30;
+  private static final int ROUNDS = 3;
   private static final long SEED = 1;
 
-  private static final List<List<MoeBenchCase>> GROUPS =
-      List.of(
-          List.of(
-              new MoeBenchCase("e8-top1", 8, 1, Load.UNIFORM, Dispatch.DROPLESS),
-              new MoeBenchCase("e8-top1-zipf", 8, 1, Load.ZIPF, Dispatch.DROPLESS),
-              new MoeBenchCase("e8-top1-one-expert", 8, 1, Load.ONE, Dispatch.DROPLESS),
-              new MoeBenchCase("e8-top1-zipf-capacity", 8, 1, Load.ZIPF, Dispatch.CAPACITY),
-              new MoeBenchCase("e8-top1-padded", 8, 1, Load.UNIFORM, Dispatch.PADDED),
-              new MoeBenchCase("e8-top1-zipf-padded", 8, 1, Load.ZIPF, Dispatch.PADDED)),
-          List.of(
-              new MoeBenchCase("e64-top1", 64, 1, Load.UNIFORM, Dispatch.DROPLESS),
-              new MoeBenchCase("e64-top1-zipf", 64, 1, Load.ZIPF, Dispatch.DROPLESS),
-              new MoeBenchCase("e64-top1-zipf-capacity", 64, 1, Load.ZIPF, Dispatch.CAPACITY)),
-          List.of(
-              new MoeBenchCase("e64-top2", 64, 2, Load.UNIFORM, Dispatch.DROPLESS),
-              new MoeBenchCase("e64-top2-zipf", 64, 2, Load.ZIPF, Dispatch.DROPLESS)));
-
-  private final CpuBackend backend;
+  private final BenchDevice device;
   private final int runs;
   private final Map<String, Double> peerMillis;
 
@@ -52,24 +35,19 @@ public final class MoeBench {
    * @param runs measured passes of each case
    * @param peerMillis another system's milliseconds by case name; may be empty
    */
-  public MoeBench(CpuBackend backend, int runs, Map<String, Double> peerMillis) {
+  public MoeBench(BenchDevice device, int runs, Map<String, Double> peerMillis) {
     if (runs < 1) {
       throw new IllegalArgumentException("bench moe: expected at least 1 run, got " + runs);
     }
-    this.backend = backend;
+    this.device = device;
     this.runs = runs;
     this.peerMillis = Map.copyOf(peerMillis);
   }
 
-  /** Names of all cases. */
-  public static List<String> cases() {
-    return GROUPS.stream().flatMap(List::stream).map(MoeBenchCase::name).toList();
-  }
-
-  /** All rows of all cases. */
+  /** All rows of all the device's cases. */
   public List<BenchRow> run() {
     List<BenchRow> rows = new ArrayList<>();
-    for (List<MoeBenchCase> group : GROUPS) {
+    for (List<MoeBenchCase> group : device.mixtures()) {
       rows.addAll(run(group));
     }
     return rows;
@@ -78,72 +56,67 @@ public final class MoeBench {
   private List<BenchRow> run(List<MoeBenchCase> group) {
     List<MoeBenchLayer> layers = new ArrayList<>();
     try {
-      for (MoeBenchCase sizes : group) {
-        layers.add(new MoeBenchLayer(backend, sizes, SEED));
+      for (MoeBenchCase moe : group) {
+        layers.add(new MoeBenchLayer(device, moe, SEED));
       }
-      for (int i = 0; i < WARM_UP; i++) {
+      for (int i = 0; i < group.get(0).sizes().warmUp(); i++) {
         layers.forEach(MoeBenchLayer::warmUp);
       }
-      double sgemm = measure(layers);
+      double products = measure(layers);
       List<BenchRow> rows = new ArrayList<>();
-      layers.forEach(layer -> rows.addAll(rows(layer, layers.get(0), sgemm)));
+      layers.forEach(layer -> rows.addAll(rows(layer, layers.get(0), products)));
       return rows;
     } finally {
       layers.forEach(MoeBenchLayer::close);
     }
   }
 
-  /** Returns the median of the sgemm rates measured between the passes, in GFLOP/s. */
+  /** Returns the median rate of the large products between the passes. */
   private double measure(List<MoeBenchLayer> layers) {
-    int rounds = 3;
-    double[] rates = new double[rounds + 1];
-    rates[rounds] = SgemmRate.measure(backend.pool());
-    for (int round = 0; round < rounds; round++) {
-      for (int i = runs * round / rounds; i < runs * (round + 1) / rounds; i++) {
+    double[] rates = new double[ROUNDS + 1];
+    rates[ROUNDS] = device.products().measure();
+    for (int round = 0; round < ROUNDS; round++) {
+      for (int i = runs * round / ROUNDS; i < runs * (round + 1) / ROUNDS; i++) {
         layers.forEach(MoeBenchLayer::measure);
       }
-      rates[round] = SgemmRate.measure(backend.pool());
+      rates[round] = device.products().measure();
     }
     return BenchRow.median(rates);
   }
 
-  private List<BenchRow> rows(MoeBenchLayer layer, MoeBenchLayer uniform, double sgemm) {
+  private List<BenchRow> rows(MoeBenchLayer layer, MoeBenchLayer uniform, double products) {
     List<BenchRow> rows = new ArrayList<>();
-    String name = layer.sizes().name();
+    String name = layer.moe().name();
     double[] millis = layer.millis();
-    double work = layer.gigaFlops();
-    double[] rates = Arrays.stream(millis).map(ms -> work / ms * 1e3).toArray();
-    rows.add(time(name, "time", "ms", millis, peerMillis.get(name)));
-    if (layer.sizes().dispatch() != Dispatch.CAPACITY) {
-      rows.add(BenchRow.ofRate(SUITE, name, "rate", "GFLOP/s", rates, sgemm));
+    double flops = layer.forwardFlops();
+    boolean drops = layer.moe().dispatch() == Dispatch.CAPACITY;
+    rows.add(cost(name, "time", "ms", millis, peerMillis.get(name)));
+    if (!drops) {
+      rows.add(rate(name, "rate", 3 * flops, millis, products));
     }
-    rows.add(time(name, "routing_share", "share", layer.routingShares(), null));
+    if (device.queues()) {
+      rows.add(rate(name, "forward_rate", flops, layer.forwardMillis(), products));
+      rows.add(rate(name, "backward_rate", 2 * flops, layer.backwardMillis(), products));
+    }
+    rows.add(cost(name, "routing_share", "share", layer.routingShares(), null));
     if (layer != uniform) {
-      double reference = BenchRow.median(uniform.millis());
-      rows.add(time(name, "uniform_time", "ms", millis, reference));
+      rows.add(cost(name, "uniform_time", "ms", millis, BenchRow.median(uniform.millis())));
     }
-    if (layer.sizes().dispatch() == Dispatch.CAPACITY) {
+    if (drops) {
       double[] dropped = {layer.figures().get("dropped_tokens")};
-      rows.add(time(name, "dropped", "assignments", dropped, null));
+      rows.add(cost(name, "dropped", "assignments", dropped, null));
     }
     return rows;
   }
 
-  /** A row of a figure of which less is better. */
-  private static BenchRow time(
-      String name, String metric, String unit, double[] values, Double baseline) {
-    double median = BenchRow.median(values);
-    return new BenchRow(
-        SUITE,
-        name,
-        metric,
-        median,
-        unit,
-        baseline,
-        baseline == null ? null : baseline / median,
-        values.length,
-        Arrays.stream(values).min().orElseThrow(),
-        Arrays.stream(values).max().orElseThrow(),
-        BenchRow.cpu());
+  private BenchRow rate(
+      String name, String metric, double flops, double[] millis, double products) {
+    FlopUnit unit = device.products().unit();
+    double[] rates = Arrays.stream(millis).map(ms -> unit.rate(flops, ms * 1e-3)).toArray();
+    return BenchRow.ofRate(SUITE, name, metric, unit.words(), rates, products).on(device.words());
+  }
+
+  private BenchRow cost(String name, String metric, String unit, double[] values, Double baseline) {
+    return BenchRow.ofCost(SUITE, name, metric, unit, values, baseline).on(device.words());
   }
 }

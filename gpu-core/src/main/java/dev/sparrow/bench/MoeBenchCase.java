@@ -1,7 +1,11 @@
 package dev.sparrow.bench;
 
+import dev.sparrow.backend.Activation;
 import dev.sparrow.config.Moe;
-import java.util.Random;
+import dev.sparrow.config.Moe.Dispatch;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
 
 /**
  * One mixture-of-experts feed-forward to measure.
@@ -9,13 +13,57 @@ import java.util.Random;
  * @param name the case within the suite
  * @param load how tokens choose
  */
-record MoeBenchCase(String name, int experts, int topK, Load load, Moe.Dispatch dispatch) {
-  static final int TOKENS = 4096;
-  static final int WIDTH = 256;
-  static final int HIDDEN = 1024;
+public record MoeBenchCase(
+    String name, Sizes sizes, int experts, int topK, Load load, Moe.Dispatch dispatch) {
+
+  /**
+   * Of a feed-forward without its experts.
+   *
+   * @param gated three matrices an expert rather than two
+   * @param warmUp passes before the first measured one; a CPU's compiler needs more of them
+   */
+  public record Sizes(
+      int tokens, int width, int hidden, Activation activation, boolean gated, int warmUp) {}
+
+  private static final Sizes SMALL = new Sizes(4096, 256, 1024, Activation.GELU, false, 30);
+
+  /** The layer that published figures of MegaBlocks, Megatron, ScatterMoE and SonicMoE are of. */
+  private static final Sizes LARGE = new Sizes(32768, 4096, 1024, Activation.SILU, true, 10);
+
+  static final List<List<MoeBenchCase>> FOR_CPUS =
+      List.of(
+          List.of(
+              small("e8-top1", 8, 1, Load.UNIFORM, Dispatch.DROPLESS),
+              small("e8-top1-zipf", 8, 1, Load.ZIPF, Dispatch.DROPLESS),
+              small("e8-top1-one-expert", 8, 1, Load.ONE, Dispatch.DROPLESS),
+              small("e8-top1-zipf-capacity", 8, 1, Load.ZIPF, Dispatch.CAPACITY),
+              small("e8-top1-padded", 8, 1, Load.UNIFORM, Dispatch.PADDED),
+              small("e8-top1-zipf-padded", 8, 1, Load.ZIPF, Dispatch.PADDED)),
+          List.of(
+              small("e64-top1", 64, 1, Load.UNIFORM, Dispatch.DROPLESS),
+              small("e64-top1-zipf", 64, 1, Load.ZIPF, Dispatch.DROPLESS),
+              small("e64-top1-zipf-capacity", 64, 1, Load.ZIPF, Dispatch.CAPACITY)),
+          List.of(
+              small("e64-top2", 64, 2, Load.UNIFORM, Dispatch.DROPLESS),
+              small("e64-top2-zipf", 64, 2, Load.ZIPF, Dispatch.DROPLESS)));
+
+  /** Some 30 GiB of GPU memory. */
+  static final List<List<MoeBenchCase>> FOR_GPUS =
+      List.of(
+          List.of(
+              large("t32768-e64-top4", Load.UNIFORM), large("t32768-e64-top4-zipf", Load.ZIPF)));
+
+  private static MoeBenchCase small(
+      String name, int experts, int topK, Load load, Dispatch dispatch) {
+    return new MoeBenchCase(name, SMALL, experts, topK, load, dispatch);
+  }
+
+  private static MoeBenchCase large(String name, Load load) {
+    return new MoeBenchCase(name, LARGE, 64, 4, load, Dispatch.DROPLESS);
+  }
 
   /** How the experts share the tokens. */
-  enum Load {
+  public enum Load {
     /** All experts are equally likely. */
     UNIFORM,
     /** Expert i has the probability 1/(i + 1), normalised. */
@@ -29,23 +77,24 @@ record MoeBenchCase(String name, int experts, int topK, Load load, Moe.Dispatch 
    * vectors reads. The rest is noise. So the router computes what it always computes.
    */
   float[] inputs(long seed) {
-    Random random = new Random(seed);
-    float[] x = new float[TOKENS * WIDTH];
-    for (int t = 0; t < TOKENS; t++) {
-      for (int i = experts; i < WIDTH; i++) {
-        x[t * WIDTH + i] = (float) random.nextGaussian();
+    RandomGenerator random = new SplittableRandom(seed);
+    int width = sizes.width();
+    float[] x = new float[Math.multiplyExact(sizes.tokens(), width)];
+    for (int t = 0; t < sizes.tokens(); t++) {
+      for (int i = experts; i < width; i++) {
+        x[t * width + i] = (float) random.nextGaussian();
       }
       boolean[] taken = new boolean[experts];
       for (int j = 0; j < topK; j++) {
         int expert = draw(random, taken);
         taken[expert] = true;
-        x[t * WIDTH + expert] = 2 + topK - j;
+        x[t * width + expert] = 2 + topK - j;
       }
     }
     return x;
   }
 
-  private int draw(Random random, boolean[] taken) {
+  private int draw(RandomGenerator random, boolean[] taken) {
     double all = 0;
     for (int e = 0; e < experts; e++) {
       all += taken[e] ? 0 : weight(e);
@@ -74,9 +123,9 @@ record MoeBenchCase(String name, int experts, int topK, Load load, Moe.Dispatch 
 
   /** Rows of unit vectors, (E, width). */
   float[] routerWeights() {
-    float[] weights = new float[experts * WIDTH];
+    float[] weights = new float[experts * sizes.width()];
     for (int e = 0; e < experts; e++) {
-      weights[e * WIDTH + e] = 1;
+      weights[e * sizes.width() + e] = 1;
     }
     return weights;
   }

@@ -1,6 +1,5 @@
 package dev.sparrow.bench;
 
-import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.Moe;
 import dev.sparrow.nn.DenseGroupedWeight;
@@ -14,6 +13,7 @@ import dev.sparrow.sparsity.moe.Dispatch;
 import dev.sparrow.sparsity.moe.DroplessDispatch;
 import dev.sparrow.sparsity.moe.DroplessMoe;
 import dev.sparrow.sparsity.moe.Experts;
+import dev.sparrow.sparsity.moe.GatedExperts;
 import dev.sparrow.sparsity.moe.PaddedExperts;
 import dev.sparrow.sparsity.moe.Padding;
 import dev.sparrow.sparsity.moe.PlainExperts;
@@ -28,9 +28,18 @@ import java.util.Map;
 /** A layer with its memory and inputs, and the times of its passes. */
 final class MoeBenchLayer implements AutoCloseable {
   private static final double CAPACITY_FACTOR = 1.25;
+  private static final double STANDARD_DEVIATION = 0.02;
 
-  private final MoeBenchCase sizes;
+  /** Of one measured pass. */
+  private record Times(double forwardMillis, double backwardMillis, double routingShare) {
+    double millis() {
+      return forwardMillis + backwardMillis;
+    }
+  }
+
+  private final MoeBenchCase moe;
   private final Backend backend;
+  private final boolean queues;
   private final TimedExperts experts;
   private final DroplessMoe layer;
   private final ParameterArena arena;
@@ -38,91 +47,127 @@ final class MoeBenchLayer implements AutoCloseable {
   private final Pass pass;
   private final Tensor x; // (T, width)
   private final Tensor dy; // (T, width)
-  private final List<Double> millis = new ArrayList<>();
-  private final List<Double> routingShares = new ArrayList<>();
+  private final List<Times> times = new ArrayList<>();
 
-  MoeBenchLayer(Backend backend, MoeBenchCase sizes, long seed) {
-    this.sizes = sizes;
-    this.backend = backend;
-    this.experts = new TimedExperts(experts(backend, sizes));
-    Router router = new Router(backend, spec(sizes));
-    this.layer = new DroplessMoe(backend, router, dispatch(backend, sizes), experts, null);
+  MoeBenchLayer(BenchDevice device, MoeBenchCase moe, long seed) {
+    this.moe = moe;
+    this.backend = device.backend();
+    this.queues = device.queues();
+    this.experts = new TimedExperts(experts(backend, moe), backend);
+    Router router = new Router(backend, spec(moe));
+    this.layer = new DroplessMoe(backend, router, dispatch(backend, moe), experts, null);
     List<Parameter> parameters = new ArrayList<>();
     layer.parameters(parameters::add);
     this.arena = new ParameterArena(backend, parameters);
-    arena.initialize(seed);
     this.workspace = new Workspace(backend);
-    layer.reserve(workspace, MoeBenchCase.TOKENS);
-    this.pass = new Pass(true, seed, 0, 1, MoeBenchCase.TOKENS, 1.0 / MoeBenchCase.TOKENS);
-    this.x = workspace.keep(MoeBenchCase.TOKENS, MoeBenchCase.WIDTH);
-    this.dy = workspace.keep(MoeBenchCase.TOKENS, MoeBenchCase.WIDTH);
-    backend.upload(sizes.inputs(seed), 0, x);
-    backend.elementwise().fill(dy, 1.0);
-    router.parameters(weight -> backend.upload(sizes.routerWeights(), 0, weight.value()));
+    int tokens = moe.sizes().tokens();
+    layer.reserve(workspace, tokens);
+    this.pass = new Pass(true, seed, 0, 1, tokens, 1.0 / tokens);
+    this.x = workspace.keep(tokens, moe.sizes().width());
+    this.dy = workspace.keep(tokens, moe.sizes().width());
+    NormalValues.upload(backend, STANDARD_DEVIATION, seed, arena.values());
+    arena.publish();
+    router.parameters(weight -> backend.upload(moe.routerWeights(), 0, weight.value()));
+    backend.upload(moe.inputs(seed), 0, x);
+    NormalValues.upload(backend, 1, seed, dy);
   }
 
-  private static RouterSpec spec(MoeBenchCase sizes) {
+  private static RouterSpec spec(MoeBenchCase moe) {
     return new RouterSpec(
-        "moe", MoeBenchCase.WIDTH, sizes.experts(), sizes.topK(), 0, 0, 1, 0.01, 0.001, 0, 1);
+        "moe", moe.sizes().width(), moe.experts(), moe.topK(), 0, 0, 1, 0.01, 0.001, 0, 1);
   }
 
-  private static Dispatch dispatch(Backend backend, MoeBenchCase sizes) {
-    return sizes.dispatch() == Moe.Dispatch.CAPACITY
-        ? new CapacityDispatch(backend, sizes.experts(), sizes.topK(), CAPACITY_FACTOR)
-        : new DroplessDispatch(backend, sizes.experts(), sizes.topK());
+  private static Dispatch dispatch(Backend backend, MoeBenchCase moe) {
+    return moe.dispatch() == Moe.Dispatch.CAPACITY
+        ? new CapacityDispatch(backend, moe.experts(), moe.topK(), CAPACITY_FACTOR)
+        : new DroplessDispatch(backend, moe.experts(), moe.topK());
   }
 
-  private static Experts experts(Backend backend, MoeBenchCase sizes) {
-    LinearSpec up = new LinearSpec("moe.up", MoeBenchCase.WIDTH, MoeBenchCase.HIDDEN, 0.02);
-    LinearSpec down = new LinearSpec("moe.down", MoeBenchCase.HIDDEN, MoeBenchCase.WIDTH, 0.02);
-    Experts plain =
-        new PlainExperts(
-            Activation.GELU,
-            new DenseGroupedWeight(backend, up, sizes.experts()),
-            new DenseGroupedWeight(backend, down, sizes.experts()));
-    return sizes.dispatch() == Moe.Dispatch.PADDED
-        ? new PaddedExperts(backend, plain, Padding.toMaximum(sizes.topK()), MoeBenchCase.WIDTH)
-        : plain;
+  private static Experts experts(Backend backend, MoeBenchCase moe) {
+    MoeBenchCase.Sizes sizes = moe.sizes();
+    DenseGroupedWeight up = weight(backend, moe, "up", sizes.width(), sizes.hidden());
+    DenseGroupedWeight down = weight(backend, moe, "down", sizes.hidden(), sizes.width());
+    Experts grouped =
+        sizes.gated()
+            ? new GatedExperts(
+                backend,
+                sizes.activation(),
+                weight(backend, moe, "gate", sizes.width(), sizes.hidden()),
+                up,
+                down)
+            : new PlainExperts(sizes.activation(), up, down);
+    return moe.dispatch() == Moe.Dispatch.PADDED
+        ? new PaddedExperts(backend, grouped, Padding.toMaximum(moe.topK()), sizes.width())
+        : grouped;
   }
 
-  MoeBenchCase sizes() {
-    return sizes;
+  private static DenseGroupedWeight weight(
+      Backend backend, MoeBenchCase moe, String role, int in, int out) {
+    LinearSpec spec = new LinearSpec("moe." + role, in, out, STANDARD_DEVIATION);
+    return new DenseGroupedWeight(backend, spec, moe.experts());
+  }
+
+  /** What is measured. */
+  MoeBenchCase moe() {
+    return moe;
   }
 
   /** One forward and backward pass, not counted. */
   void warmUp() {
     pass();
-    experts.takeNanos();
   }
 
-  /** One forward and backward pass. */
+  /**
+   * One forward and backward pass. Where ops only queue their work, the experts' share is that of a
+   * second one, since to time them is to wait for them.
+   */
   void measure() {
-    long start = System.nanoTime();
-    pass();
-    long nanos = System.nanoTime() - start;
-    millis.add(nanos * 1e-6);
-    routingShares.add(1 - (double) experts.takeNanos() / nanos);
+    Times timed = pass();
+    double routingShare = timed.routingShare();
+    if (queues) {
+      experts.waits(true);
+      routingShare = pass().routingShare();
+      experts.waits(false);
+    }
+    times.add(new Times(timed.forwardMillis(), timed.backwardMillis(), routingShare));
   }
 
-  private void pass() {
+  private Times pass() {
+    experts.takeNanos();
+    long start = System.nanoTime();
     layer.forward(x, pass);
+    backend.synchronize();
+    long between = System.nanoTime();
     layer.backward(dy, pass);
     backend.synchronize();
+    long end = System.nanoTime();
+    double inExperts = (double) experts.takeNanos() / (end - start);
+    return new Times((between - start) * 1e-6, (end - between) * 1e-6, 1 - inExperts);
   }
 
   /** Milliseconds of each measured pass. */
   double[] millis() {
-    return millis.stream().mapToDouble(Double::doubleValue).toArray();
+    return times.stream().mapToDouble(Times::millis).toArray();
+  }
+
+  /** Milliseconds of each measured forward pass. */
+  double[] forwardMillis() {
+    return times.stream().mapToDouble(Times::forwardMillis).toArray();
+  }
+
+  /** Milliseconds of each measured backward pass. */
+  double[] backwardMillis() {
+    return times.stream().mapToDouble(Times::backwardMillis).toArray();
   }
 
   /** Share of each measured pass that was not spent in the experts. */
   double[] routingShares() {
-    return routingShares.stream().mapToDouble(Double::doubleValue).toArray();
+    return times.stream().mapToDouble(Times::routingShare).toArray();
   }
 
-  /** Products of all assignments, forward and twice that backward, in 10^9. */
-  double gigaFlops() {
-    return 3 * experts.forwardFlopsPerRow() * MoeBenchCase.TOKENS * sizes.topK() * 1e-9;
+  /** Products of all assignments in a forward pass; a backward pass has twice as many. */
+  double forwardFlops() {
+    return experts.forwardFlopsPerRow() * moe.sizes().tokens() * moe.topK();
   }
 
   Map<String, Double> figures() {

@@ -6,16 +6,31 @@ import java.util.Arrays;
 
 /**
  * What the machine's matrix library gives in this process: every thread of a pool multiplies its
- * own large square matrices. Other products are measured as a share of it.
+ * own large square matrices. Takes well under a second on one core of 2020.
  */
-public final class SgemmRate {
+final class SgemmRate implements ProductRate {
   private static final int SIZE = 1024;
   private static final int RUNS = 7;
 
-  private SgemmRate() {}
+  private final CpuPool pool;
 
-  /** Median GFLOP/s of all threads together; takes well under a second on one core of 2020. */
-  public static double measure(CpuPool pool) {
+  SgemmRate(CpuPool pool) {
+    this.pool = pool;
+  }
+
+  @Override
+  public String name() {
+    return "sgemm";
+  }
+
+  @Override
+  public FlopUnit unit() {
+    return FlopUnit.GIGA;
+  }
+
+  /** Of all threads together. */
+  @Override
+  public double measure() {
     Blas blas = Blas.get();
     int threads = pool.threads();
     float[][] a = new float[threads][SIZE * SIZE];
@@ -31,11 +46,10 @@ public final class SgemmRate {
       pool.forEach(threads, i -> multiply(blas, a[i], b[i], c[i]));
       double seconds = (System.nanoTime() - start) * 1e-9;
       if (run >= 0) {
-        rates[run] = 2.0 * SIZE * SIZE * SIZE * threads / seconds * 1e-9;
+        rates[run] = unit().rate(2.0 * SIZE * SIZE * SIZE * threads, seconds);
       }
     }
-    Arrays.sort(rates);
-    return rates[RUNS / 2];
+    return BenchRow.median(rates);
   }
 
   private static void multiply(Blas blas, float[] a, float[] b, float[] c) {

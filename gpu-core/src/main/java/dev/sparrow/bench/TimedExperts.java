@@ -1,5 +1,6 @@
 package dev.sparrow.bench;
 
+import dev.sparrow.backend.Backend;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.moe.Experts;
@@ -7,13 +8,24 @@ import dev.sparrow.sparsity.moe.Plan;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
-/** Measures the time spent in the experts; the rest of a layer is routing and permutation. */
+/**
+ * Measures the time spent in the experts; the rest of a layer is routing and permutation. Where ops
+ * only queue their work it can be told to wait for the device on either side.
+ */
 final class TimedExperts implements Experts {
   private final Experts inner;
+  private final Backend backend;
+  private boolean waits;
   private long nanos;
 
-  TimedExperts(Experts inner) {
+  TimedExperts(Experts inner, Backend backend) {
     this.inner = inner;
+    this.backend = backend;
+  }
+
+  /** Whether to wait for the device before and after the experts, from now on. */
+  void waits(boolean waits) {
+    this.waits = waits;
   }
 
   /** Time since the last call, then counted anew. */
@@ -25,18 +37,25 @@ final class TimedExperts implements Experts {
 
   @Override
   public Tensor forward(Tensor x, Plan plan) {
-    long start = System.nanoTime();
+    long start = now();
     Tensor y = inner.forward(x, plan);
-    nanos += System.nanoTime() - start;
+    nanos += now() - start;
     return y;
   }
 
   @Override
   public Tensor backward(Tensor dy, Plan plan) {
-    long start = System.nanoTime();
+    long start = now();
     Tensor dx = inner.backward(dy, plan);
-    nanos += System.nanoTime() - start;
+    nanos += now() - start;
     return dx;
+  }
+
+  private long now() {
+    if (waits) {
+      backend.synchronize();
+    }
+    return System.nanoTime();
   }
 
   @Override

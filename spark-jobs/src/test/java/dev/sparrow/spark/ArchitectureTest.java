@@ -11,7 +11,6 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.CudaBackend;
-import dev.sparrow.spark.cli.BenchCommand;
 import dev.sparrow.spark.job.RankBackend;
 import java.util.stream.Stream;
 
@@ -67,14 +66,11 @@ class ArchitectureTest {
   static final ArchRule NOBODY_MEETS_DEVICES_OR_THE_NETWORK =
       noClasses().should().dependOnClassesThat().resideInAnyPackage("jcuda..", "io.netty..");
 
-  /** bench measures the CPU whatever a job would choose. */
   @ArchTest
-  static final ArchRule ONE_CLASS_OPENS_THE_BACKENDS_OF_JOBS =
+  static final ArchRule ONE_CLASS_OPENS_THE_BACKENDS =
       noClasses()
           .that()
           .areNotAssignableTo(RankBackend.class)
-          .and()
-          .areNotAssignableTo(BenchCommand.class)
           .should()
           .dependOnClassesThat()
           .areAssignableTo(CpuBackend.class)

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
@@ -22,6 +23,15 @@ class CommandLineTest {
         Sparrow.commandLine().parseArgs("bench", "lm", "moe", "shard", "allreduce", "--runs", "3");
     String suites = parsed.subcommand().matchedPositionalValue(0, null).toString();
     assertEquals("[LM, MOE, SHARD, ALLREDUCE]", suites);
+  }
+
+  @Test
+  void benchTakesTheBackendThatIsAskedFor() {
+    CommandRun.of(List.of("bench", "moe", "--backend", "cuda", "--gpu", "99"))
+        .failedWith("bench", "GPU address 99");
+    CommandRun.of(List.of("bench", "moe", "--backend", "cpu", "--gpu", "0"))
+        .failedWith("--gpu: expected with --backend cuda or auto");
+    CommandRun.of(List.of("bench", "moe", "--backend", "gpu")).failedWith("--backend", "gpu");
   }
 
   @Test

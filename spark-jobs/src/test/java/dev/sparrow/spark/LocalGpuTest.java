@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.sparrow.spark.job.TinyRun;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -104,30 +103,8 @@ class LocalGpuTest {
 
   private CommandRun sparrow(String master, List<String> flags, String... arguments)
       throws Exception {
-    List<String> line = new ArrayList<>();
-    line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    line.addAll(
-        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-            .filter(flag -> !flag.startsWith("-javaagent") && !flag.startsWith("-Xmx"))
-            .toList());
-    line.addAll(flags);
-    line.addAll(
-        List.of(
-            "-Xmx1g",
-            "-Dspark.master=" + master,
-            "-Dspark.driver.host=localhost",
-            "-cp",
-            EmulatedDriver.classPath(),
-            Sparrow.class.getName()));
-    line.addAll(List.of(arguments));
-    Path out = directory.resolve("out");
-    Path err = directory.resolve("err");
-    ProcessBuilder process =
-        new ProcessBuilder(line).redirectOutput(out.toFile()).redirectError(err.toFile());
-    process.environment().put("LD_LIBRARY_PATH", EmulatedDriver.libraryPath());
-    int code = process.start().waitFor();
-    List<String> causes =
-        Files.readAllLines(err).stream().filter(text -> text.startsWith("sparrow ")).toList();
-    return new CommandRun(code, Files.readString(out), causes);
+    List<String> all = new ArrayList<>(flags);
+    all.add("-Dspark.master=" + master);
+    return GpuJvm.run(directory, Sparrow.class, all, List.of(arguments));
   }
 }

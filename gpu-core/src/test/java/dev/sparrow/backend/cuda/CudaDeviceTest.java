@@ -29,7 +29,9 @@ class CudaDeviceTest {
           .append(": no NVIDIA driver here (libcuda.so.1 not found); install the driver, give the")
           .append(" container the GPU, or choose the CPU with train.backend = cpu\n");
     }
-    assertEquals(expected.toString(), GpuPresence.outputOfJvm(OpenWithoutDriver.class, Map.of()));
+    assertEquals(
+        expected.toString(),
+        GpuPresence.outputOfJvm(OpenWithoutDriver.class, Map.of("LD_LIBRARY_PATH", "")));
   }
 
   private static final String[] ASKED = {"0", UUID, "0"};

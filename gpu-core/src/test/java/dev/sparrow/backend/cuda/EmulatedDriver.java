@@ -1,9 +1,12 @@
 package dev.sparrow.backend.cuda;
 
 import com.sun.jna.NativeLibrary;
+import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The CUDA driver that kernels/emulate builds, so that the CUDA backend runs in tests on a machine
@@ -17,7 +20,7 @@ import java.nio.file.Path;
  * </pre>
  */
 public final class EmulatedDriver {
-  /** A path of the library in place of ../kernels/target/emulated/libcuda.so.1. */
+  /** A path of the library, before LD_LIBRARY_PATH and ../kernels/target/emulated. */
   private static final String PATH_PROPERTY = "sparrow.emulated.driver";
 
   private static final String LIBRARY = "libcuda.so.1";
@@ -106,10 +109,25 @@ public final class EmulatedDriver {
   }
 
   private static Path path() {
-    String module = System.getProperty("basedir", "");
-    Path built = Path.of(module, "..", "kernels", "target", "emulated", LIBRARY);
-    return Path.of(System.getProperty(PATH_PROPERTY, built.toString()))
+    String given = System.getProperty(PATH_PROPERTY);
+    return (given != null ? Path.of(given) : onLibraryPath().orElseGet(EmulatedDriver::built))
         .toAbsolutePath()
         .normalize();
+  }
+
+  /** Where this JVM finds it by name; its kernels' index tells it from NVIDIA's. */
+  private static Optional<Path> onLibraryPath() {
+    String folders = System.getenv().getOrDefault("LD_LIBRARY_PATH", "");
+    return Stream.of(folders.split(File.pathSeparator))
+        .map(Path::of)
+        .filter(folder -> Files.exists(folder.resolve("dev/sparrow/kernels/index.json")))
+        .map(folder -> folder.resolve(LIBRARY))
+        .filter(Files::exists)
+        .findFirst();
+  }
+
+  private static Path built() {
+    return Path.of(
+        System.getProperty("basedir", ""), "..", "kernels", "target", "emulated", LIBRARY);
   }
 }

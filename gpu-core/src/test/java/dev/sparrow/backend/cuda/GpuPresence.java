@@ -62,8 +62,10 @@ final class GpuPresence {
 
   /** The kernels' index and fatbins for what {@link #assumeRealOrEmulated} found. */
   static URLClassLoader kernels() {
-    Path built = Path.of(System.getProperty("basedir", ""), "..", "kernels", "target", "classes");
-    Path folder = real() ? built : EmulatedDriver.folder();
+    if (real()) {
+      return new URLClassLoader(new URL[0], GpuPresence.class.getClassLoader());
+    }
+    Path folder = EmulatedDriver.folder();
     try {
       return new URLClassLoader(new URL[] {folder.toUri().toURL()}, null);
     } catch (IOException e) {

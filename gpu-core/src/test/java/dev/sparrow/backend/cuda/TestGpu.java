@@ -9,12 +9,15 @@ import java.io.UncheckedIOException;
 import java.net.MalformedURLException;
 import java.net.URL;
 import java.net.URLClassLoader;
+import org.opentest4j.TestAbortedException;
 
 /**
  * The GPU that tests run on: a real one where there is one, else the emulated one, else the test is
  * skipped with the reason.
  */
 public final class TestGpu {
+  private static final int NO_GPU = 2;
+
   private TestGpu() {}
 
   /** Whether the GPU is emulated, which makes all of it about a thousand times slower. */
@@ -68,6 +71,23 @@ public final class TestGpu {
   /** The CUDA backend on a GPU that other ranks' reach by NCCL. */
   public static CudaBackend openJoined(int ordinal) {
     return open(ordinal, new CudaSettings(CublasUse.OFF, true, NcclUse.ON));
+  }
+
+  /**
+   * With what is found of NVIDIA's libraries, for a program: without a GPU, one line of cause and
+   * exit code 2.
+   *
+   * @param program leads the line
+   */
+  public static CudaBackend openOrExit(String program) {
+    try {
+      return open(0, CudaSettings.DEFAULT);
+    } catch (TestAbortedException | CudaUnavailableException none) {
+      String cause = none.getMessage().replaceFirst("^Assumption failed: ", "");
+      System.err.println(program + ": no GPU to run on: " + cause);
+      System.exit(NO_GPU);
+      throw none;
+    }
   }
 
   /** An index of the kernels that the emulated driver holds, in place of the jar of fatbins. */

@@ -2,16 +2,21 @@ package dev.sparrow.spark.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
-import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.CudaSettings;
 import dev.sparrow.bench.AllReduceBench;
+import dev.sparrow.bench.BenchDevice;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.LmBench;
 import dev.sparrow.bench.MoeBench;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.config.ConfigParser;
+import dev.sparrow.config.Train.BackendChoice;
 import dev.sparrow.spark.bench.SampleText;
 import dev.sparrow.spark.bench.ShardBench;
+import dev.sparrow.spark.bench.ShardFeed;
 import dev.sparrow.spark.data.SourceSpec;
+import dev.sparrow.spark.job.RankBackend;
 import dev.sparrow.spark.text.TokenizerSpec;
 import java.io.File;
 import java.io.IOException;
@@ -19,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
@@ -36,6 +42,10 @@ import picocli.CommandLine.Spec;
 public final class BenchCommand implements Callable<Integer> {
   private static final int SHARD_CONTEXT = 256;
   private static final long MADE_UP_DOCUMENTS = 27_000;
+
+  /** Some 5000 rows of GPT-2's context, more than its cases take. */
+  private static final long FED_DOCUMENTS = 6_000;
+
   private static final int MADE_UP_PARTITIONS = 8;
 
   /** What can be measured. */
@@ -67,8 +77,25 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "PATH",
-      description = "Text to shard, a file or folder; by default 64 MB that are made up.")
+      description =
+          "Text to shard, a file or folder; by default some that is made up, 64 MB for shard.")
   private String data;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "BACKEND",
+      defaultValue = "auto",
+      description = {
+        "What lm and moe run on: ${COMPLETION-CANDIDATES}. auto (the default) is the GPU that Spark",
+        "gave the driver, the CPU where it gave none. Each kind has cases of a size of its own."
+      })
+  private BackendChoice backend;
+
+  @Option(
+      names = "--gpu",
+      paramLabel = "ADDRESS",
+      description = "The GPU of --backend cuda, an ordinal or GPU-<uuid>; by default the first.")
+  private String gpu;
 
   @Option(
       names = "--runs",
@@ -81,7 +108,7 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--threads",
       paramLabel = "N",
       defaultValue = "0",
-      description = "Threads of a rank; 0: all cores.")
+      description = "Threads on the CPU; 0: all cores.")
   private int threads;
 
   @Override
@@ -100,14 +127,53 @@ public final class BenchCommand implements Callable<Integer> {
   }
 
   private List<BenchRow> measure(Suite suite) throws Exception {
-    int cores = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    PeerFigures figures = peer == null ? PeerFigures.NONE : PeerFigures.read(peer.toPath());
     return switch (suite) {
-      case LM -> new LmBench(cores, figures.tokensPerSecond()).run();
-      case MOE -> moe(cores, figures);
+      case LM -> lm();
+      case MOE -> moe();
       case SHARD -> shard();
       case ALLREDUCE -> allReduce();
     };
+  }
+
+  /** On a GPU also fed from shards: a CPU reads its batches in no time beside its steps. */
+  private List<BenchRow> lm() throws Exception {
+    try (Backend opened = open()) {
+      BenchDevice device = BenchDevice.of(opened);
+      LmBench bench = new LmBench(device, peers().tokensPerSecond());
+      return device.queues() ? fed(bench) : bench.run();
+    }
+  }
+
+  private List<BenchRow> fed(LmBench bench) throws IOException {
+    return withText(
+        FED_DOCUMENTS,
+        (spark, source, scratch) ->
+            bench.fedBy(new ShardFeed(spark, source, scratch, TokenizerSpec.gpt2())).run());
+  }
+
+  private List<BenchRow> moe() throws Exception {
+    try (Backend opened = open()) {
+      return new MoeBench(BenchDevice.of(opened), runs, peers().moeMillis()).run();
+    }
+  }
+
+  private Backend open() throws Exception {
+    if (backend == BackendChoice.CPU && gpu != null) {
+      throw new IllegalArgumentException(
+          "--gpu: expected with --backend cuda or auto, got it with cpu; leave one of them out");
+    }
+    Optional<String> address = Optional.ofNullable(gpu);
+    if (backend != BackendChoice.CPU && address.isEmpty()) {
+      address = DriverGpu.address("bench", ConfigParser.defaults());
+    }
+    boolean assigned = backend == BackendChoice.AUTO && address.isPresent();
+    int cores = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    BackendChoice choice = assigned ? BackendChoice.CUDA : backend;
+    return RankBackend.onDriver(choice, CudaSettings.DEFAULT, address, cores);
+  }
+
+  private PeerFigures peers() throws IOException {
+    return peer == null ? PeerFigures.NONE : PeerFigures.read(peer.toPath());
   }
 
   /** As ranks on one host do it, and over sockets, as ranks on two hosts would. */
@@ -120,26 +186,38 @@ public final class BenchCommand implements Callable<Integer> {
     return rows;
   }
 
-  private List<BenchRow> moe(int cores, PeerFigures figures) {
-    try (CpuBackend backend = new CpuBackend(cores)) {
-      return new MoeBench(backend, runs, figures.moeMillis()).run();
-    }
+  private List<BenchRow> shard() throws IOException {
+    return withText(
+        MADE_UP_DOCUMENTS,
+        (spark, source, scratch) ->
+            new ShardBench(spark, source, scratch, SHARD_CONTEXT, runs)
+                .run(TokenizerSpec.bytes(), TokenizerSpec.gpt2()));
   }
 
-  private List<BenchRow> shard() throws IOException {
-    Path scratch = Files.createTempDirectory("sparrow-bench-shard");
+  /** What is measured with text at hand. */
+  private interface OnText {
+    /**
+     * @param scratch a folder for outputs
+     */
+    List<BenchRow> run(SparkSession spark, SourceSpec source, String scratch);
+  }
+
+  /** On the user's text, else on so many documents of made-up one. */
+  private List<BenchRow> withText(long documents, OnText bench) throws IOException {
+    Path scratch = Files.createTempDirectory("sparrow-bench");
     try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
       SourceSpec source =
-          data != null ? SourceSpec.files("text", "value", data) : madeUp(spark, scratch + "/text");
-      return new ShardBench(spark, source, scratch + "/out", SHARD_CONTEXT, runs)
-          .run(TokenizerSpec.bytes(), TokenizerSpec.gpt2());
+          data != null
+              ? SourceSpec.files("text", "value", data)
+              : madeUp(spark, documents, scratch + "/text");
+      return bench.run(spark, source, scratch + "/out");
     } finally {
       FileUtils.deleteDirectory(scratch.toFile());
     }
   }
 
-  private static SourceSpec madeUp(SparkSession spark, String path) {
-    SampleText.of(spark, MADE_UP_DOCUMENTS, MADE_UP_PARTITIONS).write().parquet(path);
+  private static SourceSpec madeUp(SparkSession spark, long documents, String path) {
+    SampleText.of(spark, documents, MADE_UP_PARTITIONS).write().parquet(path);
     return SourceSpec.files("parquet", "text", path);
   }
 }

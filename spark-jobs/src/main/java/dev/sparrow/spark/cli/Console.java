@@ -1,6 +1,7 @@
 package dev.sparrow.spark.cli;
 
 import dev.sparrow.bench.BenchRow;
+import dev.sparrow.bench.BenchTable;
 import dev.sparrow.spark.job.EvaluateJob;
 import dev.sparrow.spark.job.Inspection;
 import dev.sparrow.spark.job.TrainJob;
@@ -138,26 +139,7 @@ final class Console implements TrainListener {
   }
 
   void benchmarks(List<BenchRow> rows) {
-    line(
-        "%-10s %-22s %-26s %14s %14s %7s  %s",
-        "suite", "case", "metric", "median", "baseline", "ratio", "min..max");
-    for (BenchRow row : rows) {
-      line(
-          "%-10s %-22s %-26s %14s %14s %7s  %s..%s %s, %d runs",
-          row.suite(),
-          row.caseName(),
-          row.metric(),
-          figure(row.value()),
-          row.baseline() == null ? "-" : figure(row.baseline()),
-          row.ratio() == null ? "-" : String.format(Locale.ROOT, "%.2f", row.ratio()),
-          figure(row.min()),
-          figure(row.max()),
-          row.unit(),
-          row.runs());
-    }
-  }
-
-  private static String figure(double value) {
-    return String.format(Locale.ROOT, Math.abs(value) >= 1000 ? "%,.0f" : "%.3f", value);
+    text(BenchTable.header());
+    BenchTable.lines(rows).forEach(this::text);
   }
 }

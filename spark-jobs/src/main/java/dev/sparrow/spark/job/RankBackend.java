@@ -96,17 +96,25 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
     return config.train().threads() > 0 ? config.train().threads() : context.cpus();
   }
 
+  /** The driver's, where no ranks are, on all its cores or a GPU, as the settings say. */
+  public static Backend onDriver(Train train, Optional<String> gpu) {
+    int cores = Runtime.getRuntime().availableProcessors();
+    return onDriver(train.backend(), train.cuda(), gpu, cores);
+  }
+
   /**
    * The driver's, where no ranks are: the CPU unless {@code cuda} was asked for.
    *
    * @param gpu address of the GPU that Spark gave the driver; empty: the first one
+   * @param threads on the CPU
    * @throws CudaUnavailableException with cause and cure where that GPU, or a library that the
    *     settings insist on, cannot be had
    */
-  public static Backend onDriver(Train train, Optional<String> gpu) {
-    return train.backend() == BackendChoice.CUDA
-        ? CudaBackend.open(gpu.orElse(FIRST_GPU), train.cuda())
-        : driversCpu();
+  public static Backend onDriver(
+      BackendChoice choice, CudaSettings cuda, Optional<String> gpu, int threads) {
+    return choice == BackendChoice.CUDA
+        ? CudaBackend.open(gpu.orElse(FIRST_GPU), cuda)
+        : new CpuBackend(threads);
   }
 
   /** All cores of the driver. */
