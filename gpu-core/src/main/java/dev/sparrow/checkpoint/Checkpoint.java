@@ -22,17 +22,12 @@ public record Checkpoint(FileStore files, String path, CheckpointState state) {
     return new String(bytes(files, path + "/" + CONFIG), StandardCharsets.UTF_8);
   }
 
-  /** Of parameters and buffers. */
-  public TensorShapes modelShapes() {
-    return TensorShapes.of(files, path + "/" + MODEL);
+  /** Parameters and buffers. */
+  public ModelFile model() {
+    return new ModelFile(files, path + "/" + MODEL);
   }
 
-  /** Parameters and buffers into the tensors of their names; all must fit and none be left over. */
-  public void loadModel(Backend backend, List<NamedTensor> destinations) {
-    TensorLoader.load(files, path + "/" + MODEL, backend, destinations);
-  }
-
-  /** The optimizer's state, likewise. */
+  /** The optimizer's state into the tensors of their names, which must fit. */
   public void loadOptimizer(Backend backend, List<NamedTensor> destinations) {
     TensorLoader.load(files, path + "/" + OPTIMIZER, backend, destinations);
   }

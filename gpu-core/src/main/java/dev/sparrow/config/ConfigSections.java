@@ -128,6 +128,7 @@ final class ConfigSections {
         s.atLeast("batch", 1),
         s.atLeast("micro-batch", 0),
         s.wholeNumber("seed", Long.MIN_VALUE, Long.MAX_VALUE),
+        s.string("from"),
         s.atLeast("log-every", 1),
         s.atLeast("validate-every", 0),
         s.atLeast("validation-sequences", 0),

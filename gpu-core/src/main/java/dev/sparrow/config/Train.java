@@ -8,6 +8,7 @@ public record Train(
     int batch,
     int microBatch,
     long seed,
+    String from,
     int logEvery,
     int validateEvery,
     int validationSequences,

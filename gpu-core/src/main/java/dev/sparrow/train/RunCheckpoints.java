@@ -4,6 +4,7 @@ import dev.sparrow.checkpoint.Checkpoint;
 import dev.sparrow.checkpoint.CheckpointException;
 import dev.sparrow.checkpoint.CheckpointState;
 import dev.sparrow.checkpoint.CheckpointWriter;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.checkpoint.TensorShapes;
 import dev.sparrow.config.RunConfig;
 import java.io.IOException;
@@ -15,7 +16,7 @@ import java.util.Optional;
  * read, so that only rank 0 needs to see the store.
  */
 final class RunCheckpoints implements AutoCloseable {
-  private static final byte[] NO_CHECKPOINT = {};
+  private static final byte[] NOTHING = {};
 
   private final TrainerParts parts;
   private final CheckpointWriter writer; // null: this rank writes none
@@ -32,23 +33,49 @@ final class RunCheckpoints implements AutoCloseable {
   /** Continues from the newest checkpoint, or sets the initial weights; gives updates done. */
   long restore() {
     Optional<Checkpoint> found = writer == null ? Optional.empty() : parts.checkpoints().latest();
-    byte[] json = broadcast(found.map(f -> f.state().toJson()).orElse(NO_CHECKPOINT));
+    byte[] json = broadcast(found.map(f -> f.state().toJson()).orElse(NOTHING));
     if (json.length == 0) {
-      parts.arena().initialize(parts.config().train().seed());
+      begin();
       return 0;
     }
     CheckpointState saved = parse(json);
     requireSameOrder(saved);
-    byte[] shapes = broadcast(found.map(f -> f.modelShapes().toJson()).orElse(NO_CHECKPOINT));
-    parts.method().fit(TensorShapes.fromJson(shapes).byName());
-    parts.replica().rebuild();
-    RunState state = new RunState(parts);
-    found.ifPresent(state::load);
-    state.broadcast(parts.collective());
-    parts.method().loaded();
+    RunState state = fitted(found.map(Checkpoint::model));
+    found.ifPresent(
+        checkpoint -> {
+          state.load(checkpoint.model());
+          state.loadOptimizer(checkpoint);
+        });
+    shared(state);
     parts.train().restore(saved.position());
     lastSaved = saved.step();
     return saved.step();
+  }
+
+  /** Initial weights: of the seed, or another run's. */
+  private void begin() {
+    parts.arena().initialize(parts.config().train().seed());
+    if (!parts.config().train().from().isEmpty()) {
+      RunState state = fitted(Optional.ofNullable(parts.from()));
+      if (parts.from() != null) {
+        state.load(parts.from());
+      }
+      shared(state);
+    }
+  }
+
+  /** The replica in the form of the model that rank 0 is about to read. */
+  private RunState fitted(Optional<ModelFile> model) {
+    byte[] shapes = broadcast(model.map(m -> m.shapes().toJson()).orElse(NOTHING));
+    parts.method().fit(TensorShapes.fromJson(shapes).byName());
+    parts.replica().rebuild();
+    return new RunState(parts);
+  }
+
+  /** Gives all ranks what rank 0 has read. */
+  private void shared(RunState state) {
+    state.broadcast(parts.collective());
+    parts.method().loaded();
   }
 
   private byte[] broadcast(byte[] ofRankZero) {

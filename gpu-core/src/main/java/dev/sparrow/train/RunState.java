@@ -5,6 +5,7 @@ import dev.sparrow.checkpoint.Checkpoint;
 import dev.sparrow.checkpoint.CheckpointContent;
 import dev.sparrow.checkpoint.CheckpointState;
 import dev.sparrow.checkpoint.HostTensor;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.checkpoint.NamedTensor;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.nn.Buffer;
@@ -33,9 +34,13 @@ final class RunState {
     this.optimizer = parts.optimizer().state();
   }
 
-  /** Sets every tensor from a checkpoint, which must fit. */
-  void load(Checkpoint checkpoint) {
-    checkpoint.loadModel(backend, ModelTensors.of(arena, buffers));
+  /** Sets weights and buffers from a file, which must fit. */
+  void load(ModelFile model) {
+    model.load(backend, ModelTensors.of(arena, buffers));
+  }
+
+  /** Sets the optimizer's state from a checkpoint, which must fit. */
+  void loadOptimizer(Checkpoint checkpoint) {
     List<NamedTensor> states = new ArrayList<>();
     for (Optimizer.State state : optimizer) {
       for (Parameter parameter : arena.parameters()) {

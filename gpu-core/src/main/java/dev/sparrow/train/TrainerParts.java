@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchSource;
@@ -26,6 +27,8 @@ import java.util.function.Supplier;
  *     with null; batches of at most the training micro-batch; null: nothing is validated
  * @param checkpoints read and written by rank 0 alone, so null elsewhere; null on rank 0: nothing
  *     is saved or resumed
+ * @param from where {@code train.from} is set, the model to start from, read by rank 0 alone; else
+ *     null
  * @param metrics called on rank 0 alone
  * @param stop asked on every rank once a step; true on one rank ends the run on all after that step
  *     with a checkpoint
@@ -38,6 +41,7 @@ public record TrainerParts(
     Supplier<BatchSource> validation,
     Collective collective,
     CheckpointStore checkpoints,
+    ModelFile from,
     MetricsSink metrics,
     RunConfig config,
     BooleanSupplier stop) {

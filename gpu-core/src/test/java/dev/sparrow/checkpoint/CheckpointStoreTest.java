@@ -109,7 +109,7 @@ class CheckpointStoreTest {
     assertEquals("train.steps = 1\n", read.config());
     try (Backend backend = new ReferenceBackend()) {
       Tensor w = backend.allocate(2);
-      read.loadModel(backend, List.of(new NamedTensor("w", w)));
+      read.model().load(backend, List.of(new NamedTensor("w", w)));
       float[] host = new float[2];
       backend.downloadSync(w, host, 0);
       assertArrayEquals(new float[] {7, 2}, host);
@@ -203,7 +203,8 @@ class CheckpointStoreTest {
               .contains("missing exp_avg.v [3]; exp_avg.w: expected [1, 2], got [2]; use"),
           error.getMessage());
       error =
-          assertThrows(CheckpointException.class, () -> checkpoint.loadModel(backend, List.of()));
+          assertThrows(
+              CheckpointException.class, () -> checkpoint.model().load(backend, List.of()));
       assertTrue(error.getMessage().contains("unexpected w [2]"), error.getMessage());
     }
   }

@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
+import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.MethodChoice;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.SmallModel.Kind;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -69,6 +72,26 @@ class ModelSummaryTest {
     double block = 8 * 24 + 8 * 8 + 2 * 8 * 32 + 2 * 8 * 3.5;
     assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlopsPerToken());
     assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
+  }
+
+  /** A quarter of the blocks' matrices is left; gradual pruning starts with all of them. */
+  @Test
+  void sparseWeightsAreMeasuredWithoutRunning() {
+    List<String> settings = List.of("model.layers=2", "model.heads=2", "model.width=16");
+    long dense = parameters(settings, "method.name=dense");
+    long matrices = 2 * (4 * 16 * 16 + 2 * 16 * 64);
+    assertEquals(
+        dense - matrices * 3 / 4,
+        parameters(
+            settings, "method.name=uniform", "uniform.schedule=static", "uniform.sparsity=0.75"));
+    assertEquals(dense, parameters(settings, "method.name=uniform", "uniform.schedule=gradual"));
+  }
+
+  private static long parameters(List<String> settings, String... more) {
+    List<String> all = new ArrayList<>(settings);
+    all.addAll(List.of(more));
+    RunConfig config = ConfigParser.parse("", "test", all);
+    return ModelSummary.of(config, 11, 2, ModelSummary.Device.CPU).parameters();
   }
 
   /** Eight experts of three matrices (12, 8) in all; a token meets half of them. */

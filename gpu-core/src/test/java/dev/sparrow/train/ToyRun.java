@@ -4,6 +4,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.checkpoint.LocalFileStore;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.DeviceCollective;
 import dev.sparrow.collective.LocalCollective;
@@ -215,6 +216,9 @@ final class ToyRun {
                 ? null
                 : new CheckpointStore(
                     new LocalFileStore(), checkpoints.toString(), config.checkpoint().keep()),
+            config.train().from().isEmpty() || collective.rank() > 0
+                ? null
+                : new ModelFile(new LocalFileStore(), config.train().from()),
             metrics,
             config,
             () -> hook.at(++step[0], replica.arena(), backend));

@@ -110,6 +110,29 @@ class UniformTrainTest {
     }
   }
 
+  /**
+   * One-shot: a dense run's weights, pruned after the first step, tuned in the steps that follow.
+   */
+  @Test
+  void aTrainedModelIsPrunedAtOnceAndTuned(@TempDir Path directory) throws Exception {
+    ToyRun.Result dense =
+        new ToyRun("method.name=dense", "train.steps=60").checkpoints(directory).alone();
+    String[] settings = {
+      "uniform.begin-step=1",
+      "uniform.end-step=1",
+      "uniform.sparsity=0.5",
+      "train.from=" + directory.resolve("step-00000060/model.safetensors")
+    };
+    ToyRun.Result tuned = Form.GRADUAL.run(settings).alone();
+    assertTrue(tuned.losses().get(0) < dense.losses().get(0) - 0.5, tuned.losses().toString());
+    assertEquals(0.5, tuned.rows().get(11).figures().get("sparsity"), 0.02);
+    double validation = tuned.summary().validationLoss();
+    assertEquals(dense.summary().validationLoss(), validation, 0.3);
+    List<ToyRun.Result> two = Form.GRADUAL.run(settings).ranks(2);
+    assertArrayEquals(two.get(0).weights(), two.get(1).weights());
+    assertEquals(tuned.losses().get(0), two.get(0).losses().get(0), 1e-4);
+  }
+
   @Test
   void fewerParametersAreHeldAndSummed() {
     ToyRun.Result dense = new ToyRun("method.name=dense", "train.steps=2").alone();

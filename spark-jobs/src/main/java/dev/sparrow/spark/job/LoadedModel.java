@@ -1,8 +1,7 @@
 package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
-import dev.sparrow.checkpoint.TensorLoader;
-import dev.sparrow.checkpoint.TensorShapes;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
@@ -38,22 +37,23 @@ final class LoadedModel implements AutoCloseable {
     Method method = Models.method(backend, config);
     TransformerLm model =
         Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
-    String file = directory + "/model.safetensors";
-    HadoopFileStore files = store(hadoop, file);
-    method.fit(TensorShapes.of(files, file).byName());
+    ModelFile file = file(hadoop, directory);
+    method.fit(file.shapes().byName());
     model.parametersChanged();
     ParameterArena arena = new ParameterArena(backend, model.parameters());
     Workspace workspace = new Workspace(backend);
     model.reserve(workspace, sequences);
-    TensorLoader.load(files, file, backend, ModelTensors.of(arena, model.buffers()));
+    file.load(backend, ModelTensors.of(arena, model.buffers()));
     arena.publish();
     method.loaded();
     return new LoadedModel(model, arena, workspace);
   }
 
-  private static HadoopFileStore store(Configuration hadoop, String file) {
+  /** What a model directory holds. */
+  static ModelFile file(Configuration hadoop, String directory) {
+    String file = directory + "/model.safetensors";
     try {
-      return new HadoopFileStore(hadoop, file);
+      return new ModelFile(new HadoopFileStore(hadoop, file), file);
     } catch (IOException e) {
       throw new JobException(file + ": cannot read: " + e.getMessage(), e);
     }

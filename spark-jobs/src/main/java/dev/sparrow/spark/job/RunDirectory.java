@@ -72,6 +72,10 @@ public final class RunDirectory {
     return path + "/model";
   }
 
+  boolean hasModel() {
+    return exists("model/model.safetensors");
+  }
+
   /** Throws where an earlier run left anything here. */
   public void requireNoRun() {
     if (exists("config.conf")) {

@@ -66,6 +66,7 @@ public final class TrainJob {
     if (!mode.overwrite() && !mode.resume()) {
       run.requireNoRun();
     }
+    requireFrom();
     int ranks = ClusterChecks.ranks(context, config.cluster().ranks());
     requireEvenShares(ranks);
     ShardJob.Shards shards = new ShardJob(spark, config).run(mode.overwrite());
@@ -79,6 +80,16 @@ public final class TrainJob {
     try (TrainFollower follower = new TrainFollower(run, listener)) {
       Map<String, Object> summary = train(run, shards, ranks, follower);
       return publish(run, shards, summary, follower.rows());
+    }
+  }
+
+  private void requireFrom() {
+    String from = config.train().from();
+    if (!from.isEmpty() && !new RunDirectory(hadoop, from).hasModel()) {
+      throw new JobException(
+          "train.from: expected the directory of a finished run, got "
+              + from
+              + " without model/model.safetensors; name the output.path of a train");
     }
   }
 

@@ -2,6 +2,7 @@ package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.checkpoint.CheckpointStore;
+import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.CollectiveException;
 import dev.sparrow.collective.DeviceCollective;
@@ -154,11 +155,19 @@ final class TrainTask implements RankTask {
               validates ? () -> readers.validation(plan) : null,
               DeviceCollective.of(collective, backend),
               checkpoints(config, collective.rank()),
+              from(config, collective.rank()),
               sink(context),
               config,
               () -> false);
       return new Trainer(parts).run();
     }
+  }
+
+  private ModelFile from(RunConfig config, int rank) {
+    String run = config.train().from();
+    return rank > 0 || run.isEmpty()
+        ? null
+        : LoadedModel.file(hadoop.value(), new RunDirectory(hadoop.value(), run).model());
   }
 
   private CheckpointStore checkpoints(RunConfig config, int rank) throws IOException {

@@ -74,6 +74,44 @@ class TrainJobTest {
     assertTrue(evaluated.tokens() > 0);
   }
 
+  /** Pruned and regrown on two ranks; the model's file says which weights there are. */
+  @Test
+  void aSparseModelIsTrainedLoadedAndEvaluated(@TempDir Path directory) {
+    Path output = directory.resolve("run");
+    RunConfig config =
+        TinyRun.config(
+            corpus,
+            output,
+            "method.name=uniform",
+            "uniform.schedule=gradual",
+            "uniform.sparsity=0.75",
+            "uniform.update-every=5");
+    TrainJob.Trained trained = new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW);
+    assertEquals("uniform", trained.summary().get("method"));
+    double expected = ((Number) trained.summary().get("validation_loss")).doubleValue();
+    EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, config, output.toString()).run();
+    assertEquals(expected, evaluated.loss(), 1e-9 * expected);
+    String[] tuning = {
+      "method.name=uniform",
+      "uniform.schedule=static",
+      "uniform.sparsity=0.75",
+      "train.from=" + output,
+      "train.steps=5",
+      "optimizer.learning-rate=1e-5"
+    };
+    RunConfig more = TinyRun.config(corpus, directory.resolve("more"), tuning);
+    TrainJob.Trained tuned = new TrainJob(spark, more, new Followed()).run(TrainJob.Mode.NEW);
+    double after = ((Number) tuned.summary().get("validation_loss")).doubleValue();
+    assertEquals(expected, after, 0.05, "trained on from where the first run ended");
+    RunConfig nowhere =
+        TinyRun.config(corpus, directory.resolve("none"), "train.from=" + directory + "/absent");
+    JobException e =
+        assertThrows(
+            JobException.class,
+            () -> new TrainJob(spark, nowhere, new Followed()).run(TrainJob.Mode.NEW));
+    assertTrue(e.getMessage().startsWith("train.from: expected"), e::getMessage);
+  }
+
   @Test
   void theSameSettingsGiveTheSameBitsAndAResumedRunDoesToo(@TempDir Path directory)
       throws IOException {
