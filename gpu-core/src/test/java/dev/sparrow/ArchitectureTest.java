@@ -37,7 +37,16 @@ class ArchitectureTest {
           .resideOutsideOfPackage("dev.sparrow.backend.cuda..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("jcuda..", "com.sun.jna..");
+          .resideInAPackage("jcuda..");
+
+  @ArchTest
+  static final ArchRule NATIVE_LIBRARIES_ARE_BOUND_BY_THE_CUDA_BACKEND_AND_BENCHMARKS =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages("dev.sparrow.backend.cuda..", "dev.sparrow.bench..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.sun.jna..");
 
   @ArchTest
   static final ArchRule ONLY_COLLECTIVES_MEET_THE_NETWORK =

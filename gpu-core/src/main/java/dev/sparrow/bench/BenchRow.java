@@ -57,6 +57,17 @@ public record BenchRow(
     return of(suite, caseName, metric, unit, values, baseline, ratio);
   }
 
+  /** A row of the geometric mean of ratios over a baseline, of which more is better. */
+  public static BenchRow ofGeometricMean(
+      String suite, String caseName, String metric, double[] ratios) {
+    double logs = Arrays.stream(ratios).map(Math::log).average().orElseThrow();
+    double min = Arrays.stream(ratios).min().orElseThrow();
+    double max = Arrays.stream(ratios).max().orElseThrow();
+    double mean = Math.max(min, Math.min(max, Math.exp(logs))); // rounding aside, it lies between
+    return new BenchRow(
+        suite, caseName, metric, mean, "x", 1.0, mean, ratios.length, min, max, cpu());
+  }
+
   private static BenchRow of(
       String suite,
       String caseName,

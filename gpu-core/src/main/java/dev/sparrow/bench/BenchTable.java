@@ -5,7 +5,7 @@ import java.util.Locale;
 
 /** Rows as people read them, a line each. */
 public final class BenchTable {
-  private static final String LINE = "%-10s %-22s %-26s %14s %14s %7s  %s";
+  private static final String LINE = "%-10s %-24s %-26s %14s %14s %7s  %s";
 
   private BenchTable() {}
 

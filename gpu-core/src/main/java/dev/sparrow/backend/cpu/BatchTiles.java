@@ -4,148 +4,146 @@ package dev.sparrow.backend.cpu;
  * A matrix (rows, columns) of activations turned so that vectors run along its rows: tiles of
  * {@link #WIDTH} rows, each stored (columns, width), the last as many vectors wide as it needs, its
  * missing rows zero. A weight's non-zero then meets a whole vector of rows with one load.
- *
- * <p>Vectors start at a cache line where the collector lets them: the array is large enough for G1
- * to place it at the start of a region, where it stays, and the tiles begin past the array's
- * header. Loads that straddle two lines took 1.5 times as long (AVX-512, rows of the plain format).
  */
 final class BatchTiles {
   /** Rows of a tile: four vectors. */
   static final int WIDTH = 4 * Lanes.COUNT;
 
-  /** Elements from the array's first to the next cache line, past its header of 16 bytes. */
-  private static final int START = 12;
+  /** Where a task's results begin in its {@link TaskScratch}, past what turning them needs. */
+  static final int RESULTS = AlignedFloats.START + SquareTranspose.SCRATCH;
 
-  /** 16 MiB: half of G1's largest region, from where an object has regions of its own. */
-  private static final int LEAST_FLOATS = 1 << 22;
+  private static final int SIDE = SquareTranspose.SIDE;
 
-  /** Columns that a task turns. */
+  /** Columns that a task turns, a multiple of every vector's length. */
   private static final int COLUMN_BLOCK = 256;
 
   private final CpuPool pool;
+  private final TaskScratch scratch;
   private float[] values = {};
   private int rows;
   private int columns;
 
-  BatchTiles(CpuPool pool) {
+  BatchTiles(CpuPool pool, TaskScratch scratch) {
     this.pool = pool;
+    this.scratch = scratch;
   }
 
-  /** An array of which {@link #START} and what follows is aligned as told above. */
-  static float[] atLeast(float[] held, long floats) {
-    if (held.length >= START + floats) {
-      return held;
-    }
-    return new float[Math.toIntExact(Math.max(LEAST_FLOATS, START + floats))];
-  }
-
-  /** First element of an array of {@link #atLeast} to use. */
-  static int start() {
-    return START;
+  /** A task's memory for the results of {@code columns} columns of a tile. */
+  static float[] results(TaskScratch scratch, int columns) {
+    return scratch.atLeast(SquareTranspose.SCRATCH + columns * WIDTH);
   }
 
   /** Turns a row-major matrix. */
   void pack(float[] x, int x0, int matrixRows, int matrixColumns) {
     rows = matrixRows;
     columns = matrixColumns;
-    values = atLeast(values, (long) paddedRows() * columns);
+    values = AlignedFloats.atLeast(values, (long) paddedRows() * columns);
     int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
     pool.forEach(
         count() * blocks,
         task -> {
-          int tile = task / blocks;
           int from = task % blocks * COLUMN_BLOCK;
-          packTile(x, x0, tile, from, Math.min(columns, from + COLUMN_BLOCK));
+          packTile(x, x0, task / blocks, from, Math.min(columns, from + COLUMN_BLOCK));
         });
   }
 
   private void packTile(float[] x, int x0, int tile, int from, int to) {
     int width = width(tile);
-    int first = tile * WIDTH;
-    int height = Math.min(WIDTH, rows - first);
-    int row = 0;
-    for (; row + 8 <= height; row += 8) {
-      packEight(x, x0 + (first + row) * columns, columns, values, at(tile) + row, width, from, to);
-    }
-    for (; row < width; row++) {
-      boolean missing = row >= height;
-      int source = missing ? 0 : x0 + (first + row) * columns;
-      for (int c = from, target = at(tile) + from * width + row; c < to; c++, target += width) {
-        values[target] = missing ? 0 : x[source + c];
+    int height = height(tile);
+    int first = x0 + tile * WIDTH * columns;
+    float[] square = scratch.atLeast(SquareTranspose.SCRATCH);
+    for (int row = 0; row < width; row += SIDE) {
+      int source = first + row * columns;
+      int target = at(tile) + row;
+      boolean whole = row + SIDE <= height && from + SIDE <= to;
+      for (int c = from; whole && c < to; c = nextSquare(source, c, to)) {
+        SquareTranspose.turn(
+            x,
+            source + c,
+            columns,
+            false,
+            values,
+            target + c * width,
+            width,
+            square,
+            AlignedFloats.START);
       }
-    }
-  }
-
-  private static void packEight(
-      float[] x, int x0, int stride, float[] out, int out0, int width, int from, int to) {
-    for (int c = from; c < to; c++) {
-      int source = x0 + c;
-      int target = out0 + c * width;
-      out[target] = x[source];
-      out[target + 1] = x[source += stride];
-      out[target + 2] = x[source += stride];
-      out[target + 3] = x[source += stride];
-      out[target + 4] = x[source += stride];
-      out[target + 5] = x[source += stride];
-      out[target + 6] = x[source += stride];
-      out[target + 7] = x[source + stride];
+      for (int r = 0; r < SIDE && !whole; r++) {
+        packRow(x, source + r * columns, row + r < height, target + r, width, from, to);
+      }
     }
   }
 
   /**
-   * Turns columns [from, to) of one tile back into a row-major matrix.
-   *
-   * @param tileValues (to - from, width of the tile)
-   * @param bias of all columns, or null
+   * Column of the square after that at c: the next whose loads do not straddle cache lines, given
+   * an array as {@link AlignedFloats} has them; the last overlaps the one before, so that there is
+   * no rest. Columns are turned twice then, to the same end.
    */
-  static void unpack(
-      float[] tileValues,
-      int tile0,
-      int width,
-      int height,
-      float[] bias,
-      int bias0,
-      boolean accumulate,
-      float[] y,
-      int y0,
-      int stride,
-      int from,
-      int to) {
-    int c = from;
-    for (; c + 8 <= to; c += 8) {
-      int tile = tile0 + (c - from) * width;
-      unpackEight(tileValues, tile, width, height, bias, bias0 + c, accumulate, y, y0 + c, stride);
+  private static int nextSquare(int source, int c, int to) {
+    if (c + SIDE == to) {
+      return to;
     }
-    for (; c < to; c++) {
-      float shift = bias == null ? 0 : bias[bias0 + c];
-      int source = tile0 + (c - from) * width;
-      for (int r = 0, at = y0 + c; r < height; r++, at += stride) {
-        float value = tileValues[source + r] + shift;
-        y[at] = accumulate ? y[at] + value : value;
-      }
+    int past = Math.floorMod(source + c - AlignedFloats.START, SIDE);
+    return Math.min(c + SIDE - past, to - SIDE);
+  }
+
+  private void packRow(float[] x, int x0, boolean there, int target, int width, int from, int to) {
+    for (int c = from; c < to; c++) {
+      values[target + c * width] = there ? x[x0 + c] : 0;
     }
   }
 
-  /** Eight columns at a time: what is written is then a row's neighbours. */
-  private static void unpackEight(
-      float[] tile,
-      int tile0,
+  /**
+   * Turns a task's results back into a row-major matrix, {@code y =} or {@code +=}.
+   *
+   * @param task {@link #results}, of which (columns, width) from {@link #RESULTS} are turned
+   * @param height rows that the matrix has of the tile
+   * @param y0 where the tile's first row of these columns begins in y
+   * @param stride elements from a row of y to the next
+   */
+  static void unpack(
+      float[] task,
       int width,
       int height,
-      float[] bias,
-      int bias0,
+      int columns,
       boolean accumulate,
       float[] y,
       int y0,
       int stride) {
-    for (int r = 0, at = y0; r < height; r++, at += stride) {
-      for (int c = 0, source = tile0 + r; c < 8; c++, source += width) {
-        float value = tile[source];
-        if (bias != null) {
-          value += bias[bias0 + c];
-        }
-        y[at + c] = accumulate ? y[at + c] + value : value;
+    for (int row = 0; row < height; row += SIDE) {
+      int source = RESULTS + row;
+      int target = y0 + row * stride;
+      int c = 0;
+      for (; row + SIDE <= height && c + SIDE <= columns; c += SIDE) {
+        SquareTranspose.turn(
+            task,
+            source + c * width,
+            width,
+            accumulate,
+            y,
+            target + c,
+            stride,
+            task,
+            AlignedFloats.START);
       }
+      for (int r = 0; r < SIDE && row + r < height; r++) {
+        unpackRow(task, source + r, width, accumulate, y, target + r * stride, c, columns);
+      }
+    }
+  }
+
+  private static void unpackRow(
+      float[] task,
+      int source,
+      int width,
+      boolean accumulate,
+      float[] y,
+      int y0,
+      int from,
+      int to) {
+    for (int c = from; c < to; c++) {
+      float value = task[source + c * width];
+      y[y0 + c] = accumulate ? y[y0 + c] + value : value;
     }
   }
 
@@ -153,13 +151,9 @@ final class BatchTiles {
     return rows == 0 ? 0 : (count() - 1) * WIDTH + width(count() - 1);
   }
 
-  /** Tiles of a matrix of so many rows. */
-  static int count(int rows) {
-    return (rows + WIDTH - 1) / WIDTH;
-  }
-
+  /** Tiles. */
   int count() {
-    return count(rows);
+    return (rows + WIDTH - 1) / WIDTH;
   }
 
   /** Rows of a tile, those missing included: whole vectors. */
@@ -179,6 +173,6 @@ final class BatchTiles {
 
   /** First element of a tile. */
   int at(int tile) {
-    return START + tile * WIDTH * columns;
+    return AlignedFloats.START + tile * WIDTH * columns;
   }
 }

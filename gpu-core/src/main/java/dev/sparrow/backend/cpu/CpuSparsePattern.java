@@ -11,6 +11,8 @@ final class CpuSparsePattern implements SparsePattern {
   private final int[] starts; // (columns + 1)
   private final int[] rows; // (non-zeros) by column
   private final int[] sources; // (non-zeros) by column: where its value lies
+  private final Spans rowSpans; // of each live group's columns
+  private final Spans columnSpans; // of each column's rows
 
   CpuSparsePattern(UniformPattern pattern) {
     this.pattern = pattern;
@@ -22,6 +24,8 @@ final class CpuSparsePattern implements SparsePattern {
     this.sources = new int[nonZeros];
     countColumns();
     sortByColumn();
+    this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns());
+    this.columnSpans = new Spans(rows, starts, pattern.rows());
   }
 
   private void countColumns() {
@@ -50,9 +54,20 @@ final class CpuSparsePattern implements SparsePattern {
     }
   }
 
+  private int[] groupStarts() {
+    int[] groupStarts = new int[pattern.liveGroups() + 1];
+    Arrays.setAll(groupStarts, group -> group * pattern.fanIn());
+    return groupStarts;
+  }
+
   @Override
   public UniformPattern pattern() {
     return pattern;
+  }
+
+  /** Whether rows share their columns by fours, as {@link SparseGroupLoops} take them. */
+  boolean runsInFours() {
+    return pattern.groupRows() % SparseGroupLoops.ROWS == 0;
   }
 
   /** Row of the values that belongs to a row of the matrix, or -1 where the row is off. */
@@ -60,9 +75,14 @@ final class CpuSparsePattern implements SparsePattern {
     return liveRowOf[row];
   }
 
-  /** First non-zero of a column in {@link #rowsByColumn}; the next column's is its end. */
-  int start(int column) {
-    return starts[column];
+  /** The columns of each live group in {@link UniformPattern#indices}, cut. */
+  Spans rowSpans() {
+    return rowSpans;
+  }
+
+  /** The rows of each column in {@link #rowsByColumn}, cut. */
+  Spans columnSpans() {
+    return columnSpans;
   }
 
   int[] rowsByColumn() {

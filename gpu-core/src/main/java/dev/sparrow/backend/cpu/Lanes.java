@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -19,15 +20,33 @@ final class Lanes {
 
   private static final VectorShuffle<Float> BY_32 = exchange(32);
   private static final VectorShuffle<Float> BY_16 = exchange(16);
-  private static final VectorShuffle<Float> BY_8 = exchange(8);
-  private static final VectorShuffle<Float> BY_4 = exchange(4);
-  private static final VectorShuffle<Float> BY_2 = exchange(2);
-  private static final VectorShuffle<Float> BY_1 = exchange(1);
+
+  /** Lanes change places with those 8 away; {@link #BY_4} and the others likewise. */
+  static final VectorShuffle<Float> BY_8 = exchange(8);
+
+  static final VectorShuffle<Float> BY_4 = exchange(4);
+  static final VectorShuffle<Float> BY_2 = exchange(2);
+  static final VectorShuffle<Float> BY_1 = exchange(1);
+
+  /** Lanes whose number has the bit 8; {@link #BIT_4} and the others likewise. */
+  static final VectorMask<Float> BIT_8 = bit(8);
+
+  static final VectorMask<Float> BIT_4 = bit(4);
+  static final VectorMask<Float> BIT_2 = bit(2);
+  static final VectorMask<Float> BIT_1 = bit(1);
 
   private Lanes() {}
 
   private static VectorShuffle<Float> exchange(int distance) {
     return VectorShuffle.fromOp(FLOATS, lane -> (lane ^ distance) & (COUNT - 1));
+  }
+
+  private static VectorMask<Float> bit(int bit) {
+    boolean[] lanes = new boolean[COUNT];
+    for (int lane = 0; lane < COUNT; lane++) {
+      lanes[lane] = (lane & bit) != 0;
+    }
+    return VectorMask.fromArray(FLOATS, lanes, 0);
   }
 
   /** The largest multiple of the vector width within {@code length}. */

@@ -2,6 +2,8 @@ package dev.sparrow.backend.cpu;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -152,10 +154,7 @@ final class SampledLoops {
       float[] sums,
       int sums0) {
     if (width == 4 * LANES) {
-      for (int r = 0; r < SparseGroupLoops.ROWS; r += 2) {
-        int row = dy0 + r * width;
-        twoRowsOfFourVectors(dy, row, x, x0, columns, c0, count, sums, sums0 + r * LANES);
-      }
+      fourRowsOfFourVectors(dy, dy0, x, x0, columns, c0, count, sums, sums0);
       return;
     }
     for (int at = 0; at < width; at += LANES) {
@@ -163,44 +162,63 @@ final class SampledLoops {
     }
   }
 
-  private static void twoRowsOfFourVectors(
+  private static void fourRowsOfFourVectors(
       float[] dy,
       int dy0,
       float[] x,
       int x0,
       int[] columns,
-      int c0,
+      int first,
       int count,
       float[] sums,
       int sums0) {
-    int next = dy0 + 4 * LANES;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, dy, dy0);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, dy, dy0 + LANES);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, dy, dy0 + 2 * LANES);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, dy, dy0 + 3 * LANES);
-    FloatVector b0 = FloatVector.fromArray(SPECIES, dy, next);
-    FloatVector b1 = FloatVector.fromArray(SPECIES, dy, next + LANES);
-    FloatVector b2 = FloatVector.fromArray(SPECIES, dy, next + 2 * LANES);
-    FloatVector b3 = FloatVector.fromArray(SPECIES, dy, next + 3 * LANES);
+    FloatVector a0 = load(dy, dy0);
+    FloatVector a1 = load(dy, dy0 + LANES);
+    FloatVector a2 = load(dy, dy0 + 2 * LANES);
+    FloatVector a3 = load(dy, dy0 + 3 * LANES);
+    FloatVector b0 = load(dy, dy0 + 4 * LANES);
+    FloatVector b1 = load(dy, dy0 + 5 * LANES);
+    FloatVector b2 = load(dy, dy0 + 6 * LANES);
+    FloatVector b3 = load(dy, dy0 + 7 * LANES);
+    FloatVector c0 = load(dy, dy0 + 8 * LANES);
+    FloatVector c1 = load(dy, dy0 + 9 * LANES);
+    FloatVector c2 = load(dy, dy0 + 10 * LANES);
+    FloatVector c3 = load(dy, dy0 + 11 * LANES);
+    FloatVector d0 = load(dy, dy0 + 12 * LANES);
+    FloatVector d1 = load(dy, dy0 + 13 * LANES);
+    FloatVector d2 = load(dy, dy0 + 14 * LANES);
+    FloatVector d3 = load(dy, dy0 + 15 * LANES);
     for (int i = 0; i < count; i++) {
-      int from = x0 + columns[c0 + i] * 4 * LANES;
+      int from = x0 + columns[first + i] * 4 * LANES;
       int at = sums0 + i * SparseGroupLoops.ROWS * LANES;
-      FloatVector s = FloatVector.fromArray(SPECIES, sums, at);
-      FloatVector t = FloatVector.fromArray(SPECIES, sums, at + LANES);
-      FloatVector v = FloatVector.fromArray(SPECIES, x, from);
-      s = a0.fma(v, s);
-      t = b0.fma(v, t);
-      v = FloatVector.fromArray(SPECIES, x, from + LANES);
-      s = a1.fma(v, s);
-      t = b1.fma(v, t);
-      v = FloatVector.fromArray(SPECIES, x, from + 2 * LANES);
-      s = a2.fma(v, s);
-      t = b2.fma(v, t);
-      v = FloatVector.fromArray(SPECIES, x, from + 3 * LANES);
-      s = a3.fma(v, s);
-      t = b3.fma(v, t);
+      FloatVector s = load(sums, at);
+      FloatVector t = load(sums, at + LANES);
+      FloatVector u = load(sums, at + 2 * LANES);
+      FloatVector v = load(sums, at + 3 * LANES);
+      FloatVector xs = load(x, from);
+      s = a0.fma(xs, s);
+      t = b0.fma(xs, t);
+      u = c0.fma(xs, u);
+      v = d0.fma(xs, v);
+      xs = load(x, from + LANES);
+      s = a1.fma(xs, s);
+      t = b1.fma(xs, t);
+      u = c1.fma(xs, u);
+      v = d1.fma(xs, v);
+      xs = load(x, from + 2 * LANES);
+      s = a2.fma(xs, s);
+      t = b2.fma(xs, t);
+      u = c2.fma(xs, u);
+      v = d2.fma(xs, v);
+      xs = load(x, from + 3 * LANES);
+      s = a3.fma(xs, s);
+      t = b3.fma(xs, t);
+      u = c3.fma(xs, u);
+      v = d3.fma(xs, v);
       s.intoArray(sums, at);
       t.intoArray(sums, at + LANES);
+      u.intoArray(sums, at + 2 * LANES);
+      v.intoArray(sums, at + 3 * LANES);
     }
   }
 
@@ -227,13 +245,54 @@ final class SampledLoops {
   }
 
   /**
-   * {@code out_i += Σ_lanes sums_i}.
+   * {@code out_i += Σ_lanes sums_i}; the sums are overwritten.
    *
    * @param stride elements from the sums of one non-zero to the next one's
    */
   static void fold(float[] sums, int sums0, int stride, int count, float[] out, int out0) {
-    for (int i = 0; i < count; i++) {
+    int i = 0;
+    if (LANES == 16 || LANES == 8) {
+      for (; i + LANES <= count; i += LANES) {
+        foldTogether(sums, sums0 + i * stride, stride, out, out0 + i);
+      }
+    }
+    for (; i < count; i++) {
       out[out0 + i] += Lanes.sum(FloatVector.fromArray(SPECIES, sums, sums0 + i * stride));
     }
+  }
+
+  /**
+   * The sums of as many vectors as one has lanes, each to the bit that of {@link Lanes#sum} with
+   * half of its work: two vectors at a time are folded onto the halves of one.
+   */
+  private static void foldTogether(float[] sums, int at, int stride, float[] out, int out0) {
+    for (int i = at; i < at + 4 * stride; i += stride) {
+      if (LANES == 16) {
+        foldFourQuarters(sums, i, 4 * stride);
+      } else {
+        fold(load(sums, i), load(sums, i + 4 * stride), Lanes.BIT_4, Lanes.BY_4).intoArray(sums, i);
+      }
+    }
+    FloatVector even = fold(load(sums, at), load(sums, at + 2 * stride), Lanes.BIT_2, Lanes.BY_2);
+    FloatVector odd =
+        fold(load(sums, at + stride), load(sums, at + 3 * stride), Lanes.BIT_2, Lanes.BY_2);
+    fold(even, odd, Lanes.BIT_1, Lanes.BY_1).add(load(out, out0)).intoArray(out, out0);
+  }
+
+  private static void foldFourQuarters(float[] sums, int at, int stride) {
+    FloatVector a = fold(load(sums, at), load(sums, at + 2 * stride), Lanes.BIT_8, Lanes.BY_8);
+    FloatVector b =
+        fold(load(sums, at + stride), load(sums, at + 3 * stride), Lanes.BIT_8, Lanes.BY_8);
+    fold(a, b, Lanes.BIT_4, Lanes.BY_4).intoArray(sums, at);
+  }
+
+  private static FloatVector load(float[] from, int at) {
+    return FloatVector.fromArray(SPECIES, from, at);
+  }
+
+  /** The halves of a added where the bit is not set, those of b where it is. */
+  private static FloatVector fold(
+      FloatVector a, FloatVector b, VectorMask<Float> bit, VectorShuffle<Float> exchange) {
+    return a.blend(b, bit).add(b.blend(a, bit).rearrange(exchange));
   }
 }

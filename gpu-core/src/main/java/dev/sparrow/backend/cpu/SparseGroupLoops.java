@@ -17,7 +17,7 @@ final class SparseGroupLoops {
   private SparseGroupLoops() {}
 
   /**
-   * {@code y_r = Σ_i v_ri·tile[column_i]} for four rows r, or {@code +=} with add.
+   * {@code y_r += Σ_i v_ri·tile[column_i]} for four rows r.
    *
    * @param v (4, stride) from v0, {@code count} of each row
    * @param columns from c0, shared by the rows
@@ -35,17 +35,13 @@ final class SparseGroupLoops {
       int t0,
       int width,
       float[] y,
-      int y0,
-      boolean add) {
+      int y0) {
     int at = 0;
     for (; at + 2 * LANES <= width; at += 2 * LANES) {
-      twoVectors(v, v0, stride, columns, c0, count, tile, t0 + at, width, y, y0 + at, add);
+      twoVectors(v, v0, stride, columns, c0, count, tile, t0 + at, width, y, y0 + at);
     }
     if (at < width) {
-      for (int r = 0; r < ROWS; r++) {
-        int row = y0 + r * width + at;
-        oneVector(v, v0 + r * stride, columns, c0, count, tile, t0 + at, width, y, row, add);
-      }
+      oneVector(v, v0, stride, columns, c0, count, tile, t0 + at, width, y, y0 + at);
     }
   }
 
@@ -60,16 +56,15 @@ final class SparseGroupLoops {
       int t0,
       int width,
       float[] y,
-      int y0,
-      boolean add) {
-    FloatVector a0 = start(y, y0, add);
-    FloatVector a1 = start(y, y0 + LANES, add);
-    FloatVector b0 = start(y, y0 + width, add);
-    FloatVector b1 = start(y, y0 + width + LANES, add);
-    FloatVector c0v = start(y, y0 + 2 * width, add);
-    FloatVector c1v = start(y, y0 + 2 * width + LANES, add);
-    FloatVector d0 = start(y, y0 + 3 * width, add);
-    FloatVector d1 = start(y, y0 + 3 * width + LANES, add);
+      int y0) {
+    FloatVector a0 = FloatVector.fromArray(SPECIES, y, y0);
+    FloatVector a1 = FloatVector.fromArray(SPECIES, y, y0 + LANES);
+    FloatVector b0 = FloatVector.fromArray(SPECIES, y, y0 + width);
+    FloatVector b1 = FloatVector.fromArray(SPECIES, y, y0 + width + LANES);
+    FloatVector c0v = FloatVector.fromArray(SPECIES, y, y0 + 2 * width);
+    FloatVector c1v = FloatVector.fromArray(SPECIES, y, y0 + 2 * width + LANES);
+    FloatVector d0 = FloatVector.fromArray(SPECIES, y, y0 + 3 * width);
+    FloatVector d1 = FloatVector.fromArray(SPECIES, y, y0 + 3 * width + LANES);
     for (int i = 0; i < count; i++) {
       int at = t0 + columns[c0 + i] * width;
       FloatVector x0 = FloatVector.fromArray(SPECIES, tile, at);
@@ -101,6 +96,7 @@ final class SparseGroupLoops {
   private static void oneVector(
       float[] v,
       int v0,
+      int stride,
       int[] columns,
       int c0,
       int count,
@@ -108,18 +104,23 @@ final class SparseGroupLoops {
       int t0,
       int width,
       float[] y,
-      int y0,
-      boolean add) {
-    FloatVector sum = start(y, y0, add);
+      int y0) {
+    FloatVector a = FloatVector.fromArray(SPECIES, y, y0);
+    FloatVector b = FloatVector.fromArray(SPECIES, y, y0 + width);
+    FloatVector c = FloatVector.fromArray(SPECIES, y, y0 + 2 * width);
+    FloatVector d = FloatVector.fromArray(SPECIES, y, y0 + 3 * width);
     for (int i = 0; i < count; i++) {
-      FloatVector w = FloatVector.broadcast(SPECIES, v[v0 + i]);
-      sum = w.fma(FloatVector.fromArray(SPECIES, tile, t0 + columns[c0 + i] * width), sum);
+      FloatVector x = FloatVector.fromArray(SPECIES, tile, t0 + columns[c0 + i] * width);
+      int vi = v0 + i;
+      a = FloatVector.broadcast(SPECIES, v[vi]).fma(x, a);
+      b = FloatVector.broadcast(SPECIES, v[vi + stride]).fma(x, b);
+      c = FloatVector.broadcast(SPECIES, v[vi + 2 * stride]).fma(x, c);
+      d = FloatVector.broadcast(SPECIES, v[vi + 3 * stride]).fma(x, d);
     }
-    sum.intoArray(y, y0);
-  }
-
-  private static FloatVector start(float[] y, int at, boolean add) {
-    return add ? FloatVector.fromArray(SPECIES, y, at) : FloatVector.zero(SPECIES);
+    a.intoArray(y, y0);
+    b.intoArray(y, y0 + width);
+    c.intoArray(y, y0 + 2 * width);
+    d.intoArray(y, y0 + 3 * width);
   }
 
   /**
@@ -129,7 +130,7 @@ final class SparseGroupLoops {
    * @param v (4, stride) from v0, {@code count} of each row
    * @param columns from c0, shared by the rows
    * @param dy (4, width) from dy0
-   * @param dx (columns, width) from dx0, where column {@code firstColumn} lies
+   * @param dx (columns, width) from dx0
    */
   static void scatter(
       float[] v,
@@ -142,15 +143,13 @@ final class SparseGroupLoops {
       int dy0,
       int width,
       float[] dx,
-      int dx0,
-      int firstColumn) {
-    int base = dx0 - firstColumn * width;
+      int dx0) {
     int at = 0;
     for (; at + 2 * LANES <= width; at += 2 * LANES) {
-      scatterTwoVectors(v, v0, stride, columns, c0, count, dy, dy0 + at, width, dx, base + at);
+      scatterTwoVectors(v, v0, stride, columns, c0, count, dy, dy0 + at, width, dx, dx0 + at);
     }
     if (at < width) {
-      scatterOneVector(v, v0, stride, columns, c0, count, dy, dy0 + at, width, dx, base + at);
+      scatterOneVector(v, v0, stride, columns, c0, count, dy, dy0 + at, width, dx, dx0 + at);
     }
   }
 

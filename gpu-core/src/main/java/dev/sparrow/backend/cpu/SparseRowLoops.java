@@ -15,7 +15,7 @@ final class SparseRowLoops {
   private SparseRowLoops() {}
 
   /**
-   * {@code y = Σ_i v_i·tile[column_i]}, or {@code +=} with add, over all vectors of a tile.
+   * {@code y += Σ_i v_i·tile[column_i]} over all vectors of a tile.
    *
    * @param v values from v0, {@code count} of them
    * @param columns from c0, likewise
@@ -32,13 +32,12 @@ final class SparseRowLoops {
       int t0,
       int width,
       float[] y,
-      int y0,
-      boolean add) {
+      int y0) {
     if (width == 4 * LANES) {
-      fourVectors(v, v0, columns, c0, count, tile, t0, y, y0, add);
+      fourVectors(v, v0, columns, c0, count, tile, t0, y, y0);
     } else {
       for (int at = 0; at < width; at += LANES) {
-        oneVector(v, v0, columns, c0, count, tile, t0 + at, width, y, y0 + at, add);
+        oneVector(v, v0, columns, c0, count, tile, t0 + at, width, y, y0 + at);
       }
     }
   }
@@ -52,14 +51,11 @@ final class SparseRowLoops {
       float[] tile,
       int t0,
       float[] y,
-      int y0,
-      boolean add) {
-    FloatVector a = add ? FloatVector.fromArray(SPECIES, y, y0) : FloatVector.zero(SPECIES);
-    FloatVector b = add ? FloatVector.fromArray(SPECIES, y, y0 + LANES) : FloatVector.zero(SPECIES);
-    FloatVector c =
-        add ? FloatVector.fromArray(SPECIES, y, y0 + 2 * LANES) : FloatVector.zero(SPECIES);
-    FloatVector d =
-        add ? FloatVector.fromArray(SPECIES, y, y0 + 3 * LANES) : FloatVector.zero(SPECIES);
+      int y0) {
+    FloatVector a = FloatVector.fromArray(SPECIES, y, y0);
+    FloatVector b = FloatVector.fromArray(SPECIES, y, y0 + LANES);
+    FloatVector c = FloatVector.fromArray(SPECIES, y, y0 + 2 * LANES);
+    FloatVector d = FloatVector.fromArray(SPECIES, y, y0 + 3 * LANES);
     for (int i = 0; i < count; i++) {
       FloatVector w = FloatVector.broadcast(SPECIES, v[v0 + i]);
       int at = t0 + columns[c0 + i] * 4 * LANES;
@@ -74,6 +70,7 @@ final class SparseRowLoops {
     d.intoArray(y, y0 + 3 * LANES);
   }
 
+  /** Four sums, of every fourth non-zero each: one alone would wait for itself. */
   private static void oneVector(
       float[] v,
       int v0,
@@ -84,14 +81,38 @@ final class SparseRowLoops {
       int t0,
       int width,
       float[] y,
-      int y0,
-      boolean add) {
-    FloatVector a = add ? FloatVector.fromArray(SPECIES, y, y0) : FloatVector.zero(SPECIES);
-    for (int i = 0; i < count; i++) {
-      FloatVector w = FloatVector.broadcast(SPECIES, v[v0 + i]);
-      a = w.fma(FloatVector.fromArray(SPECIES, tile, t0 + columns[c0 + i] * width), a);
+      int y0) {
+    FloatVector a = FloatVector.fromArray(SPECIES, y, y0);
+    FloatVector b = FloatVector.zero(SPECIES);
+    FloatVector c = FloatVector.zero(SPECIES);
+    FloatVector d = FloatVector.zero(SPECIES);
+    int i = 0;
+    for (; i + 4 <= count; i += 4) {
+      a = product(v, v0 + i, columns, c0 + i, tile, t0, width, a);
+      b = product(v, v0 + i + 1, columns, c0 + i + 1, tile, t0, width, b);
+      c = product(v, v0 + i + 2, columns, c0 + i + 2, tile, t0, width, c);
+      d = product(v, v0 + i + 3, columns, c0 + i + 3, tile, t0, width, d);
     }
-    a.intoArray(y, y0);
+    for (; i < count; i++) {
+      a = product(v, v0 + i, columns, c0 + i, tile, t0, width, a);
+    }
+    a.add(b).add(c.add(d)).intoArray(y, y0);
+  }
+
+  private static FloatVector product(
+      float[] v, int vi, int[] columns, int ci, float[] tile, int t0, int width, FloatVector sum) {
+    return FloatVector.broadcast(SPECIES, v[vi])
+        .fma(FloatVector.fromArray(SPECIES, tile, t0 + columns[ci] * width), sum);
+  }
+
+  /** {@code y_i = v_i} in all of its {@code width} elements, whole vectors. */
+  static void fill(float[] v, int v0, int count, int width, float[] y, int y0) {
+    for (int i = 0; i < count; i++) {
+      FloatVector value = FloatVector.broadcast(SPECIES, v[v0 + i]);
+      for (int at = 0; at < width; at += LANES) {
+        value.intoArray(y, y0 + i * width + at);
+      }
+    }
   }
 
   /** {@code Σ_i v_i·x[column_i]} of one row of x, for batches too small for tiles. */
@@ -108,5 +129,30 @@ final class SparseRowLoops {
       rest += v[v0 + i] * x[x0 + columns[c0 + i]];
     }
     return Lanes.sum(sum) + rest;
+  }
+
+  /** {@code dx[column_i] += v_i·dy}, likewise. */
+  static void scatter(
+      float dy, float[] v, int v0, int[] columns, int c0, int count, float[] dx, int dx0) {
+    for (int i = 0; i < count; i++) {
+      dx[dx0 + columns[c0 + i]] += v[v0 + i] * dy;
+    }
+  }
+
+  /** {@code dv_i += dy·x[column_i]}, likewise. */
+  static void gather(
+      float dy, float[] x, int x0, int[] columns, int c0, int count, float[] dv, int dv0) {
+    int whole = Lanes.whole(count);
+    FloatVector scale = FloatVector.broadcast(SPECIES, dy);
+    for (int i = 0; i < whole; i += LANES) {
+      scale
+          .fma(
+              FloatVector.fromArray(SPECIES, x, x0, columns, c0 + i),
+              FloatVector.fromArray(SPECIES, dv, dv0 + i))
+          .intoArray(dv, dv0 + i);
+    }
+    for (int i = whole; i < count; i++) {
+      dv[dv0 + i] = Math.fma(dy, x[x0 + columns[c0 + i]], dv[dv0 + i]);
+    }
   }
 }

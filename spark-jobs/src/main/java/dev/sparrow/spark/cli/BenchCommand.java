@@ -9,6 +9,7 @@ import dev.sparrow.bench.BenchDevice;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.LmBench;
 import dev.sparrow.bench.MoeBench;
+import dev.sparrow.bench.SpmmBench;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.Train.BackendChoice;
@@ -52,6 +53,7 @@ public final class BenchCommand implements Callable<Integer> {
   enum Suite {
     LM,
     MOE,
+    SPMM,
     SHARD,
     ALLREDUCE
   }
@@ -130,6 +132,7 @@ public final class BenchCommand implements Callable<Integer> {
     return switch (suite) {
       case LM -> lm();
       case MOE -> moe();
+      case SPMM -> spmm();
       case SHARD -> shard();
       case ALLREDUCE -> allReduce();
     };
@@ -167,9 +170,12 @@ public final class BenchCommand implements Callable<Integer> {
       address = DriverGpu.address("bench", ConfigParser.defaults());
     }
     boolean assigned = backend == BackendChoice.AUTO && address.isPresent();
-    int cores = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     BackendChoice choice = assigned ? BackendChoice.CUDA : backend;
-    return RankBackend.onDriver(choice, CudaSettings.DEFAULT, address, cores);
+    return RankBackend.onDriver(choice, CudaSettings.DEFAULT, address, cores());
+  }
+
+  private int cores() {
+    return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
   }
 
   private PeerFigures peers() throws IOException {
@@ -192,6 +198,14 @@ public final class BenchCommand implements Callable<Integer> {
         (spark, source, scratch) ->
             new ShardBench(spark, source, scratch, SHARD_CONTEXT, runs)
                 .run(TokenizerSpec.bytes(), TokenizerSpec.gpt2()));
+  }
+
+  private List<BenchRow> spmm() {
+    Optional<String> none = Optional.empty();
+    try (Backend opened =
+        RankBackend.onDriver(BackendChoice.CPU, CudaSettings.DEFAULT, none, cores())) {
+      return new SpmmBench(opened, runs).run();
+    }
   }
 
   /** What is measured with text at hand. */

@@ -1,0 +1,197 @@
+package dev.sparrow.backend.cpu;
+
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * One product {@code dx = dy·W} over tiles of dy. Each column of the weight is a row of its
+ * transpose; rows that share their columns by fours write where those lie instead, and so do all
+ * where a batch has too few rows for tiles.
+ */
+final class SparseBackwardInput {
+  /** Columns of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
+  private static final int COLUMN_BLOCK = 64;
+
+  /** Columns of a scattered result that a task holds, 256 KiB: part of the second cache. */
+  private static final int SCATTER_COLUMNS = 1024;
+
+  private final CpuPool pool;
+  private final BatchTiles tiles;
+  private final TaskScratch scratch;
+  private final CpuSparsePattern sparse;
+  private final UniformPattern pattern;
+  private final boolean accumulate;
+  private final float[] dxs;
+  private final int dx0;
+  private final GemmTiles.Body then;
+
+  /**
+   * @param tiles for dy
+   * @param then what is done to a part of dx that is finished
+   */
+  SparseBackwardInput(
+      CpuPool pool,
+      BatchTiles tiles,
+      TaskScratch scratch,
+      CpuSparsePattern sparse,
+      boolean accumulate,
+      Tensor dx,
+      GemmTiles.Body then) {
+    this.pool = pool;
+    this.tiles = tiles;
+    this.scratch = scratch;
+    this.sparse = sparse;
+    this.pattern = sparse.pattern();
+    this.accumulate = accumulate;
+    this.dxs = HeapStorage.floats(dx);
+    this.dx0 = HeapStorage.offset(dx);
+    this.then = then;
+  }
+
+  /** Row by row of the weight and of the batch, into a task's own range of columns. */
+  void fewRows(Tensor dy, float[] vs, int v0) {
+    int ranges = Math.min(pool.threads(), pattern.columns());
+    pool.forEach(ranges, task -> fewRows(dy, vs, v0, edge(task, ranges), edge(task + 1, ranges)));
+  }
+
+  private void fewRows(Tensor dy, float[] vs, int v0, int from, int to) {
+    float[] dys = HeapStorage.floats(dy);
+    int dy0 = HeapStorage.offset(dy);
+    int k = pattern.fanIn();
+    for (int r = 0; r < dy.rows() && !accumulate; r++) {
+      int row = dx0 + r * pattern.columns();
+      Arrays.fill(dxs, row + from, row + to, 0);
+    }
+    for (int live = 0; live < pattern.liveRows(); live++) {
+      int first = first(live, from);
+      int count = first(live, to) - first;
+      int v = v0 + live * k + first - pattern.start(live);
+      for (int r = 0; r < dy.rows(); r++) {
+        float scale = dys[dy0 + r * pattern.rows() + pattern.row(live)];
+        int row = dx0 + r * pattern.columns();
+        SparseRowLoops.scatter(scale, vs, v, pattern.indices(), first, count, dxs, row);
+      }
+    }
+    then.run(0, 0, dy.rows(), from, to - from);
+  }
+
+  /** First column of a range. */
+  private int edge(int range, int ranges) {
+    return (int) ((long) pattern.columns() * range / ranges);
+  }
+
+  /** Position of the first of a row's columns from {@code column}. */
+  private int first(int live, int column) {
+    int start = pattern.start(live);
+    int end = start + pattern.fanIn();
+    if (column == 0) {
+      return start;
+    }
+    return column == pattern.columns() ? end : lowerBound(pattern.indices(), start, end, column);
+  }
+
+  /**
+   * Column by column.
+   *
+   * @param byColumn values in the order of {@link CpuSparsePattern#rowsByColumn}
+   */
+  void byColumns(float[] byColumn) {
+    int columns = pattern.columns();
+    int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
+    pool.forEach(
+        tiles.count() * blocks,
+        task -> {
+          int from = task % blocks * COLUMN_BLOCK;
+          multiply(byColumn, task / blocks, from, Math.min(columns, from + COLUMN_BLOCK));
+        });
+  }
+
+  private void multiply(float[] byColumn, int tile, int from, int to) {
+    int width = tiles.width(tile);
+    float[] out = cleared(to - from, width);
+    Spans spans = sparse.columnSpans();
+    for (int span = 0; span < spans.count(); span++) {
+      for (int c = from; c < to; c++) {
+        int first = spans.first(c, span);
+        SparseRowLoops.multiply(
+            byColumn,
+            first,
+            sparse.rowsByColumn(),
+            first,
+            spans.first(c, span + 1) - first,
+            tiles.values(),
+            tiles.at(tile),
+            width,
+            out,
+            BatchTiles.RESULTS + (c - from) * width);
+      }
+    }
+    unpack(tile, out, from, to);
+  }
+
+  private float[] cleared(int columns, int width) {
+    float[] out = BatchTiles.results(scratch, columns);
+    Arrays.fill(out, BatchTiles.RESULTS, BatchTiles.RESULTS + columns * width, 0);
+    return out;
+  }
+
+  private void unpack(int tile, float[] out, int from, int to) {
+    int columns = pattern.columns();
+    int first = dx0 + tile * BatchTiles.WIDTH * columns + from;
+    BatchTiles.unpack(
+        out, tiles.width(tile), tiles.height(tile), to - from, accumulate, dxs, first, columns);
+    then.run(0, tile * BatchTiles.WIDTH, tiles.height(tile), from, to - from);
+  }
+
+  /** Four rows at a time write where their columns lie, into a task's own range of columns. */
+  void byGroups(float[] vs, int v0) {
+    int columns = pattern.columns();
+    int ranges = scatterRanges(columns);
+    pool.forEach(
+        tiles.count() * ranges,
+        task -> {
+          int tile = task / ranges;
+          int from = edge(task % ranges, ranges);
+          int to = edge(task % ranges + 1, ranges);
+          float[] out = cleared(to - from, tiles.width(tile));
+          scatter(vs, v0, tile, from, to, out);
+          unpack(tile, out, from, to);
+        });
+  }
+
+  /** As many ranges as fit the cache and keep the threads busy. */
+  private int scatterRanges(int columns) {
+    int forCache = (columns + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS;
+    int forThreads = (pool.threads() + tiles.count() - 1) / Math.max(1, tiles.count());
+    return Math.min(columns, Math.max(forCache, forThreads));
+  }
+
+  private void scatter(float[] vs, int v0, int tile, int from, int to, float[] out) {
+    int width = tiles.width(tile);
+    int k = pattern.fanIn();
+    int[] indices = pattern.indices();
+    for (int live = 0; live < pattern.liveRows(); live += SparseGroupLoops.ROWS) {
+      int first = first(live, from);
+      int count = first(live, to) - first;
+      SparseGroupLoops.scatter(
+          vs,
+          v0 + live * k + first - pattern.start(live),
+          k,
+          indices,
+          first,
+          count,
+          tiles.values(),
+          tiles.at(tile) + pattern.row(live) * width,
+          width,
+          out,
+          BatchTiles.RESULTS - from * width);
+    }
+  }
+
+  /** First position in an ascending range whose value is at least {@code key}. */
+  private static int lowerBound(int[] ascending, int from, int to, int key) {
+    int found = Arrays.binarySearch(ascending, from, to, key);
+    return found >= 0 ? found : -found - 1;
+  }
+}

@@ -1,0 +1,168 @@
+package dev.sparrow.backend.cpu;
+
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * One product {@code y = x·Wᵀ (+ bias)}. A task is a tile of x and a block of rows of the weight,
+ * whose results it turns back. Where rows are dense enough the block goes through the tile {@link
+ * Spans span} by span; a batch of a few rows goes without tiles.
+ */
+final class SparseForward {
+  /** Rows of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
+  private static final int ROW_BLOCK = 64;
+
+  private final CpuPool pool;
+  private final BatchTiles tiles;
+  private final TaskScratch scratch;
+  private final CpuSparsePattern sparse;
+  private final UniformPattern pattern;
+  private final float[] vs;
+  private final int v0;
+  private final float[] bs;
+  private final int b0;
+  private final boolean accumulate;
+  private final float[] ys;
+  private final int y0;
+  private final GemmTiles.Body then;
+
+  /**
+   * @param tiles for x
+   * @param bias null for none
+   * @param then what is done to a part of y that is finished
+   */
+  SparseForward(
+      CpuPool pool,
+      BatchTiles tiles,
+      TaskScratch scratch,
+      CpuSparsePattern sparse,
+      Tensor values,
+      Tensor bias,
+      boolean accumulate,
+      Tensor y,
+      GemmTiles.Body then) {
+    this.pool = pool;
+    this.tiles = tiles;
+    this.scratch = scratch;
+    this.sparse = sparse;
+    this.pattern = sparse.pattern();
+    this.vs = HeapStorage.floats(values);
+    this.v0 = HeapStorage.offset(values);
+    this.bs = bias == null ? null : HeapStorage.floats(bias);
+    this.b0 = bias == null ? 0 : HeapStorage.offset(bias);
+    this.accumulate = accumulate;
+    this.ys = HeapStorage.floats(y);
+    this.y0 = HeapStorage.offset(y);
+    this.then = then;
+  }
+
+  /** For batches too small for tiles, straight from the matrix. */
+  void fewRows(Tensor x) {
+    float[] xs = HeapStorage.floats(x);
+    int x0 = HeapStorage.offset(x);
+    int rows = x.rows();
+    pool.ranges(
+        pattern.rows(),
+        ROW_BLOCK,
+        (from, to) -> {
+          for (int r = 0; r < rows; r++) {
+            for (int o = from; o < to; o++) {
+              int at = y0 + r * pattern.rows() + o;
+              float sum = bias(o) + dot(o, xs, x0 + r * pattern.columns());
+              ys[at] = accumulate ? ys[at] + sum : sum;
+            }
+          }
+          then.run(0, 0, rows, from, to - from);
+        });
+  }
+
+  private float bias(int row) {
+    return bs == null ? 0 : bs[b0 + row];
+  }
+
+  private float dot(int row, float[] xs, int x0) {
+    int live = sparse.liveRow(row);
+    if (live < 0) {
+      return 0;
+    }
+    int k = pattern.fanIn();
+    return SparseRowLoops.dot(vs, v0 + live * k, pattern.indices(), pattern.start(live), k, xs, x0);
+  }
+
+  /** Over tiles of x. */
+  void inTiles(Tensor x) {
+    tiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.rows(), x.columns());
+    int blocks = (pattern.rows() + ROW_BLOCK - 1) / ROW_BLOCK;
+    pool.forEach(
+        tiles.count() * blocks,
+        task -> {
+          int from = task % blocks * ROW_BLOCK;
+          multiply(task / blocks, from, Math.min(pattern.rows(), from + ROW_BLOCK));
+        });
+  }
+
+  /** Rows [from, to) of the weight against one tile. */
+  private void multiply(int tile, int from, int to) {
+    int width = tiles.width(tile);
+    float[] out = BatchTiles.results(scratch, ROW_BLOCK);
+    startAtBias(out, width, from, to);
+    if (sparse.runsInFours()) {
+      for (int o = from; o < to; o += SparseGroupLoops.ROWS) {
+        multiplyFour(tile, o, out, BatchTiles.RESULTS + (o - from) * width);
+      }
+    } else {
+      for (int span = 0; span < sparse.rowSpans().count(); span++) {
+        for (int o = from; o < to; o++) {
+          multiplyOne(tile, span, o, out, BatchTiles.RESULTS + (o - from) * width);
+        }
+      }
+    }
+    int first = y0 + tile * BatchTiles.WIDTH * pattern.rows() + from;
+    int height = tiles.height(tile);
+    BatchTiles.unpack(out, width, height, to - from, accumulate, ys, first, pattern.rows());
+    then.run(0, tile * BatchTiles.WIDTH, height, from, to - from);
+  }
+
+  private void startAtBias(float[] out, int width, int from, int to) {
+    if (bs == null) {
+      Arrays.fill(out, BatchTiles.RESULTS, BatchTiles.RESULTS + (to - from) * width, 0);
+    } else {
+      SparseRowLoops.fill(bs, b0 + from, to - from, width, out, BatchTiles.RESULTS);
+    }
+  }
+
+  private void multiplyOne(int tile, int span, int row, float[] out, int out0) {
+    int live = sparse.liveRow(row);
+    if (live < 0) {
+      return;
+    }
+    int group = live / pattern.groupRows();
+    int first = sparse.rowSpans().first(group, span);
+    int count = sparse.rowSpans().first(group, span + 1) - first;
+    int v = v0 + live * pattern.fanIn() + first - pattern.start(live);
+    int width = tiles.width(tile);
+    SparseRowLoops.multiply(
+        vs, v, pattern.indices(), first, count, tiles.values(), tiles.at(tile), width, out, out0);
+  }
+
+  private void multiplyFour(int tile, int row, float[] out, int out0) {
+    int live = sparse.liveRow(row);
+    if (live < 0) {
+      return;
+    }
+    int k = pattern.fanIn();
+    SparseGroupLoops.multiply(
+        vs,
+        v0 + live * k,
+        k,
+        pattern.indices(),
+        pattern.start(live),
+        k,
+        tiles.values(),
+        tiles.at(tile),
+        tiles.width(tile),
+        out,
+        out0);
+  }
+}
