@@ -1,7 +1,8 @@
 // Memory-bound kernels against the device's own copy: at GPT-2 124M's sizes (16 sequences of 1024 tokens, width 768,
-// vocabulary 50257 in 50304 columns), at those of a large mixture of experts (32768 tokens of width 4096, 4 of 64 experts), and
-// the optimizer over 124 million weights.
+// vocabulary 50257 in 50304 columns), at those of a large mixture of experts (32768 tokens of width 4096, 4 of 64 experts), the
+// optimizer over 124 million weights, and weights of both widths of which a tenth is not zero.
 #include "bench/bandwidth_rows.cuh"
+#include "bench/bandwidth_sparse.cuh"
 #include "bench/bandwidth_tokens.cuh"
 #include "optim/adamw.cu"
 
@@ -71,10 +72,13 @@ void measure(Report& report) {
     moves(m, {70, 72, 5, 2});
     jitters(m, 70, 72);
     optimizers(m, 5003, 3);
+    sparseWeights(m, {36, 40, 7, 4});
   } else {
     optimizers(m, 124475904, 148);
     gpt2(m, 16, 1024, 12, 50257, 50304, 656);
     large(m, {32768, 4096, 64, 4}, 1024);
+    sparseWeights(m, {3072, 768, 77, 1});
+    for (int groupRows : {1, 4}) sparseWeights(m, {16384, 4096, 410, groupRows});
   }
   m.goals();
 }

@@ -115,6 +115,9 @@ inline void splitTokens(MemoryBound& m, int sequences, int length) {
 
 struct MoeSizes {
   int tokens, width, experts, topK;
+
+  long long assignments() const { return (long long)tokens * topK; }
+  std::string name() const { return sizes(tokens, width) + " k" + std::to_string(topK); }
 };
 
 inline void router(MemoryBound& m, const MoeSizes& s, const float* logits, float* probabilities, float* weights, int* experts) {
@@ -134,52 +137,87 @@ inline void router(MemoryBound& m, const MoeSizes& s, const float* logits, float
          }}, dlogits);
 }
 
-// A token's row is read as often as experts want it, at times too far apart for a cache: each counts.
+// What goes between tokens and rows in the experts' order; rowOf (T, k) as the sort gives it.
+struct Moved {
+  const MoeSizes& sizes;
+  const int* rowOf;
+  const float* weights;
+  Normal<bf16> tokens;             // (T, width)
+  Normal<bf16> rows;               // (P, width)
+  device::Buffer<bf16> newRows;    // (P, width)
+  device::Buffer<float> dweights;  // (T, k)
+
+  Moved(const MoeSizes& s, const int* rowOf, const float* weights)
+      : sizes(s), rowOf(rowOf), weights(weights), tokens(size_t(s.tokens) * s.width), rows(s.assignments() * size_t(s.width)),
+        newRows(rows.size()), dweights(s.assignments()) {}
+};
+
+// accumulate: beside a feed-forward that all tokens go through, whose result is there already.
+inline void combines(MemoryBound& m, const Moved& moved, bool accumulate) {
+  const MoeSizes& s = moved.sizes;
+  device::Buffer<bf16> out(moved.tokens.size());
+  if (accumulate) zero(out.data(), out.bytes());
+  int grid = blocks(s.tokens, THREADS / 32);
+  double bytes = 2.0 * double(moved.rows.size()) + (accumulate ? 4.0 : 2.0) * double(out.size());
+  double numbers = 4.0 * double(s.assignments());
+  std::string shape = s.name() + (accumulate ? " +=" : "");
+  m.add({"scatter" + shape, "moe_scatter_bf16", bytes + 2 * numbers, [&] {
+           device::enqueue(moe_scatter_bf16, grid, THREADS, 0, moved.rows, moved.rowOf, moved.weights, accumulate, out, s.tokens,
+                           s.topK, s.width);
+         }}, out);
+  m.add({"gather_backward" + shape, "moe_gather_backward_bf16", bytes + numbers, [&] {
+           device::enqueue(moe_gather_backward_bf16, grid, THREADS, 0, moved.rows, moved.rowOf, accumulate, out, s.tokens, s.topK,
+                           s.width);
+         }}, out);
+}
+
+inline void spreads(MemoryBound& m, const Moved& moved) {
+  const MoeSizes& s = moved.sizes;
+  int grid = blocks(s.assignments(), THREADS / 32);
+  double rowBytes = 2.0 * double(moved.rows.size()), tokenBytes = 2.0 * double(moved.tokens.size());
+  double numbers = 4.0 * double(s.assignments());
+  m.add({"gather" + s.name(), "moe_gather_bf16", rowBytes + tokenBytes + numbers, [&] {
+           device::enqueue(moe_gather_bf16, grid, THREADS, 0, moved.tokens, moved.rowOf, moved.newRows, s.assignments(), s.topK,
+                           s.width);
+         }}, moved.newRows);
+  // Outputs' gradient, y; dy; rowOf, weights, their gradient.
+  m.add({"scatter_backward" + s.name(), "moe_scatter_backward_bf16", tokenBytes + 2 * rowBytes + 3 * numbers, [&] {
+           device::enqueue(moe_scatter_backward_bf16, grid, THREADS, 0, moved.tokens, moved.rows, moved.rowOf, moved.weights,
+                           moved.newRows, moved.dweights, s.assignments(), s.topK, s.width);
+         }}, moved.newRows, moved.dweights);
+}
+
+// Routing of uniformly drawn choices, and the moves that follow from it.
 inline void moves(MemoryBound& m, const MoeSizes& s) {
-  long long rows = (long long)s.tokens * s.topK;
   std::vector<float> drawn = drawLogits(Load::UNIFORM, s.tokens, s.experts, s.topK, 9);
-  device::Buffer<float> logits(drawn), probabilities(drawn.size()), weights(rows), dweights(rows);
-  device::Buffer<int> experts(rows), offsets(s.experts + 1), load(s.experts), sorted(rows), inverse(rows);
-  Normal<bf16> x(size_t(s.tokens) * s.width), y(size_t(rows) * s.width);
-  device::Buffer<bf16> out(x.size()), dy(y.size());
-  AssignmentSort sort(rows, s.experts);
+  device::Buffer<float> logits(drawn), probabilities(drawn.size()), weights(s.assignments());
+  device::Buffer<int> experts(s.assignments()), offsets(s.experts + 1), load(s.experts), tokenOf(experts.size()),
+      rowOf(experts.size());
+  AssignmentSort sort(s.assignments(), s.experts, s.topK);
   router(m, s, logits, probabilities, weights, experts);
   // Once more, whichever cases are wanted: all others need its choices.
   const float* noBias = nullptr;
   device::enqueue(s.experts <= 64 ? moe_router_f32_e64 : moe_router_f32_e256, blocks(s.tokens, 4), 128, 0, logits, noBias, 1.0f,
                   probabilities, weights, experts, s.tokens, s.experts, s.topK);
-  sort(experts, offsets, load, sorted);
-  requireAllWritten("router" + sizes(s.tokens, s.experts), probabilities, weights, experts, offsets, load, sorted);
-  int rowGrid = blocks(rows, THREADS / 32), tokenGrid = blocks(s.tokens, THREADS / 32);
-  double rowBytes = 2.0 * double(rows) * s.width, tokenBytes = 2.0 * s.tokens * s.width, numbers = 4.0 * double(rows);
-  std::string shape = sizes(s.tokens, s.width) + " k" + std::to_string(s.topK);
-  m.add({"invert " + std::to_string(rows), "moe_invert_i32", 2 * numbers, [&] {
-           device::enqueue(moe_invert_i32, blocks(rows, THREADS), THREADS, 0, sorted, offsets, s.experts, inverse, rows);
-         }}, inverse);
-  device::enqueue(moe_invert_i32, blocks(rows, THREADS), THREADS, 0, sorted, offsets, s.experts, inverse, rows);
-  m.add({"gather" + shape, "moe_gather_bf16", 2 * rowBytes + numbers, [&] {
-           device::enqueue(moe_gather_bf16, rowGrid, THREADS, 0, x, sorted, offsets, s.experts, s.topK, dy, s.width);
-         }}, dy);
-  m.add({"gather_backward" + shape, "moe_gather_backward_bf16", rowBytes + tokenBytes + numbers, [&] {
-           device::enqueue(moe_gather_backward_bf16, tokenGrid, THREADS, 0, y, inverse, 0, out, s.tokens, s.topK, s.width);
-         }}, out);
-  m.add({"scatter" + shape, "moe_scatter_bf16", rowBytes + tokenBytes + 2 * numbers, [&] {
-           device::enqueue(moe_scatter_bf16, tokenGrid, THREADS, 0, y, inverse, weights, 0, out, s.tokens, s.topK, s.width);
-         }}, out);
-  m.add({"scatter_backward" + shape, "moe_scatter_backward_bf16", 3 * rowBytes + 3 * numbers, [&] {
-           device::enqueue(moe_scatter_backward_bf16, rowGrid, THREADS, 0, x, y, sorted, offsets, s.experts, s.topK, weights, dy,
-                           dweights, rows, s.width);
-         }}, dy, dweights);
+  sort(experts, offsets, load, tokenOf, rowOf);
+  requireAllWritten("router" + s.name(), probabilities, weights, experts, offsets, load, tokenOf, rowOf);
+  Moved moved(s, rowOf, weights);
+  spreads(m, moved);
+  for (bool accumulate : {false, true}) combines(m, moved, accumulate);
 }
 
+// A router's input, and backward what is added to the layer's gradient.
 inline void jitters(MemoryBound& m, int rows, int columns) {
   long long n = (long long)rows * columns;
   Normal<bf16> x(n);
-  device::Buffer<bf16> out(n);
   Zeros<unsigned long long> firstToken(1);
-  m.add({"jitter" + sizes(rows, columns), "jitter_bf16", 4.0 * double(n), [&] {
-           overElements(jitter_bf16, n, x, 0.99f, 0.02f, 7ull, 3ull, firstToken, (unsigned long long)columns, out, n);
-         }}, out);
+  for (bool accumulate : {false, true}) {
+    device::Buffer<bf16> out(n);
+    if (accumulate) zero(out.data(), out.bytes());
+    m.add({"jitter" + sizes(rows, columns) + (accumulate ? " +=" : ""), "jitter_bf16", (accumulate ? 6.0 : 4.0) * double(n), [&] {
+             overElements(jitter_bf16, n, x, 0.99f, 0.02f, 7ull, 3ull, firstToken, (unsigned long long)columns, accumulate, out, n);
+           }}, out);
+  }
 }
 
 }  // namespace bench

@@ -44,6 +44,18 @@ __global__ void countUnwritten(const T* values, long long n, int* count) {
   if (mine > 0) atomicAdd(count, mine);
 }
 
+// Counts the elements of two results that differ by more than absolute + relative·|b|.
+template <typename T>
+__global__ void countDifferent(const T* a, const T* b, long long n, float absolute, float relative, int* count) {
+  long long threads = (long long)gridDim.x * blockDim.x;
+  int mine = 0;
+  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += threads) {
+    float expected = toFloat(b[i]);
+    mine += !(fabsf(toFloat(a[i]) - expected) <= absolute + relative * fabsf(expected));
+  }
+  if (mine > 0) atomicAdd(count, mine);
+}
+
 // A buffer of normally distributed values.
 template <typename T>
 struct Normal : device::Buffer<T> {
@@ -59,6 +71,15 @@ struct Zeros : device::Buffer<T> {
   explicit Zeros(size_t size) : device::Buffer<T>(size) { device::fill(this->data(), 0, this->bytes()); }
 };
 
+// Queues zeros.
+inline void zero(void* p, size_t bytes) {
+#ifdef SPARROW_EMULATE
+  device::fill(p, 0, bytes);
+#else
+  device::check(cudaMemsetAsync(p, 0, bytes), "cudaMemsetAsync");
+#endif
+}
+
 // Throws where a launch has left part of an output as it was, or has written beside it.
 template <typename T>
 void requireWritten(const std::string& what, const device::Buffer<T>& output) {
@@ -69,6 +90,17 @@ void requireWritten(const std::string& what, const device::Buffer<T>& output) {
     throw std::runtime_error(what + ": " + std::to_string(unwritten) + " of " + std::to_string(output.size()) +
                              " elements are not written or not finite");
   output.checkGuards();
+}
+
+// Throws where two ways to the same result differ.
+template <typename T>
+void requireSame(const std::string& what, const device::Buffer<T>& a, const device::Buffer<T>& b, float absolute, float relative) {
+  Zeros<int> count(1);
+  overElements(countDifferent<T>, (long long)a.size(), a.data(), b.data(), (long long)a.size(), absolute, relative, count);
+  int different = count.toHost()[0];
+  if (different > 0)
+    throw std::runtime_error(what + ": " + std::to_string(different) + " of " + std::to_string(a.size()) + " elements differ from " +
+                             "those of the other way");
 }
 
 // For several outputs of one case.

@@ -1,13 +1,17 @@
 // Grouped products of mixtures of experts, with the making of their routing metadata, against cuBLAS on one dense product of
-// the same floating-point operations. Loads: uniform, by Zipf's law, all rows to one expert; all four take turns.
+// the same floating-point operations. Loads: uniform, by Zipf's law, all rows to one expert; all four take turns. And products
+// that find their tokens' rows by an index, against those on a copy.
 #include "bench/gemm.cuh"
 #include "bench/sort.cuh"
+#include "moe/permute.cu"
 
 #include "bench/load.h"
 
 namespace {
 
 using namespace bench;
+
+constexpr int TOP_K = 4;  // choices of a token
 
 const Load LOADS[] = {Load::UNIFORM, Load::ZIPF, Load::ONE};
 
@@ -20,16 +24,17 @@ struct Layer {
 struct Routing {
   Load load;
   std::vector<int> hostOffsets;
-  device::Buffer<int> experts, offsets, load_, sorted;
+  device::Buffer<int> experts, offsets, load_, tokenOf, rowOf;
   AssignmentSort sort;
 
   Routing(Load load, int assignments, int groups) : Routing(load, drawExperts(load, assignments, groups, 5), groups) {}
-  void make() const { sort(experts, offsets, load_, sorted); }
+  void make() const { sort(experts, offsets, load_, tokenOf, rowOf); }
+  int tokens() const { return int(experts.size() + TOP_K - 1) / TOP_K; }
 
  private:
   Routing(Load load, const std::vector<int>& drawn, int groups)
       : load(load), hostOffsets(offsetsOf(drawn, groups)), experts(drawn), offsets(groups + 1), load_(groups),
-        sorted(drawn.size()), sort((long long)drawn.size(), groups) {}
+        tokenOf(drawn.size()), rowOf(drawn.size()), sort((long long)drawn.size(), groups, TOP_K) {}
 };
 
 struct Ratios {
@@ -42,9 +47,9 @@ void checkRouting(const std::string& what, const Routing& routing) {
 }
 
 Product productOf(Form form, const Layer& l, int groups) {
-  Product p = form == NT   ? Product{NT, l.rows, l.out, l.in, nullptr, nullptr, nullptr}
-              : form == NN ? Product{NN, l.rows, l.in, l.out, nullptr, nullptr, nullptr}
-                           : Product{TN, l.out, l.in, l.rows, nullptr, nullptr, nullptr};
+  Product p = form == NT   ? Product{NT, l.rows, l.out, l.in}
+              : form == NN ? Product{NN, l.rows, l.in, l.out}
+                           : Product{TN, l.out, l.in, l.rows};
   p.groups = groups;
   return p;
 }
@@ -78,9 +83,42 @@ void grouped(Report& report, Stopwatch& stopwatch, Form form, const Layer& layer
   ratios.one.add(times[2].median() / times[0].median());
 }
 
+// Rows of the tokens by an index, against a copy: forward makes it, and the weight's gradient finds it there. The index is known
+// to both.
+void gathered(Report& report, Stopwatch& stopwatch, Form form, const Layer& layer, int groups, const Routing& routing) {
+  Product p = productOf(form, layer, groups);
+  std::string name = std::string("gathered ") + nameOf(form) + " E" + std::to_string(groups) + " k" + std::to_string(TOP_K) + " " +
+                     p.sizes() + " " + nameOf(routing.load);
+  if (!report.wants(name)) return;
+  p.offsets = routing.offsets, p.rows = routing.tokenOf, p.storedRows = routing.tokens();
+  ProductMemory memory(p);
+  device::Buffer<bf16> copy(size_t(layer.rows) * layer.in);
+  Product onCopy = p;
+  const bf16* x = form == NT ? p.a : p.b;
+  (form == NT ? onCopy.a : onCopy.b) = copy;
+  onCopy.rows = nullptr;
+  MmaLaunch launch(p);
+  GemmLaunch launchOnCopy(onCopy);
+  Body gather = [&] {
+    device::enqueue(moe_gather_bf16, blocks(layer.rows, THREADS / 32), THREADS, 0, x, routing.rowOf, copy, layer.rows, TOP_K,
+                    layer.in);
+  };
+  Body copied = [&] {
+    if (form == NT) gather();
+    launchOnCopy();
+  };
+  checkRouting(name, routing);
+  gather();
+  memory.require(name, p, launch, routing.hostOffsets);
+  memory.require(name + ", " + nameOf(Rows::COPIED), p, copied, routing.hostOffsets);
+  auto times = stopwatch.turns({launch, copied});
+  double baseline = rate(p.flops(), times[1].median(), TERAFLOPS);
+  report.add({name, launch.name(), p.flops(), TERAFLOPS, times[0], baseline});
+}
+
 void metadata(Report& report, Stopwatch& stopwatch, int groups, const Routing& routing) {
-  double bytes = 8.0 * double(routing.sorted.size());  // experts read, sorted written
-  std::string name = "routing metadata E" + std::to_string(groups) + " " + std::to_string(routing.sorted.size());
+  double bytes = 12.0 * double(routing.experts.size());  // experts read, tokenOf and rowOf written
+  std::string name = "routing metadata E" + std::to_string(groups) + " " + std::to_string(routing.experts.size());
   if (!report.wants(name)) return;
   report.add({name, "moe_sort", bytes, GIGABYTES, timesOf(stopwatch, [&] { routing.make(); })});
 }
@@ -104,8 +142,10 @@ void measure(Report& report) {
     for (const Layer& layer : layers) {
       std::vector<std::unique_ptr<Routing>> routings;
       for (Load load : LOADS) routings.push_back(std::make_unique<Routing>(load, layer.rows, groups));
-      if (&layer == &layers[0]) metadata(report, stopwatch, groups, *routings[0]);
       for (Form form : {NT, NN, TN}) grouped(report, stopwatch, form, layer, groups, routings, ratios);
+      if (&layer != &layers[0]) continue;
+      metadata(report, stopwatch, groups, *routings[0]);
+      for (Form form : {NT, TN}) gathered(report, stopwatch, form, layer, groups, *routings[0]);
     }
   goals(report, ratios);
 }

@@ -1,17 +1,12 @@
 // A whole mixture-of-experts layer on a plain stream, forward and backward: the rate of the experts' products over the time of
-// everything, and each step's share. A pass is far longer than its launches take to queue, so a graph would change nothing.
+// everything, and each step's share; as the backend queues it, and of one shape also with the tokens' rows read the other way.
+// A pass is far longer than its launches take to queue, so a graph would change nothing.
 #include "bench/moe_layer.cuh"
 #include "bench/moe_reference.h"
 
 namespace {
 
 using namespace bench;
-
-struct Pass {
-  const char* name;
-  double flops;
-  std::vector<Step> steps;
-};
 
 std::vector<Body> bodiesOf(const std::vector<Step>& steps) {
   std::vector<Body> bodies;
@@ -45,16 +40,18 @@ std::vector<double> toDouble(const device::Buffer<T>& buffer) {
 
 // Runs the layer once and looks at its results: that all are written, and of a small layer, that they are right. There the
 // router's weight is zero, which leaves dx to the experts.
-void requireLayer(const std::string& what, MoeLayer& layer, bool small) {
+void requireLayer(const std::string& what, MoeLayer& layer, Rows way, bool small) {
   if (small) device::fill(layer.routerWeight.data(), 0, layer.routerWeight.bytes());
-  wholeOf(layer.forward())();
-  wholeOf(layer.backward())();
+  layer.poison();
+  wholeOf(layer.forward(way))();
+  wholeOf(layer.backward(way))();
   requireAllWritten(what, layer.out, layer.dx, layer.routerGradient, layer.gate.gradient, layer.up.gradient, layer.down.gradient);
   if (!small) return;
   MoeReference reference(layer);
   requireClose(what + ", out", toDouble(layer.out), reference.out);
   requireClose(what + ", dx", toDouble(layer.dx), reference.dx);
   requireClose(what + ", gradient of up", toDouble(layer.up.gradient), reference.dUp);
+  requireClose(what + ", gradient of down", toDouble(layer.down.gradient), reference.dDown);
 }
 
 double largestLoad(const MoeLayer& layer) {
@@ -64,30 +61,40 @@ double largestLoad(const MoeLayer& layer) {
   return double(largest) * layer.shape.experts / layer.shape.rows();
 }
 
+// One pass of the layer, with rows read in one way or several, which take turns; the first is the backend's, and the others are
+// held against it. Returns its time in microseconds.
+double pass(Report& report, Stopwatch& stopwatch, const std::string& name, double flops,
+            const std::vector<std::pair<Rows, std::vector<Step>>>& ways) {
+  std::vector<Body> bodies;
+  for (const auto& way : ways) bodies.push_back(wholeOf(way.second));
+  std::vector<Times> whole = stopwatch.turns(bodies);
+  for (size_t w = 0; w < ways.size(); w++) {
+    std::string way = nameOf(ways[w].first), full = w == 0 ? name : name + " " + way;
+    double baseline = w == 0 ? UNKNOWN : rate(flops, whole[0].median(), TERAFLOPS);
+    report.add({full, "whole layer, " + way, flops, TERAFLOPS, whole[w], baseline});
+    auto steps = stopwatch.steps(bodiesOf(ways[w].second));
+    double sum = 0;
+    for (const Times& t : steps) sum += t.median();
+    for (size_t i = 0; i < steps.size(); i++) report.addShare(full, ways[w].second[i].name, steps[i], sum);
+  }
+  return whole[0].median();
+}
+
 // Times of both passes in microseconds, forward first.
-std::vector<double> layer(Report& report, Stopwatch& stopwatch, const MoeShape& shape, Load load) {
+std::vector<double> layer(Report& report, Stopwatch& stopwatch, const MoeShape& shape, Load load,
+                          std::vector<Rows> ways = {CHOSEN_ROWS}) {
   std::string stem = std::string("moe ") + (shape.gated ? "gated " : "plain "), tail = " " + shape.name() + " " + nameOf(load);
-  std::vector<double> micros;
   if (!report.wants(stem + "forward" + tail) && !report.wants(stem + "backward" + tail)) return {UNKNOWN, UNKNOWN};
   MoeLayer layer(shape, load);
-  requireLayer(stem + tail, layer, report.smoke());
+  for (Rows way : ways) requireLayer(stem + nameOf(way) + tail, layer, way, report.smoke());
   char line[80];
   std::snprintf(line, sizeof line, "# largest load over the mean: %.2f", largestLoad(layer));
   report.note(line);
-  const Pass passes[] = {{"forward", shape.forwardFlops(), layer.forward()},
-                         {"backward", 2 * shape.forwardFlops(), layer.backward()}};
-  for (const Pass& pass : passes) {
-    std::string name = stem + pass.name + tail;
-    Times whole = timesOf(stopwatch, wholeOf(pass.steps));
-    report.add({name, "whole layer, plain stream", pass.flops, TERAFLOPS, whole});
-    auto steps = stopwatch.steps(bodiesOf(pass.steps));
-    double sum = 0;
-    for (const Times& t : steps) sum += t.median();
-    for (size_t i = 0; i < steps.size(); i++) report.addShare(name, pass.steps[i].name, steps[i], sum);
-    micros.push_back(whole.median());
-    layer.clearGradients();
-  }
-  return micros;
+  std::vector<std::pair<Rows, std::vector<Step>>> forwards, backwards;
+  for (Rows way : ways) forwards.emplace_back(way, layer.forward(way)), backwards.emplace_back(way, layer.backward(way));
+  double forward = pass(report, stopwatch, stem + "forward" + tail, shape.forwardFlops(), forwards);
+  double backward = pass(report, stopwatch, stem + "backward" + tail, 2 * shape.forwardFlops(), backwards);
+  return {forward, backward};
 }
 
 void goals(Report& report, const MoeShape& shape, const std::vector<double>& uniform, const std::vector<double>& zipf,
@@ -101,16 +108,16 @@ void goals(Report& report, const MoeShape& shape, const std::vector<double>& uni
 }
 
 void allLoads(Report& report, Stopwatch& stopwatch, const MoeShape& shape) {
-  std::vector<std::vector<double>> micros;
-  for (Load load : {Load::UNIFORM, Load::ZIPF, Load::ONE}) micros.push_back(layer(report, stopwatch, shape, load));
-  goals(report, shape, micros[0], micros[1], micros[2]);
+  auto uniform = layer(report, stopwatch, shape, Load::UNIFORM, {CHOSEN_ROWS, OTHER_ROWS});
+  auto zipf = layer(report, stopwatch, shape, Load::ZIPF), one = layer(report, stopwatch, shape, Load::ONE);
+  goals(report, shape, uniform, zipf, one);
 }
 
 void measure(Report& report) {
   Stopwatch stopwatch(report.smoke());
   if (report.smoke()) {
-    allLoads(report, stopwatch, {70, 40, 24, 5, 2, true});
-    layer(report, stopwatch, {33, 16, 72, 4, 4, false}, Load::UNIFORM);
+    allLoads(report, stopwatch, {130, 40, 24, 5, 2, true});
+    layer(report, stopwatch, {133, 16, 72, 4, 4, false}, Load::UNIFORM, {CHOSEN_ROWS, OTHER_ROWS});
     return;
   }
   allLoads(report, stopwatch, {32768, 4096, 1024, 64, 4, true});

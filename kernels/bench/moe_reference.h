@@ -13,11 +13,12 @@ class MoeReference {
  public:
   std::vector<double> out, dx;  // (T, width); dx without the router's share
   std::vector<double> dUp;      // (E, hidden, width)
+  std::vector<double> dDown;    // (E, width, hidden)
 
   explicit MoeReference(const MoeLayer& layer)
-      : out(layer.x.size(), 0.0), dx(layer.x.size(), 0.0), dUp(layer.shape.weightElements(), 0.0), s_(layer.shape),
-        x_(toDouble(layer.x)), dout_(toDouble(layer.dout)), gate_(toDouble(layer.gate.value)), up_(toDouble(layer.up.value)),
-        down_(toDouble(layer.down.value)) {
+      : out(layer.x.size(), 0.0), dx(layer.x.size(), 0.0), dUp(layer.shape.weightElements(), 0.0), dDown(dUp.size(), 0.0),
+        s_(layer.shape), x_(toDouble(layer.x)), dout_(toDouble(layer.dout)), gate_(toDouble(layer.gate.value)),
+        up_(toDouble(layer.up.value)), down_(toDouble(layer.down.value)) {
     auto experts = layer.experts.toHost();
     auto weights = layer.weights.toHost();
     for (int t = 0; t < s_.tokens; t++)
@@ -65,6 +66,7 @@ class MoeReference {
         out[size_t(t) * s_.width + i] += weight * a * downAt(expert, i, h);
         dx[size_t(t) * s_.width + i] += dup * up_[row + i] + (s_.gated ? dgate * gate_[row + i] : 0);
         dUp[row + i] += dup * x[i];
+        dDown[(size_t(expert) * s_.width + i) * s_.hidden + h] += weight * dy[i] * a;
       }
     }
   }

@@ -1,4 +1,6 @@
-// A router's three products with its fp32 weight, by tensor cores as three bf16 parts (gemm/split_gemm.cu).
+// A router's three products with its fp32 weight, by tensor cores as three bf16 parts (gemm/split_gemm.cu), as gpu-core's
+// SplitGemm and DepthParts queue them: each product makes the parts that it multiplies. gpu-core does so from 128 tokens on,
+// where widths are multiples of 8.
 #pragma once
 
 #include "gemm/split_gemm.cu"
@@ -30,48 +32,67 @@ class RouterProducts {
  public:
   RouterProducts(int tokens, int width, int experts)
       : tokens_(tokens), width_(width), experts_(experts), weight_(experts, width), dlogits_(tokens, experts),
-        depthParts_(depthParts(tokens, width, experts)), partials_(size_t(depthParts_) * experts * width) {}
+        depthParts_(depthParts(tokens, width, experts)),
+        partials_(depthParts_ == 1 ? 0 : size_t(depthParts_) * experts * width) {
+    requireTiles();
+  }
 
   // logits (T, E) = x·wᵀ, x (T, width) bf16, w (E, width) fp32
   void logits(const bf16* x, const float* w, float* logits) const {
     weight_.split(w);
     GemmArguments g = arguments(tokens_, experts_, width_, x, width_, weight_.parts(), weight_.stride(), logits);
-    if (tiles(tokens_, 256, experts_, 64) >= device::multiprocessors() / 2)
-      queue<TallLogits>(split_gemm_nt_bf16_f32_f32_256x64x32, 1, tiles(tokens_, 256, experts_, 64), g);
-    else queue<SmallLogits>(split_gemm_nt_bf16_f32_f32_128x64x32, 2, tiles(tokens_, 128, experts_, 64), g);
+    long long tall = tiles(tokens_, 256, experts_, 64);
+    if (2 * tall >= device::multiprocessors()) queue<split::TallLogits>(split_gemm_nt_bf16_f32_f32_256x64x32, 1, tall, g);
+    else queue<split::SmallLogits>(split_gemm_nt_bf16_f32_f32_128x64x32, 2, tiles(tokens_, 128, experts_, 64), g);
   }
 
-  // dw (E, width) += dlogitsᵀ·x, over the depth of the tokens in parts
+  // dw (E, width) += dlogitsᵀ·x, over the depth of the tokens in parts where it is long
   void weightGradient(const float* dlogits, const bf16* x, float* dw) const {
     dlogits_.split(dlogits);
-    GemmArguments g = arguments(experts_, width_, tokens_, dlogits_.parts(), dlogits_.stride(), x, width_, partials_.data());
+    bool whole = depthParts_ == 1;
+    float* c = whole ? dw : partials_.data();
+    GemmArguments g = arguments(experts_, width_, tokens_, dlogits_.parts(), dlogits_.stride(), x, width_, c);
     g.groups = depthParts_;
     g.groupStrideC = (long long)experts_ * width_;
-    queue<WeightGradient>(split_gemm_tn_f32_bf16_f32_64x256x32, 1, tiles(experts_, 64, width_, 256) * depthParts_, g);
+    g.accumulate = whole;
+    queue<split::WeightGradient>(split_gemm_tn_f32_bf16_f32_64x256x32, 1, weightTiles(width_, experts_) * depthParts_, g);
     long long n = (long long)experts_ * width_;
-    device::enqueue(add_partials_f32, int((n + 31) / 32), THREADS, 0, partials_, dw, depthParts_, n, n);
+    if (!whole) device::enqueue(add_partials_f32, int((n + 31) / 32), THREADS, 0, partials_, dw, depthParts_, n, n);
   }
 
-  // dx (T, width) += dlogits·w, of the parts that the two products before have made
-  void inputGradient(bf16* dx) const {
+  // dx (T, width) += dlogits·w
+  void inputGradient(const float* dlogits, const float* w, bf16* dx) const {
+    dlogits_.split(dlogits);
+    weight_.split(w);
     GemmArguments g = arguments(tokens_, width_, experts_, dlogits_.parts(), dlogits_.stride(), weight_.parts(),
                                 weight_.stride(), dx);
     g.accumulate = 1;
-    queue<InputGradient>(split_gemm_nn_f32_f32_bf16_128x128x32, 2, tiles(tokens_, 128, width_, 128), g);
+    queue<split::InputGradient>(split_gemm_nn_f32_f32_bf16_128x128x32, 2, tiles(tokens_, 128, width_, 128), g);
   }
 
   double flops() const { return 2.0 * tokens_ * width_ * experts_; }
 
  private:
-  static constexpr int LEAST_PART = 512;  // depth below which a part is not worth a block
+  static constexpr int LEAST_DEPTH = 512;  // below which a part is not worth a block
 
   static long long tiles(int m, int rows, int n, int columns) {
     return (long long)((m + rows - 1) / rows) * ((n + columns - 1) / columns);
   }
 
+  static long long weightTiles(int width, int experts) { return tiles(experts, 64, width, 256); }
+
   static int depthParts(int tokens, int width, int experts) {
-    long long wanted = device::multiprocessors() / tiles(experts, 64, width, 256);
-    return int(std::max(1ll, std::min(wanted, (long long)tokens / LEAST_PART)));
+    long long wanted = device::multiprocessors() / weightTiles(width, experts);
+    return int(std::max(1ll, std::min(wanted, (long long)tokens / LEAST_DEPTH)));
+  }
+
+  // Devices of 8.6 and 8.9 have too little, and gpu-core takes plain_gemm.cu for what does not fit there.
+  static void requireTiles() {
+    size_t needed = split::WeightGradient::SHARED_BYTES, got = device::mostSharedBytes();
+    if (got < needed)
+      throw std::runtime_error("a router's products in parts: expected " + std::to_string(needed) +
+                               " bytes of shared memory for a block, got " + std::to_string(got) +
+                               "; measure them on a device of compute capability 8.0 or 9.0");
   }
 
   static GemmArguments arguments(int m, int n, int k, const bf16* a, int strideA, const bf16* b, int strideB, void* c) {

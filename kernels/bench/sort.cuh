@@ -1,4 +1,5 @@
-// A routing's metadata as gpu-core makes it (AssignmentSort): assignments sorted by expert, and where each expert starts.
+// A routing's metadata as gpu-core makes it (AssignmentSort, DroplessDispatch): assignments sorted by expert, and where each
+// expert starts.
 #pragma once
 
 #include "bench/grid.h"
@@ -9,17 +10,17 @@ namespace bench {
 
 class AssignmentSort {
  public:
-  AssignmentSort(long long assignments, int experts)
-      : assignments_(assignments), experts_(experts), perBlock_(perBlock(assignments)),
+  AssignmentSort(long long assignments, int experts, int topK)
+      : assignments_(assignments), experts_(experts), topK_(topK), perBlock_(perBlock(assignments)),
         blocks_(int((assignments + perBlock_ - 1) / perBlock_)), starts_(size_t(blocks_) * (experts + 1)) {}
 
-  // experts I32 (P) to offsets I32 (E + 1), load I32 (E) and sorted I32 (P).
-  void operator()(const int* experts, int* offsets, int* load, int* sorted) const {
+  // experts I32 (T, k) to offsets (E + 1), load (E), tokenOf (P) and rowOf (T, k).
+  void operator()(const int* experts, int* offsets, int* load, int* tokenOf, int* rowOf) const {
     size_t binBytes = (experts_ + 1) * sizeof(int);
     device::enqueue(moe_sort_histogram_i32, blocks_, THREADS, binBytes, experts, starts_, assignments_, experts_, perBlock_);
     device::enqueue(moe_sort_scan_i32, 1, THREADS, 0, starts_, offsets, experts_, blocks_);
-    device::enqueue(moe_sort_scatter_i32, blocks_, THREADS, THREADS / 32 * binBytes, experts, starts_, sorted, assignments_,
-                    experts_, perBlock_);
+    device::enqueue(moe_sort_scatter_i32, blocks_, THREADS, THREADS / 32 * binBytes, experts, starts_, tokenOf, rowOf,
+                    assignments_, experts_, topK_, perBlock_);
     device::enqueue(moe_load_i32, 1, THREADS, 0, offsets, load, experts_);
   }
 
@@ -31,7 +32,7 @@ class AssignmentSort {
   }
 
   long long assignments_;
-  int experts_, perBlock_, blocks_;
+  int experts_, topK_, perBlock_, blocks_;
   device::Buffer<int> starts_;
 };
 

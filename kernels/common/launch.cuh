@@ -20,6 +20,7 @@ inline void copy(void* to, const void* from, size_t bytes) { std::memcpy(to, fro
 inline void fill(void* p, unsigned char byte, size_t bytes) { std::memset(p, byte, bytes); }
 inline void synchronize() {}
 inline int multiprocessors() { return 4; }  // several, and fewer than the checks' and benchmarks' pieces of work
+inline size_t mostSharedBytes() { return 163 * 1024; }  // of capability 8.0
 
 #else
 
@@ -49,6 +50,12 @@ inline int multiprocessors() {
     return value;
   }();
   return count;
+}
+// That a block may have.
+inline size_t mostSharedBytes() {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
+  return size_t(value);
 }
 
 #endif

@@ -76,8 +76,6 @@ __device__ __forceinline__ void splitRows(const float* x, bf16* parts, long long
   }
 }
 
-}  // namespace split
-
 // The product of A_PARTS and B_PARTS parts whose numbers add up to less than TERMS. STAGED: stages are summed apart.
 template <class Config, int A_PARTS, int B_PARTS, int TERMS, bool STAGED, bool A_DEPTH_CONTIGUOUS,
           bool B_DEPTH_CONTIGUOUS>
@@ -211,13 +209,16 @@ using SmallLogits = SplitGemm<GemmConfig<128, 64, 32, 64, 32, 4>, 1, 3, 3, true,
 using WeightGradient = SplitGemm<GemmConfig<64, 256, 32, 32, 64, 5>, 3, 1, 3, true, false, false>;
 using InputGradient = SplitGemm<GemmConfig<128, 128, 32, 64, 64, 3>, 2, 2, 2, false, true, false>;
 
+}  // namespace split
+
 extern "C" __global__ void split_f32_bf16(const float* x, bf16* parts, long long rows, int columns, int stride) {
   split::splitRows(x, parts, rows, columns, stride);
 }
 
-#define SPLIT_ENTRY(name, form, out, product, blocks)                                                       \
-  extern "C" __global__ void __launch_bounds__(product::THREADS, blocks) split_gemm_##name(GemmArguments g) { \
-    product::template run<form, out>(g);                                                                    \
+#define SPLIT_ENTRY(name, form, out, product, blocks)                           \
+  extern "C" __global__ void __launch_bounds__(split::product::THREADS, blocks) \
+      split_gemm_##name(GemmArguments g) {                                      \
+    split::product::template run<form, out>(g);                                 \
   }
 
 SPLIT_ENTRY(nt_bf16_f32_f32_256x64x32, GEMM_DENSE, float, TallLogits, 1)

@@ -22,10 +22,10 @@ Entry entry(const char* name, Kernel kernel) {
   return {name, kernel, Product::THREADS, Product::SHARED_BYTES};
 }
 
-const Entry NT[] = {entry<TallLogits>("nt 256x64x32", split_gemm_nt_bf16_f32_f32_256x64x32),
-                    entry<SmallLogits>("nt 128x64x32", split_gemm_nt_bf16_f32_f32_128x64x32)};
-const Entry NN = entry<InputGradient>("nn 128x128x32", split_gemm_nn_f32_f32_bf16_128x128x32);
-const Entry TN = entry<WeightGradient>("tn 64x256x32", split_gemm_tn_f32_bf16_f32_64x256x32);
+const Entry NT[] = {entry<split::TallLogits>("nt 256x64x32", split_gemm_nt_bf16_f32_f32_256x64x32),
+                    entry<split::SmallLogits>("nt 128x64x32", split_gemm_nt_bf16_f32_f32_128x64x32)};
+const Entry NN = entry<split::InputGradient>("nn 128x128x32", split_gemm_nn_f32_f32_bf16_128x128x32);
+const Entry TN = entry<split::WeightGradient>("tn 64x256x32", split_gemm_tn_f32_bf16_f32_64x256x32);
 
 std::string describe(const Entry& e, Shape s) {
   return std::string(e.name) + " (" + std::to_string(s.m) + ", " + std::to_string(s.n) + ", " + std::to_string(s.k) + ")";
