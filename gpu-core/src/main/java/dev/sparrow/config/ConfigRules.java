@@ -1,6 +1,7 @@
 package dev.sparrow.config;
 
 import java.util.List;
+import java.util.Locale;
 
 /** Rules between values of several keys. */
 final class ConfigRules {
@@ -74,6 +75,12 @@ final class ConfigRules {
     if (uniform.layers().isEmpty()) {
       problems.add("uniform.layers: expected at least one pattern of layer names, got none");
     }
+    if (uniform.format() == Uniform.Format.DOUBLY && uniform.growsBack()) {
+      problems.add(
+          "uniform.format: doubly is kept by uniform.schedule = static or gradual, got "
+              + uniform.schedule().name().toLowerCase(Locale.ROOT)
+              + ", which grows row by row");
+    }
     long last = uniform.lastUpdate(train.steps());
     if (uniform.schedule() != Uniform.Schedule.STATIC && uniform.beginStep() > last) {
       problems.add(
@@ -81,6 +88,14 @@ final class ConfigRules {
               + last
               + ", got "
               + uniform.beginStep());
+    }
+    if (uniform.schedule() == Uniform.Schedule.GRADUAL && last > train.steps()) {
+      problems.add(
+          "uniform.end-step: expected at most train.steps = "
+              + train.steps()
+              + ", got "
+              + last
+              + "; uniform.sparsity would not be reached");
     }
   }
 

@@ -48,6 +48,11 @@ public record Uniform(
     DOUBLY
   }
 
+  /** Whether connections are dropped and others grown. */
+  boolean growsBack() {
+    return schedule == Schedule.RIGL || schedule == Schedule.SET;
+  }
+
   /** Last step that may change a pattern. */
   public long lastUpdate(long steps) {
     return endStep > 0 ? endStep : steps * 3 / 4;

@@ -56,13 +56,20 @@ public final class Replica implements AutoCloseable {
 
   /** Makes all anew after the model's parameters took other shapes; nothing is carried over. */
   void rebuild() {
-    close();
+    close(); // first: two of a large model would not fit
     open();
   }
 
+  /** Takes new ones; those before stay the replica's where memory does not hold the new. */
   private void open() {
-    arena = new ParameterArena(backend, model.parameters());
-    optimizer = Optimizer.of(settings, backend, arena);
+    ParameterArena next = new ParameterArena(backend, model.parameters());
+    try {
+      optimizer = Optimizer.of(settings, backend, next);
+    } catch (RuntimeException | Error failed) {
+      next.close();
+      throw failed;
+    }
+    arena = next;
     generation++;
     model.parametersChanged();
   }
@@ -98,8 +105,8 @@ public final class Replica implements AutoCloseable {
   private void carryToNewArena(ModelChange change) {
     ParameterArena oldArena = arena;
     Optimizer oldOptimizer = optimizer;
+    open();
     try {
-      open();
       copyWhatStays(oldArena, oldArena.values(), arena.values());
       carryAll(change, oldArena, oldArena.values(), false, arena.values());
       for (int i = 0; i < optimizer.state().size(); i++) {
@@ -161,7 +168,11 @@ public final class Replica implements AutoCloseable {
 
   @Override
   public void close() {
-    optimizer.close();
-    arena.close();
+    if (optimizer != null) {
+      optimizer.close();
+      arena.close();
+    }
+    optimizer = null;
+    arena = null;
   }
 }

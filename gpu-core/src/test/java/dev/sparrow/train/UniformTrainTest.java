@@ -70,7 +70,7 @@ class UniformTrainTest {
   void aResumedRunGivesTheSameBits(Form form, @TempDir Path directory) {
     ToyRun.Result whole = form.run().alone();
     for (int stop : new int[] {1, 3, 7}) {
-      form.run("checkpoint.every=50")
+      form.run("checkpoint.every=2")
           .checkpoints(directory.resolve("" + stop))
           .hook((step, arena, backend) -> step == stop)
           .alone();
@@ -133,6 +133,52 @@ class UniformTrainTest {
     assertEquals(tuned.losses().get(0), two.get(0).losses().get(0), 1e-4);
   }
 
+  /** Nothing would prune it: static weights would stay dense, dropping finds no pattern. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Form.class,
+      names = {"STATIC", "RIGL", "SET"})
+  void aDenseModelIsRefusedWhereNothingPrunesIt(Form form, @TempDir Path directory) {
+    new ToyRun("method.name=dense", "train.steps=2").checkpoints(directory).alone();
+    String from = "train.from=" + directory.resolve("step-00000002/model.safetensors");
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> form.run(from, "uniform.format=uniform").alone())
+            .getMessage();
+    assertTrue(
+        message.startsWith("blocks.0.attention.qkv.weight: expected a sparse weight"), message);
+  }
+
+  /** Gradual pruning leaves such a layer dense. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Form.class,
+      names = {"STATIC", "RIGL"})
+  void aLayerThatKeepsAllMayStayDense(Form form, @TempDir Path directory) {
+    String[] settings = {"uniform.distribution=erk", "uniform.sparsity=0.1"};
+    ToyRun.Result pruned = Form.GRADUAL.run(settings).checkpoints(directory).alone();
+    String from = "train.from=" + directory.resolve("step-00000012/model.safetensors");
+    ToyRun.Result tuned = form.run(settings[0], settings[1], from).alone();
+    assertEquals(pruned.parameters(), tuned.parameters());
+    assertTrue(tuned.losses().get(11) < pruned.losses().get(0), tuned.losses().toString());
+  }
+
+  @Test
+  void aPatternThatDoesNotFitTheFormatIsNamed(@TempDir Path directory) {
+    Form.STATIC.run("train.steps=2", "uniform.sparsity=0.9").checkpoints(directory).alone();
+    String[] settings = {
+      "train.from=" + directory.resolve("step-00000002/model.safetensors"),
+      "uniform.format=bank",
+      "uniform.bank-columns=4"
+    };
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> Form.STATIC.run(settings).alone())
+            .getMessage();
+    assertTrue(message.startsWith("blocks.0.attention.qkv.weight.columns: expected"), message);
+    assertTrue(message.contains("each of 4 banks, got [48, 2]"), message);
+  }
+
   @Test
   void fewerParametersAreHeldAndSummed() {
     ToyRun.Result dense = new ToyRun("method.name=dense", "train.steps=2").alone();
@@ -151,6 +197,8 @@ class UniformTrainTest {
         "uniform.format=bank => blocks.0.attention.qkv: expected columns in banks of",
         "uniform.group-rows=7 uniform.format=group => expected rows in groups of uniform.group-rows = 7",
         "uniform.begin-step=11 => uniform.begin-step: expected at most uniform.end-step = 9",
+        "uniform.schedule=rigl => uniform.format: doubly is kept by uniform.schedule = static or gradual",
+        "uniform.end-step=13 => uniform.end-step: expected at most train.steps = 12, got 13",
         "uniform.sparsity=0 => uniform.sparsity: expected more than 0",
         "uniform.layers=[] => uniform.layers: expected at least one pattern"
       })

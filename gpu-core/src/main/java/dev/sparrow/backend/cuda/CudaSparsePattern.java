@@ -16,7 +16,12 @@ final class CudaSparsePattern implements SparsePattern {
     this.queue = queue;
     this.pattern = pattern;
     this.indices = upload("pattern's columns", pattern.indices());
-    this.liveGroups = upload("pattern's groups", pattern.liveGroupNumbers());
+    try {
+      this.liveGroups = upload("pattern's groups", pattern.liveGroupNumbers());
+    } catch (RuntimeException | Error failed) {
+      queue.memory().free(indices);
+      throw failed;
+    }
   }
 
   private long upload(String name, int[] values) {

@@ -7,9 +7,9 @@ import java.util.List;
 
 /**
  * One update of a pattern at constant cost: the smallest weights of the layer are dropped, and
- * every group grows back to the common fan-in by the best scores among the columns it does not
- * hold. Scores are gradients (RigL, Evci et al. 2020; constant fan-in as SRigL, Lasby et al. 2024,
- * §3.2) or random draws (SET).
+ * every group grows back to the common fan-in by the best scores among the columns that it has not
+ * kept, those just dropped among them (Evci et al. 2020, alg. 1). Scores are gradients (RigL;
+ * constant fan-in as SRigL, Lasby et al. 2024, §3.2) or random draws (SET).
  *
  * <p>A group with too few salient columns, those that stay or whose score is among the layer's
  * best, is switched off and its budget goes to the others (neuron ablation, Lasby et al.). Groups
@@ -17,16 +17,18 @@ import java.util.List;
  */
 final class DropAndGrow {
   private static final float DROPPED = -1;
+  private static final float KEPT = -1;
 
   private final PatternFormat format;
   private final UniformPattern pattern;
   private final float[] magnitudes; // (liveGroups, fanIn)
   private final float[] scores; // (groups, columns)
   private final int budget;
+  private final TopColumns top = new TopColumns();
 
   /**
    * @param magnitudes of the pattern's columns, (liveGroups, fanIn), not negative
-   * @param scores (groups, columns), not negative; those of columns held are not looked at
+   * @param scores (groups, columns), not negative; those of columns kept are not looked at
    * @param budget columns of all groups together: what the layer started with
    */
   DropAndGrow(
@@ -74,23 +76,21 @@ final class DropAndGrow {
     return Math.min(perBank, format.bankColumns()) * format.banks();
   }
 
-  /** The magnitudes with the layer's smallest marked; of equal ones the first goes. */
+  /** The magnitudes with the layer's smallest marked; of equal ones the last goes. */
   private float[] withoutSmallest(int drops) {
-    long[] ranked = new long[magnitudes.length];
-    for (int i = 0; i < ranked.length; i++) {
-      ranked[i] = (long) Float.floatToIntBits(magnitudes[i] + 0f) << Integer.SIZE | i;
-    }
-    Arrays.sort(ranked);
-    float[] kept = magnitudes.clone();
-    for (int i = 0; i < drops; i++) {
-      kept[(int) ranked[i]] = DROPPED;
+    int[] stay = new int[magnitudes.length - drops];
+    top.choose(magnitudes, 0, magnitudes.length, stay.length, 0, stay, 0);
+    float[] kept = new float[magnitudes.length];
+    Arrays.fill(kept, DROPPED);
+    for (int i : stay) {
+      kept[i] = magnitudes[i];
     }
     return kept;
   }
 
   /** Live groups with enough columns that stay or would be among the layer's best to grow. */
   private List<Integer> salientGroups(float[] kept, int drops, double ablation) {
-    float threshold = growthThreshold(drops);
+    float threshold = growthThreshold(kept, drops);
     double least = Math.max(1, ablation * pattern.fanIn());
     List<Integer> salient = new ArrayList<>();
     int best = 0;
@@ -115,8 +115,7 @@ final class DropAndGrow {
         count++;
       }
     }
-    float[] free = freeScores(group);
-    for (float score : free) {
+    for (float score : freeScores(group, kept)) {
       if (score >= threshold && score > 0) {
         count++;
       }
@@ -124,22 +123,26 @@ final class DropAndGrow {
     return count;
   }
 
-  /** The score that the layer's {@code count} best free columns reach. */
-  private float growthThreshold(int count) {
+  /** The score that the layer's {@code count} best columns that are not kept reach. */
+  private float growthThreshold(float[] kept, int count) {
+    if (count == 0) {
+      return Float.POSITIVE_INFINITY;
+    }
     float[] all = new float[pattern.liveGroups() * format.columns()];
     for (int g = 0; g < pattern.liveGroups(); g++) {
-      System.arraycopy(freeScores(g), 0, all, g * format.columns(), format.columns());
+      System.arraycopy(freeScores(g, kept), 0, all, g * format.columns(), format.columns());
     }
-    Arrays.sort(all);
-    return count == 0 ? Float.POSITIVE_INFINITY : all[Math.max(0, all.length - count)];
+    return top.least(all, count);
   }
 
-  /** Scores of a live group, those of columns that it holds marked. */
-  private float[] freeScores(int group) {
+  /** Scores of a live group, those of columns that it keeps marked. */
+  private float[] freeScores(int group, float[] kept) {
     int from = pattern.liveGroupNumbers()[group] * format.columns();
     float[] free = Arrays.copyOfRange(scores, from, from + format.columns());
-    for (int i = 0; i < pattern.fanIn(); i++) {
-      free[pattern.indices()[group * pattern.fanIn() + i]] = DROPPED;
+    for (int i = group * pattern.fanIn(); i < (group + 1) * pattern.fanIn(); i++) {
+      if (kept[i] != DROPPED) {
+        free[pattern.indices()[i]] = KEPT;
+      }
     }
     return free;
   }
@@ -147,15 +150,14 @@ final class DropAndGrow {
   /** Bank by bank: what stays, trimmed or grown to the new fan-in. */
   private void fill(int group, float[] kept, int fanIn, int[] indices, int to) {
     int perBank = fanIn / format.banks();
-    // Kept columns come before all others, by magnitude; then free ones by score; dropped ones
-    // last.
-    float[] rank = freeScores(group);
+    // Kept columns come before all others, by magnitude; then free ones by score.
+    float[] rank = freeScores(group, kept);
     float best = 0;
     for (float score : rank) {
       best = Math.max(best, score);
     }
     for (int c = 0; c < rank.length; c++) {
-      rank[c] = rank[c] == DROPPED ? 0 : growthRank(rank[c], best);
+      rank[c] = rank[c] == KEPT ? 0 : growthRank(rank[c], best);
     }
     int held = group * pattern.fanIn();
     float most = 0;
@@ -167,7 +169,6 @@ final class DropAndGrow {
         rank[pattern.indices()[held + i]] = keptRank(kept[held + i], most);
       }
     }
-    TopColumns top = new TopColumns(format.bankColumns());
     for (int bank = 0; bank < format.banks(); bank++) {
       int first = bank * format.bankColumns();
       top.choose(rank, first, format.bankColumns(), perBank, first, indices, to + bank * perBank);

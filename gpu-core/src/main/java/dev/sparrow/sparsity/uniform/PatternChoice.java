@@ -32,7 +32,7 @@ final class PatternChoice {
   UniformPattern choose(float[] scores, int fanIn) {
     int[] indices = new int[format.groups() * fanIn];
     float[] priced = format.doubly() ? priced(scores, fanIn) : scores;
-    TopColumns top = new TopColumns(format.bankColumns());
+    TopColumns top = new TopColumns();
     int perBank = fanIn / format.banks();
     for (int g = 0; g < format.groups(); g++) {
       for (int bank = 0; bank < format.banks(); bank++) {
@@ -56,16 +56,33 @@ final class PatternChoice {
         scores[to + c] += w * w;
       }
     }
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = (float) Math.sqrt(scores[i]);
-    }
-    return scores;
+    return roots(scores);
   }
 
-  void requireFinite(float weight, int row, int column) {
+  /** (liveGroups, fanIn) from the values of a pattern, (liveRows, fanIn). */
+  float[] magnitudes(UniformPattern pattern, float[] values) {
+    float[] magnitudes = new float[pattern.indices().length];
+    for (int live = 0, at = 0; live < pattern.liveRows(); live++) {
+      for (int i = 0; i < pattern.fanIn(); i++, at++) {
+        int inGroup = pattern.start(live) + i;
+        requireFinite(values[at], pattern.row(live), pattern.indices()[inGroup]);
+        magnitudes[inGroup] += values[at] * values[at];
+      }
+    }
+    return roots(magnitudes);
+  }
+
+  private static float[] roots(float[] squares) {
+    for (int i = 0; i < squares.length; i++) {
+      squares[i] = (float) Math.sqrt(squares[i]);
+    }
+    return squares;
+  }
+
+  private void requireFinite(float weight, int row, int column) {
     if (!Float.isFinite(weight)) {
       throw new IllegalStateException(
-          "%s: expected finite weights to choose a pattern by, got %s in row %d, column %d; lower optimizer.learning-rate or set optimizer.clip-norm"
+          "%s: expected finite weights and gradients to choose a pattern by, got %s in row %d, column %d; lower optimizer.learning-rate or set optimizer.clip-norm"
               .formatted(format.layer(), weight, row, column));
     }
   }
@@ -103,7 +120,7 @@ final class PatternChoice {
   private int[] counts(float[] priced, int fanIn) {
     int[] counts = new int[format.columns()];
     int[] chosen = new int[fanIn];
-    TopColumns top = new TopColumns(format.columns());
+    TopColumns top = new TopColumns();
     for (int g = 0; g < format.groups(); g++) {
       top.choose(priced, g * format.columns(), format.columns(), fanIn, 0, chosen, 0);
       for (int column : chosen) {

@@ -31,6 +31,11 @@ record PatternFormat(
           "%s: expected columns in banks of uniform.bank-columns = %d, got %d columns; name another number or leave the layer out by uniform.except"
               .formatted(spec.name(), bankColumns, spec.in()));
     }
+    if ((long) spec.out() * spec.in() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "%s: expected a matrix of at most %d elements to choose a pattern of, got %d by %d; leave the layer out by uniform.except"
+              .formatted(spec.name(), Integer.MAX_VALUE, spec.out(), spec.in()));
+    }
     return new PatternFormat(
         spec.name(),
         spec.out(),

@@ -136,10 +136,18 @@ final class SparsifiedWeight implements LinearWeight {
     }
   }
 
+  /** Whether a file holds a pattern of this weight. */
+  boolean isSparseIn(Map<String, Shape> saved) {
+    return saved.containsKey(columnsName());
+  }
+
+  private String columnsName() {
+    return spec.name() + ".weight.columns";
+  }
+
   /** Takes the form and shape that the weight has in a file; its pattern is read once loaded. */
   void fit(Map<String, Shape> saved) {
-    Shape columns = saved.get(spec.name() + ".weight.columns");
-    if (columns == null) {
+    if (!isSparseIn(saved)) {
       if (sparse != null) {
         sparse.release();
         sparse = null;
@@ -147,11 +155,26 @@ final class SparsifiedWeight implements LinearWeight {
       }
       return;
     }
+    Shape columns = saved.get(columnsName());
+    requireFits(columns);
     UniformPattern stand = standIn(columns.dim(0), columns.dim(1));
     if (isDense()) {
       begin(stand);
     } else {
       sparse.replace(stand);
+    }
+  }
+
+  private void requireFits(Shape columns) {
+    boolean fits =
+        columns.rank() == 2
+            && columns.dim(0) <= format.groups()
+            && columns.dim(1) <= format.columns()
+            && columns.dim(1) % format.banks() == 0;
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "%s.weight.columns: expected a saved pattern of at most %d groups by %d columns, equally many in each of %d banks, got %s; set uniform.format, uniform.group-rows and uniform.bank-columns as they were when it was saved"
+              .formatted(spec.name(), format.groups(), format.columns(), format.banks(), columns));
     }
   }
 

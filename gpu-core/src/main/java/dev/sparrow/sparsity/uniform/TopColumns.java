@@ -3,33 +3,72 @@ package dev.sparrow.sparsity.uniform;
 import java.util.Arrays;
 
 /**
- * The largest scores of a row, bank by bank. Of equal scores the lower column comes first, so that
- * every rank, whatever its threads, chooses the same.
+ * The largest of a row's scores, found by a radix selection: a byte of their order at a time, in
+ * time linear in the row. Of equal scores the lower column comes first, so that every rank,
+ * whatever its threads, chooses the same.
  */
 final class TopColumns {
-  private final long[] ranked;
+  private static final int BYTE = 0xff;
 
-  TopColumns(int mostColumns) {
-    this.ranked = new long[mostColumns];
-  }
+  private final int[] histogram = new int[BYTE + 1];
 
   /**
-   * @param scores from {@code from} on, not negative, no NaN
-   * @param count columns wanted, at most {@code columns}
+   * @param scores from {@code from} on, no NaN
+   * @param count columns wanted, 0 to {@code columns}
    * @param firstColumn number of the first column
    * @param out takes the columns, ascending, from {@code to} on
    */
   void choose(
       float[] scores, int from, int columns, int count, int firstColumn, int[] out, int to) {
+    if (count == 0) {
+      return;
+    }
+    int least = leastKey(scores, from, columns, count);
+    int equals = count;
     for (int c = 0; c < columns; c++) {
-      // Bits of floats that are not negative are in order; a lower column has the larger low half.
-      long bits = Float.floatToIntBits(scores[from + c] + 0f);
-      ranked[c] = bits << Integer.SIZE | (Integer.MAX_VALUE - c);
+      equals -= key(scores[from + c]) > least ? 1 : 0;
     }
-    Arrays.sort(ranked, 0, columns);
-    for (int i = 0; i < count; i++) {
-      out[to + i] = firstColumn + Integer.MAX_VALUE - (int) ranked[columns - 1 - i];
+    int at = to;
+    for (int c = 0; c < columns; c++) {
+      int key = key(scores[from + c]);
+      if (key > least || key == least && equals-- > 0) {
+        out[at++] = firstColumn + c;
+      }
     }
-    Arrays.sort(out, to, to + count);
+  }
+
+  /** The score that the {@code count} largest reach, count from 1 to their number. */
+  float least(float[] scores, int count) {
+    int key = leastKey(scores, 0, scores.length, count);
+    return Float.intBitsToFloat(key < 0 ? key ^ Integer.MAX_VALUE : key);
+  }
+
+  private int leastKey(float[] scores, int from, int columns, int count) {
+    int found = 0;
+    int known = 0; // mask of the bytes found
+    int left = count; // of those that share them
+    for (int shift = Integer.SIZE - Byte.SIZE; shift >= 0; shift -= Byte.SIZE) {
+      Arrays.fill(histogram, 0);
+      for (int c = from; c < from + columns; c++) {
+        // Flipping the sign makes the order that of unsigned numbers, byte by byte.
+        int key = key(scores[c]) ^ Integer.MIN_VALUE;
+        if (((key ^ found) & known) == 0) {
+          histogram[key >>> shift & BYTE]++;
+        }
+      }
+      int digit = BYTE;
+      while (histogram[digit] < left) {
+        left -= histogram[digit--];
+      }
+      found |= digit << shift;
+      known |= BYTE << shift;
+    }
+    return found ^ Integer.MIN_VALUE;
+  }
+
+  /** In the order of the scores; both zeros are one. */
+  private static int key(float score) {
+    int bits = Float.floatToIntBits(score + 0f);
+    return bits < 0 ? bits ^ Integer.MAX_VALUE : bits;
   }
 }

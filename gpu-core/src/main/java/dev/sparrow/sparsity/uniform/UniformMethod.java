@@ -22,6 +22,7 @@ import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -120,7 +121,29 @@ public final class UniformMethod implements Method {
 
   @Override
   public void fit(Map<String, Shape> saved) {
+    if (settings.schedule() != Uniform.Schedule.GRADUAL) {
+      requirePatterns(saved);
+    }
     weights.forEach(weight -> weight.fit(saved));
+  }
+
+  /** Of the schedules gradual pruning alone makes a dense weight sparse. */
+  private void requirePatterns(Map<String, Shape> saved) {
+    for (int i = 0; i < budgets.length; i++) {
+      if (!weights.get(i).isSparseIn(saved) && !wantsAll(i)) {
+        throw new IllegalArgumentException(
+            "%s.weight: expected a sparse weight in the saved model under uniform.schedule = %s, got a dense one; prune it at once with uniform.schedule = gradual, uniform.begin-step = 1, uniform.end-step = 1"
+                .formatted(
+                    weights.get(i).spec().name(),
+                    settings.schedule().name().toLowerCase(Locale.ROOT)));
+      }
+    }
+  }
+
+  /** Whether a layer's share of the non-zeros is all that it has, so that its pattern stays. */
+  private boolean wantsAll(int layer) {
+    PatternFormat format = weights.get(layer).format();
+    return budgets[layer] == format.groups() * format.columns();
   }
 
   @Override
@@ -151,7 +174,7 @@ public final class UniformMethod implements Method {
       UniformPattern next =
           settings.schedule() == Uniform.Schedule.GRADUAL
               ? pruned(weight, densities[i], step)
-              : regrown(weight, budgets[i], step, collective);
+              : wantsAll(i) ? null : regrown(weight, budgets[i], step, collective);
       if (next != null) {
         replacements.add(weight.change(next));
       }
@@ -195,12 +218,7 @@ public final class UniformMethod implements Method {
     PatternFormat format = weight.format();
     PatternChoice choice = new PatternChoice(format);
     UniformPattern pattern = weight.pattern();
-    float[] ofMatrix = choice.scores(matrix(weight));
-    float[] magnitudes = new float[pattern.liveGroups() * pattern.fanIn()];
-    for (int i = 0; i < magnitudes.length; i++) {
-      int group = pattern.liveGroupNumbers()[i / pattern.fanIn()];
-      magnitudes[i] = ofMatrix[group * format.columns() + pattern.indices()[i]];
-    }
+    float[] magnitudes = choice.magnitudes(pattern, download(weight.trained().value()));
     float[] scores =
         settings.schedule() == Uniform.Schedule.SET
             ? draws(weight, "grow", step)

@@ -35,38 +35,46 @@ final class UniformSparseWeight implements LinearWeight {
     this.backend = backend;
     this.spec = spec;
     this.format = format;
+    makeRoom(pattern);
     take(pattern);
+  }
+
+  private void makeRoom(UniformPattern next) {
+    Shape shape = Shape.of(next.liveRows(), next.fanIn());
+    values = new Parameter(spec.name() + ".weight.values", shape, initializer(next), true);
+    columns = buffer("columns", next.liveGroups(), next.fanIn());
+    groups = buffer("groups", next.liveGroups());
+  }
+
+  /** As much variance in a row's output as that of a dense row (Evci et al. 2020, appendix). */
+  private Initializer initializer(UniformPattern next) {
+    double lift = Math.sqrt((double) spec.in() / next.fanIn());
+    return Initializer.normal(spec.standardDeviation() * lift);
+  }
+
+  private Buffer buffer(String part, int... dims) {
+    Tensor tensor = backend.allocate(DType.I32, Shape.of(dims));
+    return new Buffer(spec.name() + ".weight." + part, tensor);
   }
 
   private void take(UniformPattern next) {
     pattern = next;
     loaded = backend.sparse().load(next);
-    columns = buffer("columns", next.indices(), next.liveGroups(), next.fanIn());
-    groups = buffer("groups", next.liveGroupNumbers(), next.liveGroups());
-    if (values == null || !values.shape().equals(valuesShape())) {
-      values = new Parameter(spec.name() + ".weight.values", valuesShape(), initializer(), true);
-    }
+    backend.upload(next.indices(), 0, columns.value());
+    backend.upload(next.liveGroupNumbers(), 0, groups.value());
   }
 
-  private Shape valuesShape() {
-    return Shape.of(pattern.liveRows(), pattern.fanIn());
-  }
-
-  /** As much variance in a row's output as that of a dense row (Evci et al. 2020, appendix). */
-  private Initializer initializer() {
-    double lift = Math.sqrt((double) spec.in() / pattern.fanIn());
-    return Initializer.normal(spec.standardDeviation() * lift);
-  }
-
-  private Buffer buffer(String part, int[] content, int... dims) {
-    Tensor tensor = backend.allocate(DType.I32, Shape.of(dims));
-    backend.upload(content, 0, tensor);
-    return new Buffer(spec.name() + ".weight." + part, tensor);
-  }
-
-  /** Takes another pattern; the values stay where their shape does, and are the caller's to set. */
+  /**
+   * Takes another pattern. Where its sizes stay, so do the parameter, whose values are the caller's
+   * to set, and the buffers: who saves them may hold on to them.
+   */
   void replace(UniformPattern next) {
-    release();
+    if (next.liveGroups() == pattern.liveGroups() && next.fanIn() == pattern.fanIn()) {
+      loaded.close();
+    } else {
+      release();
+      makeRoom(next);
+    }
     take(next);
   }
 

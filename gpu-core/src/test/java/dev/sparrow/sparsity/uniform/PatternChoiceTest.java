@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.config.Uniform;
+import dev.sparrow.nn.LinearSpec;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -96,6 +98,16 @@ class PatternChoiceTest {
     return sum;
   }
 
+  /** As if the values lay in the matrix, group by group. */
+  @Test
+  void magnitudesOfValuesAreThoseOfTheMatrix() {
+    PatternFormat format = new PatternFormat("layer", 6, 3, 2, 3, false);
+    UniformPattern pattern = format.pattern(2, new int[] {0, 2}, new int[] {0, 2, 1, 2});
+    float[] values = {3, 1, 4, 0, 0, -5, 2, -12};
+    assertArrayEquals(
+        new float[] {5, 1, 2, 13}, new PatternChoice(format).magnitudes(pattern, values));
+  }
+
   @Test
   void weightsThatAreNotFiniteAreNamed() {
     float[] weights = {1, 2, Float.NaN, 4};
@@ -106,6 +118,16 @@ class PatternChoiceTest {
             .getMessage();
     assertTrue(message.startsWith("layer: expected finite weights"), message);
     assertTrue(message.contains("NaN in row 1, column 0"), message);
+  }
+
+  @Test
+  void aMatrixPastWhatTheHostChoosesFromIsNamed() {
+    Uniform settings = ScheduleTest.settings(Uniform.Schedule.STATIC, 0, 0, 1);
+    LinearSpec square = new LinearSpec("layer", 65_536, 65_536, 1);
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> PatternFormat.of(settings, square))
+            .getMessage();
+    assertTrue(message.startsWith("layer: expected a matrix of at most 2147483647"), message);
   }
 
   @Test

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /** When patterns change and how dense layers are then. */
 class ScheduleTest {
-  private static Uniform settings(Uniform.Schedule schedule, int begin, int end, int every) {
+  static Uniform settings(Uniform.Schedule schedule, int begin, int end, int every) {
     return new Uniform(
         schedule,
         0.9,
