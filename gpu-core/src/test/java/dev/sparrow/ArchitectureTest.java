@@ -2,13 +2,19 @@ package dev.sparrow;
 
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.core.domain.JavaAccess;
+import com.tngtech.archunit.core.domain.properties.HasOwner;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
 
 /** The dependency rule of the house, as the package-info files state it. */
 @AnalyzeClasses(packages = "dev.sparrow", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -75,6 +81,20 @@ class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.sparrow.backend.cuda..");
+
+  /** A second width makes every vector loop that is compiled afterwards several times slower. */
+  @ArchTest
+  static final ArchRule FLOAT_VECTORS_HAVE_ONE_WIDTH =
+      noClasses()
+          .that()
+          .doNotHaveFullyQualifiedName("dev.sparrow.backend.cpu.Lanes")
+          .should()
+          .accessFieldWhere(
+              JavaAccess.Predicates.target(HasOwner.Predicates.With.owner(type(FloatVector.class))))
+          .orShould()
+          .callMethod(VectorSpecies.class, "of", Class.class, VectorShape.class)
+          .orShould()
+          .callMethod(VectorSpecies.class, "withShape", VectorShape.class);
 
   @ArchTest static final ArchRule TENSORS_KNOW_NOBODY = onlyKnows("tensor");
 

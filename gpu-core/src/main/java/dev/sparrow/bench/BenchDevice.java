@@ -10,8 +10,8 @@ import java.util.List;
  * @param backend the caller's; used by the thread that opened it
  * @param queues whether its ops return before their work is done
  * @param words the processor or GPU, as rows have it
- * @param languageModels of {@link LmBench}; the first is dense, the mixtures of experts behind it
- *     do the same work per token
+ * @param languageModels of {@link LmBench}; others than dense ones stand beside the dense one of
+ *     their shape
  * @param mixtures of {@link MoeBench}: groups that alternate pass by pass; the first of a group has
  *     a uniform load
  */
@@ -38,7 +38,8 @@ public record BenchDevice(
         false,
         new SgemmRate(backend.pool()),
         BenchRow.cpu(),
-        List.of(LmCase.GPT_SMALL, LmCase.GPT_MEDIUM),
+        List.of(
+            LmCase.GPT_SMALL, LmCase.GPT_MEDIUM, LmCase.GPT_MEDIUM_ROWS, LmCase.GPT_MEDIUM_GROUPS),
         MoeBenchCase.FOR_CPUS);
   }
 

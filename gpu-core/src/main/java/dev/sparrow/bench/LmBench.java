@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -18,8 +19,8 @@ import java.util.function.DoubleUnaryOperator;
  *       FLOPs utilisation. A token counts 6 for each weight that its products meet (the active ones
  *       of a mixture of experts; no look-up, norm or bias), and causal attention at the half of the
  *       scores that is needed, {@code 6·layers·(context + 1)·width}
- *   <li>{@code tokens_of_dense}: a mixture's tokens/s against those of the first case, which is
- *       dense and does the same work per token
+ *   <li>{@code tokens_of_dense}: a mixture's or sparse model's tokens/s against those of the dense
+ *       case of its shape; the mixtures do the same work per token
  * </ul>
  *
  * With a {@link BatchFeed} as many steps on its batches follow, and two rows more say what reading
@@ -69,9 +70,16 @@ public final class LmBench {
     List<Measured> all = cases.stream().map(this::measure).toList();
     List<BenchRow> rows = new ArrayList<>();
     for (Measured measured : all) {
-      addRows(measured, all.get(0), rows);
+      addRows(measured, dense(measured.lm(), all), rows);
     }
     return rows;
+  }
+
+  /** The dense case that one of another method stands beside. */
+  private static Optional<Measured> dense(LmCase lm, List<Measured> all) {
+    return all.stream()
+        .filter(other -> !lm.isDense() && other.lm().isDense() && other.lm().isOfTheSizeOf(lm))
+        .findFirst();
   }
 
   /**
@@ -129,7 +137,7 @@ public final class LmBench {
     return (System.nanoTime() - start) * 1e-9;
   }
 
-  private void addRows(Measured measured, Measured first, List<BenchRow> rows) {
+  private void addRows(Measured measured, Optional<Measured> dense, List<BenchRow> rows) {
     LmCase lm = measured.lm();
     double[] tokens = measured.tokensPerSecond();
     rows.add(rate(lm, "tokens", "tokens/s", tokens, peerTokensPerSecond.get(lm.name())));
@@ -137,10 +145,11 @@ public final class LmBench {
     double[] rates = map(measured.fixed(), seconds -> unit.rate(measured.flops(), seconds));
     String products = "matmul_of_" + device.products().name();
     rows.add(rate(lm, products, unit.words(), rates, measured.products()));
-    if (lm.moe() != null && first.lm().moe() == null) {
-      double dense = BenchRow.median(first.tokensPerSecond());
-      rows.add(rate(lm, "tokens_of_dense", "tokens/s", tokens, dense));
-    }
+    dense.ifPresent(
+        other -> {
+          double baseline = BenchRow.median(other.tokensPerSecond());
+          rows.add(rate(lm, "tokens_of_dense", "tokens/s", tokens, baseline));
+        });
     if (measured.fed().length > 0) {
       double[] fed = map(measured.fed(), seconds -> lm.tokens() / seconds);
       rows.add(rate(lm, "tokens_of_fixed_batch", "tokens/s", fed, BenchRow.median(tokens)));

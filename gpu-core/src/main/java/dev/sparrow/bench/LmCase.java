@@ -6,15 +6,19 @@ import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
 import dev.sparrow.config.Moe;
+import dev.sparrow.config.Uniform;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.moe.MoeMethod;
+import dev.sparrow.sparsity.uniform.UniformMethod;
+import java.util.List;
 
 /**
  * A language model to measure.
  *
  * @param moe the feed-forward blocks' experts; null: dense blocks
+ * @param uniform the sparse matrices' format, at its last sparsity from the start; null: all dense
  * @param vocabulary token ids are below it
  * @param batch sequences of a step
  * @param warmUp steps before the first measured one; on a CPU the compiler needs some thousand
@@ -22,14 +26,28 @@ import dev.sparrow.sparsity.moe.MoeMethod;
  * @param runs measured steps
  */
 public record LmCase(
-    String name, ModelShape shape, Moe moe, int vocabulary, int batch, int warmUp, int runs) {
+    String name,
+    ModelShape shape,
+    Moe moe,
+    Uniform uniform,
+    int vocabulary,
+    int batch,
+    int warmUp,
+    int runs) {
   /** nanoGPT's configuration for a CPU. */
   public static final LmCase GPT_SMALL =
-      new LmCase("gpt-small", gpt(4, 4, 128, 64), null, 65, 12, 400, 60);
+      new LmCase("gpt-small", gpt(4, 4, 128, 64), null, null, 65, 12, 400, 60);
 
   /** nanoGPT's character-level configuration, at batch 16. */
-  public static final LmCase GPT_MEDIUM =
-      new LmCase("gpt-medium", gpt(6, 6, 384, 256), null, 65, 16, 6, 7);
+  public static final LmCase GPT_MEDIUM = medium("gpt-medium", null);
+
+  /** The same with nine of ten weights of the feed-forward blocks zero, rows each on their own. */
+  public static final LmCase GPT_MEDIUM_ROWS =
+      medium("gpt-medium-ffn90", uniform(Uniform.Format.UNIFORM));
+
+  /** The same in groups of four rows. */
+  public static final LmCase GPT_MEDIUM_GROUPS =
+      medium("gpt-medium-ffn90-g4", uniform(Uniform.Format.GROUP));
 
   private static final ModelShape SHAPE_OF_GPT2 =
       shape(12, 12, 768, 1024, Activation.GELU_TANH, true);
@@ -44,8 +62,30 @@ public record LmCase(
   /** The same with 64 experts of a quarter of it, four for each token; 32 GiB on a GPU. */
   public static final LmCase GPT2_E64 = gpt2("gpt2-124m-e64-top4", experts(64, 4, 768));
 
+  private static LmCase medium(String name, Uniform uniform) {
+    return new LmCase(name, gpt(6, 6, 384, 256), null, uniform, 65, 16, 6, 7);
+  }
+
+  /** 90% in every feed-forward block, by a pattern that is drawn. */
+  static Uniform uniform(Uniform.Format format) {
+    return new Uniform(
+        Uniform.Schedule.STATIC,
+        0.9,
+        Uniform.Distribution.UNIFORM,
+        format,
+        4,
+        128,
+        List.of("*.feed_forward.*"),
+        List.of(),
+        0,
+        0,
+        100,
+        0.3,
+        0);
+  }
+
   private static LmCase gpt2(String name, Moe moe) {
-    return new LmCase(name, SHAPE_OF_GPT2, moe, GPT2_VOCABULARY, 32, 10, 50);
+    return new LmCase(name, SHAPE_OF_GPT2, moe, null, GPT2_VOCABULARY, 32, 10, 50);
   }
 
   /** Dropless in every block, the rest as conf/reference.conf has it. */
@@ -80,9 +120,22 @@ public record LmCase(
 
   /** The model, without memory yet. */
   TransformerLm model(Backend backend) {
-    Method dense = new DenseMethod(backend);
-    Method method = moe == null ? dense : new MoeMethod(backend, moe, shape, dense);
-    return new TransformerLm(backend, shape, vocabulary, method);
+    Method matrices =
+        uniform == null ? new DenseMethod(backend) : new UniformMethod(backend, uniform, 1, 0);
+    Method method = moe == null ? matrices : new MoeMethod(backend, moe, shape, matrices);
+    TransformerLm model = new TransformerLm(backend, shape, vocabulary, method);
+    method.modelBuilt();
+    model.parametersChanged();
+    return model;
+  }
+
+  boolean isDense() {
+    return moe == null && uniform == null;
+  }
+
+  /** Whether it differs from another case in its method alone. */
+  boolean isOfTheSizeOf(LmCase other) {
+    return shape.equals(other.shape) && vocabulary == other.vocabulary && batch == other.batch;
   }
 
   /** Of a step. */

@@ -69,6 +69,7 @@ final class GpuBench {
         lm.name(),
         LmCase.gpt(1, 2, 16, 8),
         lm.moe() == null ? null : LmCase.experts(lm.moe().experts(), lm.moe().topK(), hidden),
+        null,
         65,
         2,
         2,

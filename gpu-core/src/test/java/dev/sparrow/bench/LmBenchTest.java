@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.Moe;
+import dev.sparrow.config.Uniform;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.TokensInMemory;
 import dev.sparrow.nn.LayerSummary;
@@ -28,7 +29,7 @@ class LmBenchTest {
   }
 
   private static LmCase small(String name, Moe moe) {
-    return new LmCase(name, LmCase.gpt(1, 2, 8, 4), moe, 5, 2, 0, 3);
+    return new LmCase(name, LmCase.gpt(1, 2, 8, 4), moe, null, 5, 2, 0, 3);
   }
 
   private List<BenchRow> run(LmCase... cases) {
@@ -55,6 +56,31 @@ class LmBenchTest {
     assertEquals("moe tokens_of_dense", metrics(rows).get(4));
     assertEquals(rows.get(0).value(), rows.get(4).baseline());
     assertEquals(rows.get(2).value() / rows.get(0).value(), rows.get(4).ratio());
+  }
+
+  /** Nothing here says which is faster: the sizes are those of a test. */
+  @Test
+  void aSparseModelStandsBesideTheDenseOneOfItsShape() {
+    LmCase sparse =
+        new LmCase(
+            "sparse",
+            LmCase.gpt(1, 2, 16, 4),
+            null,
+            LmCase.uniform(Uniform.Format.GROUP),
+            5,
+            2,
+            0,
+            3);
+    LmCase dense = new LmCase("dense", LmCase.gpt(1, 2, 16, 4), null, null, 5, 2, 0, 3);
+    List<BenchRow> rows = run(small("other"), dense, sparse);
+    assertEquals("sparse tokens_of_dense", metrics(rows).get(6));
+    assertEquals(rows.get(2).value(), rows.get(6).baseline());
+    try (LmStep whole = new LmStep(backend, dense);
+        LmStep part = new LmStep(backend, sparse)) {
+      // Of up (64, 16) and down (16, 64) two and six of a row's weights are left.
+      double gone = 64 * (16 - 2) + 16 * (64 - 6);
+      assertEquals(3 * 2 * gone * 8, whole.matmulFlops() - part.matmulFlops(), 1e-6);
+    }
   }
 
   /** A source that takes its time shows as that share of the fed steps. */

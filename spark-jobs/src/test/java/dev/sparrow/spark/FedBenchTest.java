@@ -84,7 +84,7 @@ class FedBenchTest {
                       "model.context=8",
                       "model.dropout=0.0"))
               .model();
-      return new LmCase("tiny", shape, null, TINY_VOCABULARY, 2, 2, 5);
+      return new LmCase("tiny", shape, null, null, TINY_VOCABULARY, 2, 2, 5);
     }
 
     private static final int TINY_VOCABULARY = 300; // more than the ids of bytes

@@ -12,7 +12,10 @@ import jdk.incubator.vector.VectorSpecies;
  * so differently; {@link #sum} always folds halves.
  */
 final class Lanes {
-  /** Widest float vectors of the machine; a constant, or the compiler boxes every vector. */
+  /**
+   * Widest float vectors of the machine; a constant, or the compiler boxes every vector. No code
+   * uses another float species: see {@link DoubleSums}.
+   */
   static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
 
   /** Floats in a vector, a power of two. */
