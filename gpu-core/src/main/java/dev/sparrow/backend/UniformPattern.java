@@ -178,6 +178,17 @@ public final class UniformPattern {
     return liveRow / groupRows * fanIn;
   }
 
+  /** Where each value lies in the matrix: {@code row·columns + column}. */
+  public int[] places() {
+    int[] places = new int[Math.toIntExact(nonZeros())];
+    for (int live = 0, at = 0; live < liveRows(); live++) {
+      for (int i = 0; i < fanIn; i++, at++) {
+        places[at] = row(live) * columns + indices[start(live) + i];
+      }
+    }
+    return places;
+  }
+
   /** Numbers of the live groups, ascending; not to be changed. */
   public int[] liveGroupNumbers() {
     return liveGroups;

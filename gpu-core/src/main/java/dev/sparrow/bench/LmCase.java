@@ -123,10 +123,7 @@ public record LmCase(
     Method matrices =
         uniform == null ? new DenseMethod(backend) : new UniformMethod(backend, uniform, 1, 0);
     Method method = moe == null ? matrices : new MoeMethod(backend, moe, shape, matrices);
-    TransformerLm model = new TransformerLm(backend, shape, vocabulary, method);
-    method.modelBuilt();
-    model.parametersChanged();
-    return model;
+    return new TransformerLm(backend, shape, vocabulary, method);
   }
 
   boolean isDense() {

@@ -17,10 +17,7 @@ public final class Models {
    */
   public static TransformerLm languageModel(
       Backend backend, RunConfig config, int vocabulary, Method method) {
-    TransformerLm model = new TransformerLm(backend, config.model(), vocabulary, method);
-    method.modelBuilt();
-    model.parametersChanged();
-    return model;
+    return new TransformerLm(backend, config.model(), vocabulary, method);
   }
 
   /** The training method that {@code method.name} asks for, for one model. */

@@ -78,6 +78,7 @@ public final class TransformerLm implements Model {
     this.norm = parts.norm("norm");
     this.head = parts.head(embedding, logitBytes);
     this.stage = new TokenStage(backend, vocabulary);
+    method.modelBuilt(); // may give parameters their shapes
     this.order = new BackwardOrder();
     this.recordable = blocks.stream().allMatch(Block::recordable);
   }

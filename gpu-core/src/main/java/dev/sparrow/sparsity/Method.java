@@ -25,8 +25,9 @@ public interface Method {
   ResidualBranch feedForward(FeedForwardSpec spec);
 
   /**
-   * Called once the model is built, and throws where the settings make no sense for it: a pattern
-   * of layers that none bears, for instance.
+   * Called once by the model when all its weights are asked for, before it names its parameters;
+   * throws where the settings make no sense for it: a pattern of layers that none bears, for
+   * instance.
    */
   default void modelBuilt() {}
 

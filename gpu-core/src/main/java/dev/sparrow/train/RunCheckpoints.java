@@ -54,14 +54,15 @@ final class RunCheckpoints implements AutoCloseable {
 
   /** Initial weights: of the seed, or another run's. */
   private void begin() {
-    parts.arena().initialize(parts.config().train().seed());
-    if (!parts.config().train().from().isEmpty()) {
-      RunState state = fitted(Optional.ofNullable(parts.from()));
-      if (parts.from() != null) {
-        state.load(parts.from());
-      }
-      shared(state);
+    if (parts.config().train().from().isEmpty()) {
+      parts.arena().initialize(parts.config().train().seed());
+      return;
     }
+    RunState state = fitted(Optional.ofNullable(parts.from()));
+    if (parts.from() != null) {
+      state.load(parts.from());
+    }
+    shared(state);
   }
 
   /** The replica in the form of the model that rank 0 is about to read. */

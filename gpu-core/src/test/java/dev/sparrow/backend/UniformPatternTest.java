@@ -18,6 +18,7 @@ class UniformPatternTest {
     assertEquals(1 - 8.0 / 24, pattern.sparsity());
     assertEquals(4, pattern.row(2));
     assertEquals(5, pattern.row(3));
+    assertArrayEquals(new int[] {0, 3, 4, 7, 17, 18, 21, 22}, pattern.places());
     assertEquals(0, pattern.start(1));
     assertEquals(2, pattern.start(2));
     assertEquals("2 of 4 in each of 4 rows, shared by 2, 2 rows off", pattern.toString());

@@ -2,6 +2,7 @@ package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.config.Uniform;
 import dev.sparrow.nn.LinearSpec;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -21,7 +22,7 @@ final class LayerDensities {
 
   private static double[] same(int layers, double density) {
     double[] densities = new double[layers];
-    java.util.Arrays.fill(densities, density);
+    Arrays.fill(densities, density);
     return densities;
   }
 

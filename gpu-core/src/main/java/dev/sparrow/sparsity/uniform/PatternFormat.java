@@ -3,6 +3,7 @@ package dev.sparrow.sparsity.uniform;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.config.Uniform;
 import dev.sparrow.nn.LinearSpec;
+import java.util.Locale;
 
 /**
  * Where a layer's non-zeros may lie: rows share their columns in groups of {@code groupRows}, and
@@ -66,7 +67,7 @@ record PatternFormat(
               .formatted(
                   layer,
                   banks() > 1 ? " in each bank of " + bankColumns : "",
-                  String.format(java.util.Locale.ROOT, "%.4f", 1 - density),
+                  String.format(Locale.ROOT, "%.4f", 1 - density),
                   columns));
     }
     return perBank * banks();
@@ -75,14 +76,5 @@ record PatternFormat(
   /** A pattern of this format. */
   UniformPattern pattern(int fanIn, int[] liveGroups, int[] indices) {
     return new UniformPattern(rows, columns, fanIn, groupRows, bankColumns, liveGroups, indices);
-  }
-
-  /** All elements. */
-  UniformPattern whole() {
-    int[] indices = new int[groups() * columns];
-    for (int i = 0; i < indices.length; i++) {
-      indices[i] = i % columns;
-    }
-    return pattern(columns, UniformPattern.allGroups(groups()), indices);
   }
 }

@@ -68,7 +68,7 @@ final class SparsifiedWeight implements LinearWeight {
   /** Takes a pattern and tells how weights and optimizer state follow; new non-zeros are zero. */
   Replacement change(UniformPattern next) {
     Parameter before = trained();
-    int[] sources = isDense() ? sourcesInMatrix(next) : sourcesInValues(pattern(), next);
+    int[] sources = isDense() ? next.places() : sourcesInValues(pattern(), next);
     if (isDense()) {
       begin(next);
     } else {
@@ -76,16 +76,6 @@ final class SparsifiedWeight implements LinearWeight {
     }
     return new Replacement(
         before, List.of(trained()), (values, moments) -> List.of(gather(values, sources)));
-  }
-
-  private static int[] sourcesInMatrix(UniformPattern next) {
-    int[] sources = new int[Math.toIntExact(next.nonZeros())];
-    for (int live = 0, at = 0; live < next.liveRows(); live++) {
-      for (int i = 0; i < next.fanIn(); i++, at++) {
-        sources[at] = next.row(live) * next.columns() + next.indices()[next.start(live) + i];
-      }
-    }
-    return sources;
   }
 
   /** For each value of the next pattern its place in the last one's, or -1. */

@@ -156,8 +156,10 @@ public final class UniformMethod implements Method {
   public boolean beforeStep(long step) {
     boolean last = growing;
     growing = settings.schedule() == Uniform.Schedule.RIGL && schedule.changesAfter(step + 1);
-    if (growing) {
-      weights.forEach(SparsifiedWeight::sumWholeGradient);
+    for (int i = 0; growing && i < weights.size(); i++) {
+      if (!wantsAll(i)) {
+        weights.get(i).sumWholeGradient();
+      }
     }
     return growing || last;
   }
@@ -204,11 +206,9 @@ public final class UniformMethod implements Method {
     }
     UniformPattern pattern = weight.pattern();
     float[] matrix = new float[pattern.rows() * pattern.columns()];
-    for (int live = 0, at = 0; live < pattern.liveRows(); live++) {
-      for (int i = 0; i < pattern.fanIn(); i++, at++) {
-        int column = pattern.indices()[pattern.start(live) + i];
-        matrix[pattern.row(live) * pattern.columns() + column] = values[at];
-      }
+    int[] places = pattern.places();
+    for (int i = 0; i < places.length; i++) {
+      matrix[places[i]] = values[i];
     }
     return matrix;
   }
