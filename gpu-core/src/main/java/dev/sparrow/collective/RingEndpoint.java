@@ -10,6 +10,7 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.util.NettyRuntime;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -41,10 +42,17 @@ public final class RingEndpoint implements AutoCloseable {
    */
   private static final int POOL_ORDER = 12;
 
+  /**
+   * One pool for all rings of this JVM. A pool keeps a piece of memory until the collector finds
+   * the pool itself, so a pool for each ring would cost 32 MiB at every attempt to join again.
+   */
+  private static final PooledByteBufAllocator BUFFERS =
+      new PooledByteBufAllocator(
+          true, 0, NettyRuntime.availableProcessors(), PAGE_BYTES, POOL_ORDER, 0, 0, false);
+
   private final RingSettings settings;
   private final Transport transport = Transport.best();
   private final EventLoopGroup group;
-  private final PooledByteBufAllocator buffers;
   private Channel listener;
   private HostAndPort address;
 
@@ -60,7 +68,6 @@ public final class RingEndpoint implements AutoCloseable {
     this.group =
         new MultiThreadIoEventLoopGroup(
             1, new DefaultThreadFactory("sparrow-ring", true), transport.handlers());
-    this.buffers = new PooledByteBufAllocator(true, 0, 1, PAGE_BYTES, POOL_ORDER, 0, 0, false);
   }
 
   /**
@@ -116,8 +123,8 @@ public final class RingEndpoint implements AutoCloseable {
         .group(group)
         .channel(transport.server())
         .option(ChannelOption.AUTO_READ, false)
-        .option(ChannelOption.ALLOCATOR, buffers)
-        .childOption(ChannelOption.ALLOCATOR, buffers)
+        .option(ChannelOption.ALLOCATOR, BUFFERS)
+        .childOption(ChannelOption.ALLOCATOR, BUFFERS)
         .childOption(ChannelOption.TCP_NODELAY, true)
         .childOption(ChannelOption.SO_KEEPALIVE, true)
         .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, waterMark())
@@ -163,7 +170,7 @@ public final class RingEndpoint implements AutoCloseable {
       RingOpening now = new RingOpening(self, peers, settings, group.next());
       begin(now);
       listener.config().setAutoRead(true);
-      now.dial(transport, buffers, waterMark());
+      now.dial(transport, BUFFERS, waterMark());
       RingEngine engine = now.await();
       handOver();
       return new RingCollective(self, engine, group);
@@ -189,9 +196,9 @@ public final class RingEndpoint implements AutoCloseable {
     handedOver = true;
   }
 
-  /** For tests: buffers that have been taken and not given back. */
-  long buffersInUse() {
-    return buffers.metric().directArenas().stream().mapToLong(a -> a.numActiveAllocations()).sum();
+  /** For tests: buffers that rings of this JVM have taken and not given back. */
+  static long buffersInUse() {
+    return BUFFERS.metric().directArenas().stream().mapToLong(a -> a.numActiveAllocations()).sum();
   }
 
   /** Stops listening; idempotent. Releases a thread that waits in {@link #connect}. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.cpu.HeapStorage;
+import io.netty.util.internal.PlatformDependent;
 import java.util.List;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
@@ -162,8 +163,29 @@ class RingFailureTest {
           return null;
         });
     ring.close();
-    for (RingEndpoint endpoint : ring.endpoints) {
-      assertEquals(0, endpoint.buffersInUse());
+    assertEquals(0, RingEndpoint.buffersInUse());
+  }
+
+  @Test
+  void ringsThatCameAndWentLeaveNoMemoryBehind() throws Exception {
+    exchange();
+    long before = PlatformDependent.usedDirectMemory();
+    assertTrue(before > 0, "Netty counts its direct memory");
+    for (int round = 0; round < 10; round++) {
+      exchange();
+    }
+    long grown = PlatformDependent.usedDirectMemory() - before;
+    int piece = 32 << 20;
+    assertTrue(grown <= 2 * piece, "expected at most two pieces for 20 ranks, got " + grown);
+  }
+
+  private static void exchange() throws Exception {
+    try (TestRing ring = new TestRing(2, SOCKETS)) {
+      ring.each(
+          rank -> {
+            rank.allReduce(HeapStorage.wrap(new float[10_000], 10_000));
+            return null;
+          });
     }
   }
 
