@@ -3,6 +3,7 @@ package dev.sparrow.bench;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.ParameterArena;
@@ -23,7 +24,7 @@ final class LmStep implements AutoCloseable {
   private final ParameterArena arena;
   private final Optimizer optimizer;
   private final Workspace workspace;
-  private final Batch fixed;
+  private final TokenBatch fixed;
   private final Pass pass;
   private long updates;
 
@@ -36,7 +37,7 @@ final class LmStep implements AutoCloseable {
     this.optimizer = new AdamW(settings(), backend, arena);
     this.workspace = new Workspace(backend);
     int context = lm.shape().context();
-    this.fixed = new Batch(lm.batch(), context);
+    this.fixed = new TokenBatch(lm.batch(), context);
     this.pass = new Pass(true, 0, 0, lm.batch(), context, 1.0 / lm.tokens());
     arena.initialize(0);
     model.reserve(workspace, lm.batch());

@@ -6,7 +6,7 @@ package dev.sparrow.data;
  *
  * @param rank this rank
  * @param world ranks
- * @param microBatch sequences of one forward pass of one rank
+ * @param microBatch samples of one forward pass of one rank
  * @param accumulation micro-batches of one rank in a global batch
  */
 public record BatchPlan(int rank, int world, int microBatch, int accumulation) {

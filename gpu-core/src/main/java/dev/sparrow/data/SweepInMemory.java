@@ -9,7 +9,7 @@ public final class SweepInMemory implements BatchSource {
   private final int rowLength;
   private final int rows;
   private final BatchPlan plan;
-  private final Batch batch;
+  private final TokenBatch batch;
   private long position;
 
   /**
@@ -20,11 +20,11 @@ public final class SweepInMemory implements BatchSource {
     this.rowLength = context + 1;
     this.rows = TokensInMemory.rows(tokens, rowLength);
     this.plan = plan;
-    this.batch = new Batch(plan.microBatch(), context);
+    this.batch = new TokenBatch(plan.microBatch(), context);
   }
 
   @Override
-  public Batch next() {
+  public TokenBatch next() {
     long first = position + (long) plan.rank() * plan.microBatch();
     position += (long) plan.world() * plan.microBatch();
     if (first >= rows) {

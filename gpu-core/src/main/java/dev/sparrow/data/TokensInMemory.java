@@ -14,7 +14,7 @@ public final class TokensInMemory implements BatchSource {
   private final boolean shuffle;
   private final long samplesPerEpoch;
   private final int[] order; // (rows), of epoch orderEpoch
-  private final Batch batch;
+  private final TokenBatch batch;
   private long orderEpoch = -1;
   private long position;
   private int microBatch;
@@ -31,7 +31,7 @@ public final class TokensInMemory implements BatchSource {
     this.shuffle = shuffle;
     this.order = new int[rows(tokens, rowLength)];
     this.samplesPerEpoch = order.length / plan.globalBatch() * (long) plan.globalBatch();
-    this.batch = new Batch(plan.microBatch(), context);
+    this.batch = new TokenBatch(plan.microBatch(), context);
     if (samplesPerEpoch == 0) {
       throw new IllegalArgumentException(
           "tokens: expected at least one global batch of "
@@ -55,7 +55,7 @@ public final class TokensInMemory implements BatchSource {
   }
 
   @Override
-  public Batch next() {
+  public TokenBatch next() {
     long epoch = position / samplesPerEpoch;
     if (epoch != orderEpoch) {
       draw(epoch);

@@ -25,12 +25,19 @@ public interface Model {
    */
   void parametersChanged();
 
-  /** Takes activation memory for micro-batches of at most {@code sequences} sequences. */
-  void reserve(Workspace workspace, int sequences);
+  /** Rows of activations that a sample brings: tokens of a sequence, patches of an image. */
+  int length();
+
+  /** Terms of the loss that a sample brings: each token of a sequence, the label of an image. */
+  int targets();
+
+  /** Takes activation memory for micro-batches of at most {@code samples} samples. */
+  void reserve(Workspace workspace, int samples);
 
   /**
    * Forward, loss and backward; gradients are added to the arena.
    *
+   * @param batch of the kind that the model is for, else {@link IllegalArgumentException}
    * @param complete told a parameter as soon as its gradient and those of all parameters after it
    *     in arena order are complete for this micro-batch; null: nobody waits, and the pass may be
    *     replayed from a recording
@@ -41,8 +48,8 @@ public interface Model {
   void forward(Batch batch, Pass pass);
 
   /**
-   * {@code total = } the sum of the last pass's token losses in nats, without auxiliary losses, or
-   * {@code +=} with accumulate; asks the device and waits for nothing.
+   * {@code total = } the sum of the last pass's losses in nats, without auxiliary losses, or {@code
+   * +=} with accumulate; asks the device and waits for nothing.
    *
    * @param total F64 (1)
    */

@@ -2,6 +2,7 @@ package dev.sparrow.model;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
@@ -33,15 +34,19 @@ final class TokenStage {
   }
 
   /** The rows of a batch; {@link #split} makes inputs and targets of them. */
-  void upload(Batch batch, Pass pass) {
+  void upload(Batch any, Pass pass) {
+    if (!(any instanceof TokenBatch batch)) {
+      throw new IllegalArgumentException(
+          "batch: expected token sequences, got " + any.getClass().getSimpleName());
+    }
     int length = batch.context();
-    if (pass.sequences() != batch.sequences() || pass.length() != length) {
+    if (pass.sequences() != batch.samples() || pass.length() != length) {
       throw new IllegalArgumentException(
           "pass: expected the batch's %d sequences of %d tokens, got %d of %d"
-              .formatted(batch.sequences(), length, pass.sequences(), pass.length()));
+              .formatted(batch.samples(), length, pass.sequences(), pass.length()));
     }
     requireRoom(pass.tokens());
-    int count = batch.sequences() * (length + 1);
+    int count = batch.samples() * (length + 1);
     requireKnown(batch.tokens(), count, length + 1);
     backend.upload(batch.tokens(), rows.first(count));
   }

@@ -159,6 +159,16 @@ public final class TransformerLm implements Model {
   }
 
   @Override
+  public int length() {
+    return shape.context();
+  }
+
+  @Override
+  public int targets() {
+    return shape.context();
+  }
+
+  @Override
   public void reserve(Workspace workspace, int sequences) {
     int tokens = Math.multiplyExact(sequences, shape.context());
     forgetRecordings(); // they hold the addresses of memory that was reserved before

@@ -24,9 +24,9 @@ public final class Evaluator {
     double loss = 0;
     long tokens = 0;
     for (Batch batch = source.next(); batch != null; batch = source.next()) {
-      model.forward(batch, Pass.inference(batch.sequences(), batch.context()));
+      model.forward(batch, Pass.inference(batch.samples(), model.length()));
       loss += model.lossSumSync();
-      tokens += (long) batch.sequences() * batch.context();
+      tokens += (long) batch.samples() * model.targets();
     }
     double[] sums = {loss, tokens};
     collective.allReduce(sums);

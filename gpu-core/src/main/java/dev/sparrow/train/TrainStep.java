@@ -114,25 +114,21 @@ final class TrainStep implements AutoCloseable {
     long start = System.nanoTime();
     Batch batch = parts.train().next();
     clock.dataWait(System.nanoTime() - start);
-    if (batch == null || batch.sequences() != plan.microBatch()) {
+    if (batch == null || batch.samples() != plan.microBatch()) {
       throw new IllegalStateException(
           "training source: expected batches of "
               + plan.microBatch()
-              + " sequences without end, got "
-              + (batch == null ? "its end" : batch.sequences() + " sequences")
+              + " samples without end, got "
+              + (batch == null ? "its end" : batch.samples() + " samples")
               + "; open it under the trainer's own batch plan");
     }
     return batch;
   }
 
   private Pass pass(Batch batch) {
+    int length = parts.model().length();
     return new Pass(
-        true,
-        seed,
-        batch.firstSample() * batch.context(),
-        batch.sequences(),
-        batch.context(),
-        1.0 / globalTokens());
+        true, seed, batch.firstSample() * length, batch.samples(), length, 1.0 / globalTokens());
   }
 
   private void awaitGradients() {
@@ -143,7 +139,7 @@ final class TrainStep implements AutoCloseable {
 
   /** Predicted tokens of one update over all ranks. */
   long globalTokens() {
-    return (long) plan.globalBatch() * parts.config().model().context();
+    return (long) plan.globalBatch() * parts.model().targets();
   }
 
   /** Mean token loss of the last update's global batch. */

@@ -26,9 +26,9 @@ class TokensInMemoryTest {
     return new TokensInMemory(tokens(), CONTEXT, plan, SEED, true);
   }
 
-  private static List<Integer> rows(Batch batch) {
+  private static List<Integer> rows(TokenBatch batch) {
     List<Integer> rows = new ArrayList<>();
-    for (int i = 0; i < batch.sequences(); i++) {
+    for (int i = 0; i < batch.samples(); i++) {
       rows.add(batch.tokens().get(i * (CONTEXT + 1)) / (CONTEXT + 1));
     }
     return rows;
@@ -42,7 +42,7 @@ class TokensInMemoryTest {
       TokensInMemory source = source(plan);
       source.restore(from);
       for (int i = 0; i < updates * plan.accumulation(); i++) {
-        Batch batch = source.next();
+        TokenBatch batch = source.next();
         List<Integer> rows = rows(batch);
         for (int j = 0; j < rows.size(); j++) {
           order[(int) (batch.firstSample() - from) + j] = rows.get(j);
@@ -93,7 +93,7 @@ class TokensInMemoryTest {
     List<Integer> seen = new ArrayList<>();
     for (int rank = 0; rank < 2; rank++) {
       SweepInMemory sweep = new SweepInMemory(tokens(), CONTEXT, new BatchPlan(rank, 2, 4, 1));
-      for (Batch batch = sweep.next(); batch != null; batch = sweep.next()) {
+      for (TokenBatch batch = sweep.next(); batch != null; batch = sweep.next()) {
         seen.addAll(rows(batch));
       }
       assertNull(sweep.next());

@@ -7,7 +7,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.TensorAssert;
 import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.KeyValueCache;
 import dev.sparrow.nn.Pass;
@@ -39,7 +39,7 @@ class CachedGenerationTest {
   private static void check(Backend backend, Kind kind, double tolerance) {
     try (SmallModel small = new SmallModel(backend, kind, 0, 2);
         KeyValueCache cache = small.model.cache(2)) {
-      Batch batch = SmallModel.batch(2, 8);
+      TokenBatch batch = SmallModel.batch(2, 8);
       double[] whole = whole(small, batch);
       TensorAssert close = new TensorAssert(kind + ", samples 8 and 9", tolerance, tolerance);
       int from = 0;
@@ -54,7 +54,7 @@ class CachedGenerationTest {
     }
   }
 
-  private static double[] whole(SmallModel small, Batch batch) {
+  private static double[] whole(SmallModel small, TokenBatch batch) {
     Tensor out = small.backend.allocate(2 * SmallModel.CONTEXT, SmallModel.VOCABULARY);
     small.model.logits(batch, Pass.inference(2, SmallModel.CONTEXT), out);
     return Values.of(small.backend, out);
@@ -64,7 +64,7 @@ class CachedGenerationTest {
     return Arrays.copyOfRange(logits, i * SmallModel.VOCABULARY, (i + 1) * SmallModel.VOCABULARY);
   }
 
-  private static int[] columns(Batch batch, int from, int to) {
+  private static int[] columns(TokenBatch batch, int from, int to) {
     int[] ids = new int[2 * (to - from)];
     for (int b = 0; b < 2; b++) {
       batch.tokens().get(b * ROW + from, ids, b * (to - from), to - from);

@@ -11,7 +11,7 @@ import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.Moe.Dispatch;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.KeyValueCache;
@@ -34,7 +34,7 @@ class MoeLmTest {
   @EnumSource(Kind.class)
   void gradientsAreTheDerivativesOfTheLoss(Kind kind) {
     try (SmallModel small = small(new ReferenceBackend(), kind, 0.2, moe(1, 0))) {
-      Batch batch = SmallModel.batch(3, 40);
+      TokenBatch batch = SmallModel.batch(3, 40);
       Pass pass = SmallModel.pass(batch, 3 * SmallModel.CONTEXT);
       small.model.forwardBackward(batch, pass, parameter -> {});
       FiniteDifferences differences =
@@ -54,7 +54,7 @@ class MoeLmTest {
   void cpuEqualsTheDoubleOracle() {
     try (SmallModel cpu = small(new CpuBackend(2), Kind.LLAMA, 0.1, moe(2, 0.01));
         SmallModel oracle = small(new ReferenceBackend(), Kind.LLAMA, 0.1, moe(2, 0.01))) {
-      Batch batch = SmallModel.batch(3, 8);
+      TokenBatch batch = SmallModel.batch(3, 8);
       TensorAssert close = new TensorAssert("moe, seed 5", 1e-5, 1e-5);
       close.check("loss", new double[] {oracle.step(batch)}, new double[] {cpu.step(batch)});
       close.check(
@@ -69,7 +69,7 @@ class MoeLmTest {
   void cachedGenerationEqualsTheWholePass() {
     try (SmallModel small = small(new ReferenceBackend(), Kind.GPT, 0, moe(1, 0));
         KeyValueCache cache = small.model.cache(1)) {
-      Batch batch = SmallModel.batch(1, 8);
+      TokenBatch batch = SmallModel.batch(1, 8);
       Tensor all = small.backend.allocate(SmallModel.CONTEXT, SmallModel.VOCABULARY);
       small.model.logits(batch, Pass.inference(1, SmallModel.CONTEXT), all);
       int[] ids = new int[SmallModel.CONTEXT];

@@ -6,7 +6,7 @@ import dev.sparrow.backend.RandomValues;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
@@ -80,8 +80,8 @@ final class SmallModel implements AutoCloseable {
   }
 
   /** Random sequences; sample numbers from {@code firstSample} on. */
-  static Batch batch(int sequences, long firstSample) {
-    Batch batch = new Batch(sequences, CONTEXT);
+  static TokenBatch batch(int sequences, long firstSample) {
+    TokenBatch batch = new TokenBatch(sequences, CONTEXT);
     int row = CONTEXT + 1;
     for (int b = 0; b < sequences; b++) {
       int[] ids = new RandomValues(100 + firstSample + b).integers(row, 0, VOCABULARY);
@@ -92,14 +92,14 @@ final class SmallModel implements AutoCloseable {
   }
 
   /** A training pass over the batch, its loss the mean over {@code globalTokens}. */
-  static Pass pass(Batch batch, int globalTokens) {
+  static Pass pass(TokenBatch batch, int globalTokens) {
     long firstToken = batch.firstSample() * batch.context();
-    return new Pass(true, 9, firstToken, batch.sequences(), batch.context(), 1.0 / globalTokens);
+    return new Pass(true, 9, firstToken, batch.samples(), batch.context(), 1.0 / globalTokens);
   }
 
   /** Forward and backward; the mean loss over the batch. */
-  double step(Batch batch) {
-    int tokens = batch.sequences() * batch.context();
+  double step(TokenBatch batch) {
+    int tokens = batch.samples() * batch.context();
     model.forwardBackward(batch, pass(batch, tokens), parameter -> {});
     return model.lossSumSync() / tokens;
   }

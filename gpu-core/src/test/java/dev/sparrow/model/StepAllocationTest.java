@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.Pass;
 import java.lang.management.ManagementFactory;
@@ -32,7 +32,7 @@ class StepAllocationTest {
   void stepAllocatesNothingButViews(Kind kind) {
     try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0.1, 3)) {
       long backendBytes = small.backend.allocatedBytes();
-      Batch batch = SmallModel.batch(3, 8);
+      TokenBatch batch = SmallModel.batch(3, 8);
       Pass pass = SmallModel.pass(batch, 3 * SmallModel.CONTEXT);
       long bytes = Long.MAX_VALUE;
       for (int round = 0; round < ROUNDS && bytes > BYTES_PER_STEP; round++) {
@@ -44,7 +44,7 @@ class StepAllocationTest {
     }
   }
 
-  private static long bytesPerStep(SmallModel small, Batch batch, Pass pass) {
+  private static long bytesPerStep(SmallModel small, TokenBatch batch, Pass pass) {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     long before = threads.getCurrentThreadAllocatedBytes();
     for (int i = 0; i < STEPS; i++) {

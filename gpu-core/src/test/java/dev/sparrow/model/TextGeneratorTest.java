@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.Generate;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.tensor.Tensor;
@@ -33,7 +33,7 @@ class TextGeneratorTest {
   }
 
   private static int likeliest(SmallModel small, int[] text, int length) {
-    Batch batch = new Batch(1, length);
+    TokenBatch batch = new TokenBatch(1, length);
     batch.tokens().put(0, text, 0, length);
     batch.filled(1, 0);
     Tensor logits = small.backend.allocate(length, SmallModel.VOCABULARY);

@@ -10,7 +10,7 @@ import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
@@ -59,7 +59,7 @@ class TorchParityTest {
     private final Function<Tensor, double[]> download;
     private final TransformerLm model;
     private final ParameterArena arena;
-    private final Batch batch = new Batch(SEQUENCES, CONTEXT);
+    private final TokenBatch batch = new TokenBatch(SEQUENCES, CONTEXT);
     private final TensorAssert close;
     private final TensorAssert afterUpdates;
 

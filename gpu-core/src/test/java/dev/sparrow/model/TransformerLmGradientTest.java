@@ -2,7 +2,7 @@ package dev.sparrow.model;
 
 import dev.sparrow.backend.FiniteDifferences;
 import dev.sparrow.backend.ReferenceBackend;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
@@ -29,8 +29,8 @@ class TransformerLmGradientTest {
   private static void check(SmallModel.Kind kind, double dropout, long logitBytes) {
     try (SmallModel small =
         new SmallModel(new ReferenceBackend(), kind.shape(dropout), 3, logitBytes)) {
-      Batch batch = SmallModel.batch(2, 40); // fewer sequences than reserved
-      Pass pass = SmallModel.pass(batch, batch.sequences() * batch.context());
+      TokenBatch batch = SmallModel.batch(2, 40); // fewer sequences than reserved
+      Pass pass = SmallModel.pass(batch, batch.samples() * batch.context());
       small.model.forwardBackward(batch, pass, parameter -> {});
       FiniteDifferences differences =
           new FiniteDifferences(

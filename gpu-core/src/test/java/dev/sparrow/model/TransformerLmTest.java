@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.TensorAssert;
 import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.Parameter;
@@ -34,7 +34,7 @@ class TransformerLmTest {
   void cpuEqualsTheDoubleOracle(Kind kind) {
     try (SmallModel cpu = new SmallModel(new CpuBackend(2), kind, 0.1, 3);
         SmallModel oracle = new SmallModel(new ReferenceBackend(), kind, 0.1, 3)) {
-      Batch batch = SmallModel.batch(3, 8);
+      TokenBatch batch = SmallModel.batch(3, 8);
       TensorAssert close = new TensorAssert(kind + ", seed 5", 1e-5, 1e-5);
       close.check("loss", new double[] {oracle.step(batch)}, new double[] {cpu.step(batch)});
       close.check("gradients", gradients(oracle), gradients(cpu));
@@ -46,7 +46,7 @@ class TransformerLmTest {
     return Values.of(small.backend, small.arena.gradients());
   }
 
-  private static double[] logits(SmallModel small, Batch batch) {
+  private static double[] logits(SmallModel small, TokenBatch batch) {
     Tensor out = small.backend.allocate(TOKENS, SmallModel.VOCABULARY);
     small.model.logits(batch, Pass.inference(3, SmallModel.CONTEXT), out);
     return Values.of(small.backend, out);
@@ -56,7 +56,7 @@ class TransformerLmTest {
   @EnumSource(Kind.class)
   void evaluationEqualsTrainingLossWithoutDropout(Kind kind) {
     try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0, 3)) {
-      Batch batch = SmallModel.batch(3, 8);
+      TokenBatch batch = SmallModel.batch(3, 8);
       double training = small.step(batch) * TOKENS;
       small.model.forward(batch, Pass.inference(3, SmallModel.CONTEXT));
       assertEquals(training, small.model.lossSumSync());
@@ -66,7 +66,7 @@ class TransformerLmTest {
   /** Losses and the gradients of all but the head's matrix do not know of chunks. */
   @Test
   void chunkedHeadEqualsWhole() {
-    Batch batch = SmallModel.batch(3, 8);
+    TokenBatch batch = SmallModel.batch(3, 8);
     long rowBytes = (long) SmallModel.VOCABULARY * DType.F64.bytes();
     try (SmallModel whole = small(CrossEntropyHead.CHUNK_BYTES);
         SmallModel chunked = small(5 * rowBytes)) {
@@ -96,7 +96,7 @@ class TransformerLmTest {
     }
   }
 
-  private static double lossSum(SmallModel small, Batch batch, int globalTokens) {
+  private static double lossSum(SmallModel small, TokenBatch batch, int globalTokens) {
     small.model.forwardBackward(batch, SmallModel.pass(batch, globalTokens), parameter -> {});
     return small.model.lossSumSync();
   }
@@ -104,7 +104,7 @@ class TransformerLmTest {
   @Test
   void dropoutDiffersBetweenSteps() {
     try (SmallModel small = new SmallModel(new ReferenceBackend(), Kind.GPT, 0.3, 2)) {
-      Batch batch = SmallModel.batch(2, 8);
+      TokenBatch batch = SmallModel.batch(2, 8);
       double now = small.step(batch);
       batch.filled(2, 16); // the same ids as later samples
       assertTrue(now != small.step(batch), "the loss under another mask");
@@ -114,7 +114,7 @@ class TransformerLmTest {
   @ParameterizedTest
   @EnumSource(Kind.class)
   void repeatedStepGivesTheSameBits(Kind kind) {
-    Batch batch = SmallModel.batch(3, 8);
+    TokenBatch batch = SmallModel.batch(3, 8);
     float[][] gradients = new float[2][];
     double[] losses = new double[2];
     for (int run = 0; run < 2; run++) {
@@ -134,7 +134,7 @@ class TransformerLmTest {
     try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0, 3)) {
       List<Parameter> order = new ArrayList<>();
       List<float[]> then = new ArrayList<>();
-      Batch batch = SmallModel.batch(3, 8);
+      TokenBatch batch = SmallModel.batch(3, 8);
       small.model.forwardBackward(
           batch,
           SmallModel.pass(batch, TOKENS),
@@ -154,7 +154,7 @@ class TransformerLmTest {
   @Test
   void tokenBeyondTheVocabularyIsNamed() {
     try (SmallModel small = new SmallModel(new CpuBackend(1), Kind.GPT, 0, 2)) {
-      Batch batch = SmallModel.batch(2, 0);
+      TokenBatch batch = SmallModel.batch(2, 0);
       batch.tokens().put(SmallModel.CONTEXT + 1 + 4, SmallModel.VOCABULARY);
       String message =
           assertThrows(IllegalArgumentException.class, () -> small.step(batch)).getMessage();

@@ -14,6 +14,7 @@ import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.data.SweepInMemory;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.data.TokensInMemory;
 import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
@@ -122,8 +123,8 @@ final class ToyRun {
 
     @Override
     public Batch next() {
-      Batch batch = source.next();
-      for (int row = 0; row < batch.sequences(); row++) {
+      TokenBatch batch = (TokenBatch) source.next();
+      for (int row = 0; row < batch.samples(); row++) {
         int hash = 0;
         for (int i = 0; i <= CONTEXT; i++) {
           hash = hash * VOCABULARY + batch.tokens().get(row * (CONTEXT + 1) + i);

@@ -1,7 +1,7 @@
 package dev.sparrow.spark.shard;
 
-import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
 import java.util.List;
@@ -18,11 +18,11 @@ public final class ArrowEvaluationReader implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
   private final ShardRows rows;
-  private final List<Batch> batches;
+  private final List<TokenBatch> batches;
   private final long all;
   private final long first;
   private final long end;
-  private PrefetchRing ring;
+  private PrefetchRing<TokenBatch> ring;
   private long position;
 
   /**
@@ -52,9 +52,9 @@ public final class ArrowEvaluationReader implements BatchSource {
 
   /** The next rows of the stripe, or null after the last. */
   @Override
-  public Batch next() {
-    Batch batch = ring.next();
-    position += batch == null ? 0 : batch.sequences();
+  public TokenBatch next() {
+    TokenBatch batch = ring.next();
+    position += batch == null ? 0 : batch.samples();
     return batch;
   }
 
@@ -78,13 +78,13 @@ public final class ArrowEvaluationReader implements BatchSource {
     close();
     this.position = position;
     ring =
-        new PrefetchRing(
+        new PrefetchRing<>(
             "sparrow-evaluate-" + settings.rank(),
             batches,
             (batch, index) -> fill(batch, first + position + index * settings.microBatch()));
   }
 
-  private boolean fill(Batch batch, long from) throws IOException {
+  private boolean fill(TokenBatch batch, long from) throws IOException {
     int width = manifest.context() + 1;
     int count = (int) Math.min(settings.microBatch(), end - from);
     for (int b = 0; b < count; b++) {

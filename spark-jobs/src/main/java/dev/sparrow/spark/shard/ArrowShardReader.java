@@ -1,7 +1,7 @@
 package dev.sparrow.spark.shard;
 
-import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
 import java.util.List;
@@ -18,9 +18,9 @@ public final class ArrowShardReader implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
   private final ShardRows rows;
-  private final List<Batch> batches;
+  private final List<TokenBatch> batches;
   private final long samplesPerEpoch;
-  private PrefetchRing ring;
+  private PrefetchRing<TokenBatch> ring;
   private long start;
   private long taken;
 
@@ -52,8 +52,8 @@ public final class ArrowShardReader implements BatchSource {
   }
 
   @Override
-  public Batch next() {
-    Batch batch = ring.next();
+  public TokenBatch next() {
+    TokenBatch batch = ring.next();
     taken++;
     return batch;
   }
@@ -78,7 +78,7 @@ public final class ArrowShardReader implements BatchSource {
     taken = 0;
     SampleOrder order = order();
     ring =
-        new PrefetchRing(
+        new PrefetchRing<>(
             "sparrow-prefetch-" + settings.rank(),
             batches,
             (batch, index) -> fill(batch, position + firstSample(index), order));
@@ -92,7 +92,7 @@ public final class ArrowShardReader implements BatchSource {
         + (i * settings.world() + settings.rank()) * settings.microBatch();
   }
 
-  private boolean fill(Batch batch, long firstSample, SampleOrder order) throws IOException {
+  private boolean fill(TokenBatch batch, long firstSample, SampleOrder order) throws IOException {
     int width = manifest.context() + 1;
     for (int b = 0; b < settings.microBatch(); b++) {
       rows.copy(order.row(firstSample + b), batch.tokens(), b * width);

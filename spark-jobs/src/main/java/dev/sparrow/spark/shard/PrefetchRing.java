@@ -12,30 +12,30 @@ import java.util.concurrent.BlockingQueue;
  * thread, and the end of the data, arrive at the consumer in their turn, after the batches filled
  * before. One thread consumes.
  */
-final class PrefetchRing implements AutoCloseable {
+final class PrefetchRing<B extends Batch> implements AutoCloseable {
   /** Fills batches one after the other. */
-  interface Filler {
+  interface Filler<B extends Batch> {
     /**
      * @param index how many calls came before
      * @return false when there is no more
      */
-    boolean fill(Batch batch, long index) throws IOException;
+    boolean fill(B batch, long index) throws IOException;
   }
 
   /** What the thread hands over: a batch, or why there is none. */
-  private record Slot(Batch batch, Exception failure) {}
+  private record Slot<B extends Batch>(B batch, Exception failure) {}
 
-  private final Filler filler;
-  private final BlockingQueue<Batch> free;
-  private final BlockingQueue<Slot> filled;
+  private final Filler<B> filler;
+  private final BlockingQueue<B> free;
+  private final BlockingQueue<Slot<B>> filled;
   private final Thread thread;
-  private Batch lent;
-  private Slot last;
+  private B lent;
+  private Slot<B> last;
 
   /**
    * @param batches at least two, which the ring uses until it is closed
    */
-  PrefetchRing(String name, List<Batch> batches, Filler filler) {
+  PrefetchRing(String name, List<B> batches, Filler<B> filler) {
     this.filler = filler;
     this.free = new ArrayBlockingQueue<>(batches.size(), false, batches);
     this.filled = new ArrayBlockingQueue<>(batches.size() + 1);
@@ -47,17 +47,17 @@ final class PrefetchRing implements AutoCloseable {
   private void fillAll() {
     try {
       for (long index = 0; ; index++) {
-        Batch batch = free.take();
+        B batch = free.take();
         if (!filler.fill(batch, index)) {
-          filled.add(new Slot(null, null));
+          filled.add(new Slot<>(null, null));
           return;
         }
-        filled.add(new Slot(batch, null));
+        filled.add(new Slot<>(batch, null));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (IOException | RuntimeException e) {
-      filled.add(new Slot(null, e));
+      filled.add(new Slot<>(null, e));
     }
   }
 
@@ -66,13 +66,13 @@ final class PrefetchRing implements AutoCloseable {
    *
    * @throws DataException what went wrong in the thread, again at every further call
    */
-  Batch next() {
+  B next() {
     if (lent != null) {
       free.add(lent);
       lent = null;
     }
     if (last == null) {
-      Slot slot = take();
+      Slot<B> slot = take();
       if (slot.batch() != null) {
         lent = slot.batch();
         return lent;
@@ -85,7 +85,7 @@ final class PrefetchRing implements AutoCloseable {
     return null;
   }
 
-  private Slot take() {
+  private Slot<B> take() {
     try {
       return filled.take();
     } catch (InterruptedException e) {

@@ -1,6 +1,6 @@
 package dev.sparrow.spark.shard;
 
-import dev.sparrow.data.Batch;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,10 +77,10 @@ public record ReaderSettings(
   }
 
   /** The batches that go round: one in use and those filled ahead. */
-  List<Batch> batches(int context) {
-    List<Batch> batches = new ArrayList<>();
+  List<TokenBatch> batches(int context) {
+    List<TokenBatch> batches = new ArrayList<>();
     for (int i = 0; i <= prefetchDepth; i++) {
-      batches.add(new Batch(microBatch, context));
+      batches.add(new TokenBatch(microBatch, context));
     }
     return batches;
   }

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.LocalSpark;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.spark.data.SourceSpec;
@@ -199,8 +199,8 @@ class ArrowShardReaderTest {
           batch.filled(1, index);
           return true;
         };
-    List<Batch> batches =
-        List.of(new Batch(1, CONTEXT), new Batch(1, CONTEXT), new Batch(1, CONTEXT));
+    List<TokenBatch> batches =
+        List.of(new TokenBatch(1, CONTEXT), new TokenBatch(1, CONTEXT), new TokenBatch(1, CONTEXT));
     try (PrefetchRing ring = new PrefetchRing("test", batches, filler)) {
       for (int i = 0; i < 3; i++) {
         filled.add(ring.next().firstSample());
@@ -217,7 +217,7 @@ class ArrowShardReaderTest {
   void aBatchInUseIsNotRefilled() throws Exception {
     try (ArrowShardReader reader = reader(1, 0, 4, 1);
         ArrowShardReader ahead = reader(1, 0, 4, 1)) {
-      Batch held = reader.next();
+      TokenBatch held = reader.next();
       List<List<Integer>> before = rows(held);
       assertEquals(before, rows(ahead.next()));
       for (int i = 0; i < 5; i++) {
@@ -292,7 +292,7 @@ class ArrowShardReaderTest {
       try (ArrowShardReader reader = reader(world, rank, micro, accumulation)) {
         reader.restore(position);
         for (int i = 0; i < steps * accumulation; i++) {
-          Batch batch = reader.next();
+          TokenBatch batch = reader.next();
           List<List<Integer>> rows = rows(batch);
           for (int b = 0; b < rows.size(); b++) {
             long sample = batch.firstSample() + b - position;
@@ -314,23 +314,25 @@ class ArrowShardReaderTest {
   private static List<List<Integer>> take(BatchSource source, int batches) {
     List<List<Integer>> rows = new ArrayList<>();
     for (int i = 0; i < batches; i++) {
-      rows.addAll(rows(source.next()));
+      rows.addAll(rows((TokenBatch) source.next()));
     }
     return rows;
   }
 
   private static List<List<Integer>> drain(BatchSource source) {
     List<List<Integer>> rows = new ArrayList<>();
-    for (Batch batch = source.next(); batch != null; batch = source.next()) {
+    for (TokenBatch batch = (TokenBatch) source.next();
+        batch != null;
+        batch = (TokenBatch) source.next()) {
       rows.addAll(rows(batch));
     }
     return rows;
   }
 
-  private static List<List<Integer>> rows(Batch batch) {
+  private static List<List<Integer>> rows(TokenBatch batch) {
     int width = batch.context() + 1;
     List<List<Integer>> rows = new ArrayList<>();
-    for (int b = 0; b < batch.sequences(); b++) {
+    for (int b = 0; b < batch.samples(); b++) {
       int[] ids = new int[width];
       batch.tokens().get(b * width, ids);
       rows.add(Arrays.stream(ids).boxed().toList());

@@ -1,0 +1,57 @@
+package dev.sparrow.data;
+
+import java.nio.IntBuffer;
+
+/**
+ * Sequences of token ids.
+ *
+ * <p>Row b holds context + 1 token ids at {@code tokens[b·(context+1)]}; the first context are the
+ * inputs, the last context the targets.
+ */
+public final class TokenBatch implements Batch {
+  private final IntBuffer tokens;
+  private final int capacity;
+  private final int context;
+  private int sequences;
+  private long firstSample;
+
+  public TokenBatch(int maxSequences, int context) {
+    this.tokens = IntBuffer.allocate(Math.multiplyExact(maxSequences, context + 1));
+    this.capacity = maxSequences;
+    this.context = context;
+  }
+
+  /**
+   * All rows' ids, to be read and written by index, position and limit left as they are; only the
+   * first {@link #samples} rows count.
+   */
+  public IntBuffer tokens() {
+    return tokens;
+  }
+
+  /** Input tokens of a sequence. */
+  public int context() {
+    return context;
+  }
+
+  @Override
+  public int samples() {
+    return sequences;
+  }
+
+  @Override
+  public int capacity() {
+    return capacity;
+  }
+
+  @Override
+  public long firstSample() {
+    return firstSample;
+  }
+
+  @Override
+  public void filled(int sequences, long firstSample) {
+    this.sequences = sequences;
+    this.firstSample = firstSample;
+  }
+}
