@@ -91,17 +91,23 @@ class CpuBackendTest {
           backend.elementwise().fill(x, 0.5);
           backend.elementwise().fill(w, 0.01);
         };
-    for (int i = 0; i < 2000; i++) {
-      step.run();
-    }
-    int steps = 200;
-    long before = allocated();
-    for (int i = 0; i < steps; i++) {
-      step.run();
-    }
-    long bytesPerStep = (allocated() - before) / steps;
     // Ten ops, each with a few captured lambdas and views; one scores tile would be 18 kB.
+    long bytesPerStep = bytesPerStepOnceCompiled(step, 4096);
     assertTrue(bytesPerStep < 4096, "expected < 4096 bytes a step, got " + bytesPerStep);
+  }
+
+  /** Until loops are compiled, vectors are objects: waits for that, on a busy machine longer. */
+  private static long bytesPerStepOnceCompiled(Runnable step, long expected) {
+    int steps = 200;
+    long least = Long.MAX_VALUE;
+    for (int window = 0; window < 100 && least >= expected; window++) {
+      long before = allocated();
+      for (int i = 0; i < steps; i++) {
+        step.run();
+      }
+      least = Math.min(least, (allocated() - before) / steps);
+    }
+    return least;
   }
 
   /** Bytes that the pool's threads and the caller have allocated so far. */
