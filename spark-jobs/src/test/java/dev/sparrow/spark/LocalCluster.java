@@ -29,6 +29,8 @@ public final class LocalCluster {
     settings.put("spark.master", master);
     settings.putIfAbsent("spark.executor.extraClassPath", System.getProperty("java.class.path"));
     settings.put("spark.driver.host", "localhost");
+    // Executors of a busy machine may take longer than Spark's own 30 s to register.
+    settings.putIfAbsent("spark.scheduler.maxRegisteredResourcesWaitingTime", "180s");
     settings.forEach(System::setProperty);
     try {
       return Sessions.open("local-cluster", config);
