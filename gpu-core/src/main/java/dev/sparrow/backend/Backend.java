@@ -131,6 +131,8 @@ public interface Backend extends AutoCloseable {
 
   SparseOps sparse();
 
+  GroupedSparseOps groupedSparse();
+
   @Override
   void close();
 }

@@ -168,6 +168,19 @@ public final class UniformPattern {
     return 1 - (double) nonZeros() / ((double) rows * columns);
   }
 
+  /**
+   * Rows of each of {@code matrices} equal ones that are stacked, (matrices·out, in).
+   *
+   * @throws IllegalArgumentException where the rows are not so many times whole groups
+   */
+  public int rowsOfEach(int matrices) {
+    require(
+        matrices >= 1 && rows % (matrices * (long) groupRows) == 0,
+        "rows in groups of " + groupRows + " for each of " + matrices + " stacked matrices",
+        rows + " rows");
+    return rows / matrices;
+  }
+
   /** Row of the matrix behind a row of the values. */
   public int row(int liveRow) {
     return liveGroups[liveRow / groupRows] * groupRows + liveRow % groupRows;

@@ -5,6 +5,7 @@ import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -160,6 +161,11 @@ final class SizeOnlyBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return idle(SparseOps.class);
+  }
+
+  @Override
+  public GroupedSparseOps groupedSparse() {
+    return idle(GroupedSparseOps.class);
   }
 
   @Override

@@ -315,4 +315,17 @@ class CudaBackendTest {
       return TestGpu.emulated();
     }
   }
+
+  @Nested
+  class GroupedSparse extends GroupedSparseOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
 }

@@ -27,6 +27,7 @@ public final class ReferenceBackend implements Backend {
   private final RoutingOps routing = new ReferenceRoutingOps();
   private final OptimizerOps optimizer = new ReferenceOptimizerOps();
   private final SparseOps sparse = new ReferenceSparseOps();
+  private final GroupedSparseOps groupedSparse = new ReferenceGroupedSparseOps(sparse);
 
   @Override
   public String name() {
@@ -200,6 +201,11 @@ public final class ReferenceBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public GroupedSparseOps groupedSparse() {
+    return groupedSparse;
   }
 
   @Override

@@ -28,6 +28,8 @@ final class RoundingBackend implements Backend {
   private final RoutingOps routing = new RoundingRoutingOps(oracle.routing());
   private final OptimizerOps optimizer = new RoundingOptimizerOps(oracle.optimizer());
   private final SparseOps sparse = new RoundingSparseOps(oracle.sparse());
+  private final GroupedSparseOps groupedSparse =
+      new RoundingGroupedSparseOps(oracle.groupedSparse());
 
   @Override
   public String name() {
@@ -163,6 +165,11 @@ final class RoundingBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public GroupedSparseOps groupedSparse() {
+    return groupedSparse;
   }
 
   @Override

@@ -99,4 +99,12 @@ class RoundingBackendTest {
       return new RoundingBackend();
     }
   }
+
+  @Nested
+  class GroupedSparse extends GroupedSparseOpsContract {
+    @Override
+    protected Backend open() {
+      return new RoundingBackend();
+    }
+  }
 }

@@ -1,9 +1,15 @@
 package dev.sparrow.backend.cpu;
 
+import java.util.Arrays;
+
 /**
  * A matrix (rows, columns) of activations turned so that vectors run along its rows: tiles of
  * {@link #WIDTH} rows, each stored (columns, width), the last as many vectors wide as it needs, its
  * missing rows zero. A weight's non-zero then meets a whole vector of rows with one load.
+ *
+ * <p>Rows may come in groups, of which each meets a weight of its own: no tile then holds rows of
+ * two, and each group has a last tile. A call of {@link #cut} says which rows there are, and {@link
+ * #pack} turns them.
  */
 final class BatchTiles {
   /** Rows of a tile: four vectors. */
@@ -20,8 +26,13 @@ final class BatchTiles {
   private final CpuPool pool;
   private final TaskScratch scratch;
   private float[] values = {};
-  private int rows;
   private int columns;
+  private int count;
+  private int[] firstOf = {0, 0}; // first tile of each group and the end
+  private int[] groups = {}; // of each tile
+  private int[] firstRows = {}; // of each tile
+  private int[] heights = {}; // of each tile
+  private int[] places = {0}; // padded rows before each tile, and all
 
   BatchTiles(CpuPool pool, TaskScratch scratch) {
     this.pool = pool;
@@ -33,14 +44,60 @@ final class BatchTiles {
     return scratch.atLeast(SquareTranspose.SCRATCH + columns * WIDTH);
   }
 
-  /** Turns a row-major matrix. */
-  void pack(float[] x, int x0, int matrixRows, int matrixColumns) {
-    rows = matrixRows;
+  /** All rows of a matrix, one group. */
+  BatchTiles cut(int rows) {
+    count = 0;
+    append(0, 0, rows);
+    return this;
+  }
+
+  /**
+   * Rows of several groups.
+   *
+   * @param offsets first row of each group and the end, from {@code first} on
+   */
+  BatchTiles cut(int[] offsets, int first, int groupCount) {
+    count = 0;
+    if (firstOf.length <= groupCount) {
+      firstOf = new int[groupCount + 1];
+    }
+    for (int g = 0; g < groupCount; g++) {
+      append(g, offsets[first + g], offsets[first + g + 1]);
+    }
+    return this;
+  }
+
+  private void append(int group, int from, int to) {
+    firstOf[group] = count;
+    for (int row = from; row < to; row += WIDTH) {
+      if (count == groups.length) {
+        grow();
+      }
+      groups[count] = group;
+      firstRows[count] = row;
+      heights[count] = Math.min(WIDTH, to - row);
+      int vectors = (heights[count] + Lanes.COUNT - 1) / Lanes.COUNT;
+      places[count + 1] = places[count] + vectors * Lanes.COUNT;
+      count++;
+    }
+    firstOf[group + 1] = count;
+  }
+
+  private void grow() {
+    int tiles = Math.max(16, 2 * count);
+    groups = Arrays.copyOf(groups, tiles);
+    firstRows = Arrays.copyOf(firstRows, tiles);
+    heights = Arrays.copyOf(heights, tiles);
+    places = Arrays.copyOf(places, tiles + 1);
+  }
+
+  /** Turns a row-major matrix's rows. */
+  void pack(float[] x, int x0, int matrixColumns) {
     columns = matrixColumns;
-    values = AlignedFloats.atLeast(values, (long) paddedRows() * columns);
+    values = AlignedFloats.atLeast(values, (long) places[count] * columns);
     int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
     pool.forEach(
-        count() * blocks,
+        count * blocks,
         task -> {
           int from = task % blocks * COLUMN_BLOCK;
           packTile(x, x0, task / blocks, from, Math.min(columns, from + COLUMN_BLOCK));
@@ -50,7 +107,7 @@ final class BatchTiles {
   private void packTile(float[] x, int x0, int tile, int from, int to) {
     int width = width(tile);
     int height = height(tile);
-    int first = x0 + tile * WIDTH * columns;
+    int first = x0 + firstRow(tile) * columns;
     float[] square = scratch.atLeast(SquareTranspose.SCRATCH);
     for (int row = 0; row < width; row += SIDE) {
       int source = first + row * columns;
@@ -147,24 +204,34 @@ final class BatchTiles {
     }
   }
 
-  private int paddedRows() {
-    return rows == 0 ? 0 : (count() - 1) * WIDTH + width(count() - 1);
-  }
-
   /** Tiles. */
   int count() {
-    return (rows + WIDTH - 1) / WIDTH;
+    return count;
+  }
+
+  /** First tile of a group; that of the next is the end. */
+  int firstOf(int group) {
+    return firstOf[group];
+  }
+
+  /** Whose rows a tile holds. */
+  int group(int tile) {
+    return groups[tile];
+  }
+
+  /** Row of the matrix that is a tile's first. */
+  int firstRow(int tile) {
+    return firstRows[tile];
   }
 
   /** Rows of a tile, those missing included: whole vectors. */
   int width(int tile) {
-    int left = rows - tile * WIDTH;
-    return left >= WIDTH ? WIDTH : (left + Lanes.COUNT - 1) / Lanes.COUNT * Lanes.COUNT;
+    return places[tile + 1] - places[tile];
   }
 
   /** Rows of a tile that the matrix has. */
   int height(int tile) {
-    return Math.min(WIDTH, rows - tile * WIDTH);
+    return heights[tile];
   }
 
   float[] values() {
@@ -173,6 +240,6 @@ final class BatchTiles {
 
   /** First element of a tile. */
   int at(int tile) {
-    return AlignedFloats.START + tile * WIDTH * columns;
+    return AlignedFloats.START + places[tile] * columns;
   }
 }

@@ -5,6 +5,7 @@ import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -43,6 +44,7 @@ public final class CpuBackend implements Backend {
   private final RoutingOps routing;
   private final OptimizerOps optimizer;
   private final SparseOps sparse;
+  private final GroupedSparseOps groupedSparse;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
   private boolean closed;
@@ -66,7 +68,9 @@ public final class CpuBackend implements Backend {
     this.loss = new CpuLossOps(pool);
     this.routing = new CpuRoutingOps(pool);
     this.optimizer = new CpuOptimizerOps(pool);
-    this.sparse = new CpuSparseOps(pool);
+    SparseScratch scratch = new SparseScratch(pool);
+    this.sparse = new CpuSparseOps(scratch);
+    this.groupedSparse = new CpuGroupedSparseOps(scratch);
   }
 
   @Override
@@ -227,6 +231,11 @@ public final class CpuBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public GroupedSparseOps groupedSparse() {
+    return groupedSparse;
   }
 
   @Override

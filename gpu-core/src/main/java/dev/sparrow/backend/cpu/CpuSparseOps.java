@@ -24,29 +24,21 @@ final class CpuSparseOps implements SparseOps {
   /** Rows of a weight that a copy takes. */
   private static final int COPIED_ROWS = 64;
 
-  /** Elements of a copy that a task takes. */
-  private static final int COPY_GRAIN = 1 << 15;
-
-  private static final GemmTiles.Body NOTHING = (group, row, rows, column, columns) -> {};
+  static final GemmTiles.Body NOTHING = (group, row, rows, column, columns) -> {};
 
   private final CpuPool pool;
   private final ColumnSums columnSums;
-  private final TaskScratch scratch;
-  private final BatchTiles xTiles;
-  private final BatchTiles dyTiles;
-  private float[] valuesByColumn = {};
+  private final SparseScratch scratch;
 
-  CpuSparseOps(CpuPool pool) {
-    this.pool = pool;
+  CpuSparseOps(SparseScratch scratch) {
+    this.pool = scratch.pool;
     this.columnSums = new ColumnSums(pool);
-    this.scratch = new TaskScratch(pool);
-    this.xTiles = new BatchTiles(pool, scratch);
-    this.dyTiles = new BatchTiles(pool, scratch);
+    this.scratch = scratch;
   }
 
   @Override
   public SparsePattern load(UniformPattern pattern) {
-    return new CpuSparsePattern(pattern);
+    return new CpuSparsePattern(pattern, 1);
   }
 
   @Override
@@ -90,11 +82,11 @@ final class CpuSparseOps implements SparseOps {
     if (bias != null) {
       Matrices.vector("bias", bias, pattern.rows());
     }
-    SparseForward product =
-        new SparseForward(pool, xTiles, scratch, sparse, values, bias, accumulate, y, then);
+    SparseForward product = new SparseForward(scratch, sparse, values, bias, accumulate, y, then);
     if (x.rows() <= FEW_ROWS && !sparse.runsInFours()) {
       product.fewRows(x);
     } else {
+      scratch.xTiles.cut(x.rows());
       product.inTiles(x);
     }
   }
@@ -124,33 +116,14 @@ final class CpuSparseOps implements SparseOps {
     requireValues("values", values, pattern);
     Matrices.check("dy", dy, dy.rows(), pattern.rows());
     Matrices.check("dx", dx, dy.rows(), pattern.columns());
-    float[] vs = HeapStorage.floats(values);
-    int v0 = HeapStorage.offset(values);
     SparseBackwardInput product =
-        new SparseBackwardInput(pool, dyTiles, scratch, sparse, accumulate, dx, then);
+        new SparseBackwardInput(scratch, sparse, values, accumulate, dx, then);
     if (dy.rows() <= FEW_ROWS && !sparse.runsInFours()) {
-      product.fewRows(dy, vs, v0);
-      return;
-    }
-    dyTiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.rows(), dy.columns());
-    if (sparse.runsInFours()) {
-      product.byGroups(vs, v0);
+      product.fewRows(dy);
     } else {
-      product.byColumns(byColumn(vs, v0, sparse.sourcesByColumn()));
+      scratch.dyTiles.cut(dy.rows());
+      product.inTiles(dy);
     }
-  }
-
-  /** The values in the order of the columns, so that a column reads its own in a row. */
-  private float[] byColumn(float[] vs, int v0, int[] sources) {
-    if (valuesByColumn.length < sources.length) {
-      valuesByColumn = new float[sources.length];
-    }
-    float[] to = valuesByColumn;
-    pool.ranges(
-        sources.length,
-        COPY_GRAIN,
-        (from, end) -> SparseCopies.gather(vs, v0, sources, from, to, from, end - from));
-    return to;
   }
 
   @Override
@@ -161,13 +134,13 @@ final class CpuSparseOps implements SparseOps {
     Matrices.check("dy", dy, dy.rows(), pattern.rows());
     Matrices.check("x", x, dy.rows(), pattern.columns());
     CpuSparsePattern sparse = (CpuSparsePattern) loaded;
-    SampledProduct product = new SampledProduct(pool, xTiles, dyTiles, scratch, sparse, dvalues);
+    SampledProduct product = new SampledProduct(scratch, sparse, dvalues);
     if (dy.rows() <= FEW_SAMPLED_ROWS) {
       product.fewRows(dy, x);
     } else {
-      xTiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.rows(), x.columns());
-      dyTiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.rows(), dy.columns());
-      product.inTiles();
+      scratch.xTiles.cut(x.rows());
+      scratch.dyTiles.cut(dy.rows());
+      product.inTiles(dy, x);
     }
     if (dbias != null) {
       columnSums.add(dy, Matrices.vector("dbias", dbias, pattern.rows()));
@@ -224,7 +197,7 @@ final class CpuSparseOps implements SparseOps {
         });
   }
 
-  private static void requireValues(String name, Tensor values, UniformPattern pattern) {
+  static void requireValues(String name, Tensor values, UniformPattern pattern) {
     Matrices.check(name, values, pattern.liveRows(), pattern.fanIn());
   }
 }

@@ -4,8 +4,9 @@ import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.Tensor;
 
 /**
- * One product {@code dvalues += dyᵀ·x} at the non-zeros, over tiles of both. A row's sums, a vector
- * for each non-zero, go through all tiles and are folded at the end.
+ * One product {@code dvalues += dyᵀ·x} at the non-zeros, over tiles of both, or one for each of
+ * stacked matrices. A row's sums, a vector for each non-zero, go through all tiles that its matrix
+ * meets and are folded at the end.
  */
 final class SampledProduct {
   /** Rows of a weight that a task takes. */
@@ -23,17 +24,11 @@ final class SampledProduct {
   private final float[] dvs;
   private final int dv0;
 
-  SampledProduct(
-      CpuPool pool,
-      BatchTiles xTiles,
-      BatchTiles dyTiles,
-      TaskScratch scratch,
-      CpuSparsePattern sparse,
-      Tensor dvalues) {
-    this.pool = pool;
-    this.xTiles = xTiles;
-    this.dyTiles = dyTiles;
-    this.scratch = scratch;
+  SampledProduct(SparseScratch scratch, CpuSparsePattern sparse, Tensor dvalues) {
+    this.pool = scratch.pool;
+    this.xTiles = scratch.xTiles;
+    this.dyTiles = scratch.dyTiles;
+    this.scratch = scratch.tasks;
     this.sparse = sparse;
     this.pattern = sparse.pattern();
     this.dvs = HeapStorage.floats(dvalues);
@@ -63,8 +58,10 @@ final class SampledProduct {
         });
   }
 
-  /** Over the tiles. */
-  void inTiles() {
+  /** Over tiles of both, which are cut already. */
+  void inTiles(Tensor dy, Tensor x) {
+    xTiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.columns());
+    dyTiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.columns());
     int rows = sparse.runsInFours() ? SparseGroupLoops.ROWS : 1;
     pool.ranges(
         pattern.liveRows(),
@@ -82,12 +79,17 @@ final class SampledProduct {
     int k = pattern.fanIn();
     int block = SUMS / rows;
     int sums0 = AlignedFloats.START;
+    int matrix = sparse.matrix(live);
+    int end = xTiles.firstOf(matrix + 1);
+    if (xTiles.firstOf(matrix) == end) {
+      return;
+    }
     for (int i = 0; i < k; i += block) {
       int count = Math.min(block, k - i);
       int c = pattern.start(live) + i;
       SampledLoops.clear(sums, sums0, rows * count);
-      for (int tile = 0; tile < xTiles.count(); ) {
-        tile += sampleTiles(live, tile, c, count, sums, sums0);
+      for (int tile = xTiles.firstOf(matrix); tile < end; ) {
+        tile += sampleTiles(live, tile, end, c, count, sums, sums0);
       }
       for (int r = 0; r < rows; r++) {
         int from = sums0 + r * Lanes.COUNT;
@@ -98,10 +100,10 @@ final class SampledProduct {
   }
 
   /** One tile, or two whole ones; returns how many. */
-  private int sampleTiles(int live, int tile, int c, int count, float[] sums, int sums0) {
+  private int sampleTiles(int live, int tile, int end, int c, int count, float[] sums, int sums0) {
     int width = xTiles.width(tile);
     float[] dys = dyTiles.values();
-    int row = pattern.row(live) * width;
+    int row = pattern.row(live) % sparse.matrixRows() * width;
     int dy0 = dyTiles.at(tile) + row;
     float[] xs = xTiles.values();
     int x0 = xTiles.at(tile);
@@ -110,7 +112,7 @@ final class SampledProduct {
       SampledLoops.group(dys, dy0, xs, x0, width, indices, c, count, sums, sums0);
       return 1;
     }
-    if (tile + 1 < xTiles.count() && xTiles.width(tile + 1) == BatchTiles.WIDTH) {
+    if (tile + 1 < end && xTiles.width(tile + 1) == BatchTiles.WIDTH) {
       int dy1 = dyTiles.at(tile + 1) + row;
       int x1 = xTiles.at(tile + 1);
       SampledLoops.rowOfTwoTiles(dys, dy0, dy1, xs, x0, x1, indices, c, count, sums, sums0);

@@ -5,9 +5,9 @@ import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * One product {@code dx = dy·W} over tiles of dy. Each column of the weight is a row of its
- * transpose; rows that share their columns by fours write where those lie instead, and so do all
- * where a batch has too few rows for tiles.
+ * One product {@code dx = dy·W} over tiles of dy, or one for each of stacked matrices. Each column
+ * of the weight is a row of its transpose; rows that share their columns by fours write where those
+ * lie instead, and so do all where a batch has too few rows for tiles.
  */
 final class SparseBackwardInput {
   /** Columns of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
@@ -16,33 +16,39 @@ final class SparseBackwardInput {
   /** Columns of a scattered result that a task holds, 256 KiB: part of the second cache. */
   private static final int SCATTER_COLUMNS = 1024;
 
+  private final SparseScratch shared;
   private final CpuPool pool;
   private final BatchTiles tiles;
   private final TaskScratch scratch;
   private final CpuSparsePattern sparse;
   private final UniformPattern pattern;
+  private final Tensor values;
+  private final float[] vs;
+  private final int v0;
   private final boolean accumulate;
   private final float[] dxs;
   private final int dx0;
   private final GemmTiles.Body then;
 
   /**
-   * @param tiles for dy
    * @param then what is done to a part of dx that is finished
    */
   SparseBackwardInput(
-      CpuPool pool,
-      BatchTiles tiles,
-      TaskScratch scratch,
+      SparseScratch scratch,
       CpuSparsePattern sparse,
+      Tensor values,
       boolean accumulate,
       Tensor dx,
       GemmTiles.Body then) {
-    this.pool = pool;
-    this.tiles = tiles;
-    this.scratch = scratch;
+    this.shared = scratch;
+    this.pool = scratch.pool;
+    this.tiles = scratch.dyTiles;
+    this.scratch = scratch.tasks;
     this.sparse = sparse;
     this.pattern = sparse.pattern();
+    this.values = values;
+    this.vs = HeapStorage.floats(values);
+    this.v0 = HeapStorage.offset(values);
     this.accumulate = accumulate;
     this.dxs = HeapStorage.floats(dx);
     this.dx0 = HeapStorage.offset(dx);
@@ -50,12 +56,12 @@ final class SparseBackwardInput {
   }
 
   /** Row by row of the weight and of the batch, into a task's own range of columns. */
-  void fewRows(Tensor dy, float[] vs, int v0) {
+  void fewRows(Tensor dy) {
     int ranges = Math.min(pool.threads(), pattern.columns());
-    pool.forEach(ranges, task -> fewRows(dy, vs, v0, edge(task, ranges), edge(task + 1, ranges)));
+    pool.forEach(ranges, task -> fewRows(dy, edge(task, ranges), edge(task + 1, ranges)));
   }
 
-  private void fewRows(Tensor dy, float[] vs, int v0, int from, int to) {
+  private void fewRows(Tensor dy, int from, int to) {
     float[] dys = HeapStorage.floats(dy);
     int dy0 = HeapStorage.offset(dy);
     int k = pattern.fanIn();
@@ -91,12 +97,19 @@ final class SparseBackwardInput {
     return column == pattern.columns() ? end : lowerBound(pattern.indices(), start, end, column);
   }
 
-  /**
-   * Column by column.
-   *
-   * @param byColumn values in the order of {@link CpuSparsePattern#rowsByColumn}
-   */
-  void byColumns(float[] byColumn) {
+  /** Over tiles of dy, which are cut already. */
+  void inTiles(Tensor dy) {
+    tiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.columns());
+    if (sparse.runsInFours()) {
+      byGroups();
+    } else {
+      byColumns();
+    }
+  }
+
+  /** Column by column. */
+  private void byColumns() {
+    float[] byColumn = shared.byColumn(values, sparse);
     int columns = pattern.columns();
     int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
     pool.forEach(
@@ -111,15 +124,16 @@ final class SparseBackwardInput {
     int width = tiles.width(tile);
     float[] out = cleared(to - from, width);
     Spans spans = sparse.columnSpans();
+    int lists = tiles.group(tile) * pattern.columns();
     for (int span = 0; span < spans.count(); span++) {
       for (int c = from; c < to; c++) {
-        int first = spans.first(c, span);
+        int first = spans.first(lists + c, span);
         SparseRowLoops.multiply(
             byColumn,
             first,
             sparse.rowsByColumn(),
             first,
-            spans.first(c, span + 1) - first,
+            spans.first(lists + c, span + 1) - first,
             tiles.values(),
             tiles.at(tile),
             width,
@@ -138,14 +152,14 @@ final class SparseBackwardInput {
 
   private void unpack(int tile, float[] out, int from, int to) {
     int columns = pattern.columns();
-    int first = dx0 + tile * BatchTiles.WIDTH * columns + from;
+    int first = dx0 + tiles.firstRow(tile) * columns + from;
     BatchTiles.unpack(
         out, tiles.width(tile), tiles.height(tile), to - from, accumulate, dxs, first, columns);
-    then.run(0, tile * BatchTiles.WIDTH, tiles.height(tile), from, to - from);
+    then.run(0, tiles.firstRow(tile), tiles.height(tile), from, to - from);
   }
 
   /** Four rows at a time write where their columns lie, into a task's own range of columns. */
-  void byGroups(float[] vs, int v0) {
+  private void byGroups() {
     int columns = pattern.columns();
     int ranges = scatterRanges(columns);
     pool.forEach(
@@ -155,7 +169,7 @@ final class SparseBackwardInput {
           int from = edge(task % ranges, ranges);
           int to = edge(task % ranges + 1, ranges);
           float[] out = cleared(to - from, tiles.width(tile));
-          scatter(vs, v0, tile, from, to, out);
+          scatter(tile, from, to, out);
           unpack(tile, out, from, to);
         });
   }
@@ -167,11 +181,14 @@ final class SparseBackwardInput {
     return Math.min(columns, Math.max(forCache, forThreads));
   }
 
-  private void scatter(float[] vs, int v0, int tile, int from, int to, float[] out) {
+  private void scatter(int tile, int from, int to, float[] out) {
     int width = tiles.width(tile);
     int k = pattern.fanIn();
     int[] indices = pattern.indices();
-    for (int live = 0; live < pattern.liveRows(); live += SparseGroupLoops.ROWS) {
+    int matrix = tiles.group(tile);
+    int end = sparse.firstLive(matrix + 1);
+    for (int live = sparse.firstLive(matrix); live < end; live += SparseGroupLoops.ROWS) {
+      int row = pattern.row(live) - matrix * sparse.matrixRows();
       int first = first(live, from);
       int count = first(live, to) - first;
       SparseGroupLoops.scatter(
@@ -182,7 +199,7 @@ final class SparseBackwardInput {
           first,
           count,
           tiles.values(),
-          tiles.at(tile) + pattern.row(live) * width,
+          tiles.at(tile) + row * width,
           width,
           out,
           BatchTiles.RESULTS - from * width);

@@ -5,9 +5,10 @@ import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * One product {@code y = x·Wᵀ (+ bias)}. A task is a tile of x and a block of rows of the weight,
- * whose results it turns back. Where rows are dense enough the block goes through the tile {@link
- * Spans span} by span; a batch of a few rows goes without tiles.
+ * One product {@code y = x·Wᵀ (+ bias)}, or one for each of stacked matrices with the group of rows
+ * that meets it. A task is a tile of x and a block of rows of the weight, whose results it turns
+ * back. Where rows are dense enough the block goes through the tile {@link Spans span} by span; a
+ * batch of a few rows goes without tiles.
  */
 final class SparseForward {
   /** Rows of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
@@ -28,23 +29,20 @@ final class SparseForward {
   private final GemmTiles.Body then;
 
   /**
-   * @param tiles for x
    * @param bias null for none
    * @param then what is done to a part of y that is finished
    */
   SparseForward(
-      CpuPool pool,
-      BatchTiles tiles,
-      TaskScratch scratch,
+      SparseScratch scratch,
       CpuSparsePattern sparse,
       Tensor values,
       Tensor bias,
       boolean accumulate,
       Tensor y,
       GemmTiles.Body then) {
-    this.pool = pool;
-    this.tiles = tiles;
-    this.scratch = scratch;
+    this.pool = scratch.pool;
+    this.tiles = scratch.xTiles;
+    this.scratch = scratch.tasks;
     this.sparse = sparse;
     this.pattern = sparse.pattern();
     this.vs = HeapStorage.floats(values);
@@ -63,12 +61,12 @@ final class SparseForward {
     int x0 = HeapStorage.offset(x);
     int rows = x.rows();
     pool.ranges(
-        pattern.rows(),
+        sparse.matrixRows(),
         ROW_BLOCK,
         (from, to) -> {
           for (int r = 0; r < rows; r++) {
             for (int o = from; o < to; o++) {
-              int at = y0 + r * pattern.rows() + o;
+              int at = y0 + r * sparse.matrixRows() + o;
               float sum = bias(o) + dot(o, xs, x0 + r * pattern.columns());
               ys[at] = accumulate ? ys[at] + sum : sum;
             }
@@ -90,38 +88,41 @@ final class SparseForward {
     return SparseRowLoops.dot(vs, v0 + live * k, pattern.indices(), pattern.start(live), k, xs, x0);
   }
 
-  /** Over tiles of x. */
+  /** Over tiles of x, which are cut already. */
   void inTiles(Tensor x) {
-    tiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.rows(), x.columns());
-    int blocks = (pattern.rows() + ROW_BLOCK - 1) / ROW_BLOCK;
+    tiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.columns());
+    int rows = sparse.matrixRows();
+    int blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
     pool.forEach(
         tiles.count() * blocks,
         task -> {
           int from = task % blocks * ROW_BLOCK;
-          multiply(task / blocks, from, Math.min(pattern.rows(), from + ROW_BLOCK));
+          multiply(task / blocks, from, Math.min(rows, from + ROW_BLOCK));
         });
   }
 
-  /** Rows [from, to) of the weight against one tile. */
+  /** Rows [from, to) of the tile's matrix against it. */
   private void multiply(int tile, int from, int to) {
     int width = tiles.width(tile);
+    int matrix = tiles.group(tile) * sparse.matrixRows();
     float[] out = BatchTiles.results(scratch, ROW_BLOCK);
     startAtBias(out, width, from, to);
     if (sparse.runsInFours()) {
       for (int o = from; o < to; o += SparseGroupLoops.ROWS) {
-        multiplyFour(tile, o, out, BatchTiles.RESULTS + (o - from) * width);
+        multiplyFour(tile, matrix + o, out, BatchTiles.RESULTS + (o - from) * width);
       }
     } else {
       for (int span = 0; span < sparse.rowSpans().count(); span++) {
         for (int o = from; o < to; o++) {
-          multiplyOne(tile, span, o, out, BatchTiles.RESULTS + (o - from) * width);
+          multiplyOne(tile, span, matrix + o, out, BatchTiles.RESULTS + (o - from) * width);
         }
       }
     }
-    int first = y0 + tile * BatchTiles.WIDTH * pattern.rows() + from;
+    int stride = sparse.matrixRows();
+    int first = y0 + tiles.firstRow(tile) * stride + from;
     int height = tiles.height(tile);
-    BatchTiles.unpack(out, width, height, to - from, accumulate, ys, first, pattern.rows());
-    then.run(0, tile * BatchTiles.WIDTH, height, from, to - from);
+    BatchTiles.unpack(out, width, height, to - from, accumulate, ys, first, stride);
+    then.run(0, tiles.firstRow(tile), height, from, to - from);
   }
 
   private void startAtBias(float[] out, int width, int from, int to) {

@@ -8,6 +8,7 @@ import dev.sparrow.backend.CudaSettings.CublasUse;
 import dev.sparrow.backend.DeviceGroups;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.HostExchange;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
@@ -55,6 +56,7 @@ public final class CudaBackend implements Backend {
   private final CudaRoutingOps routing;
   private final CudaOptimizerOps optimizer;
   private final CudaSparseOps sparse;
+  private final CudaGroupedSparseOps groupedSparse;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
@@ -97,6 +99,7 @@ public final class CudaBackend implements Backend {
       routing = new CudaRoutingOps(queue, origin);
       optimizer = opened.add(new CudaOptimizerOps(queue));
       sparse = new CudaSparseOps(queue, matmul);
+      groupedSparse = new CudaGroupedSparseOps(queue, matmul, sparse);
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);
@@ -282,6 +285,11 @@ public final class CudaBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public GroupedSparseOps groupedSparse() {
+    return groupedSparse;
   }
 
   /** Waits for all that was queued, frees all memory and gives the GPU back. */
