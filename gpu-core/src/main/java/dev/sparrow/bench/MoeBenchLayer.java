@@ -3,6 +3,7 @@ package dev.sparrow.bench;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.Moe;
 import dev.sparrow.nn.DenseGroupedWeight;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
@@ -167,7 +168,10 @@ final class MoeBenchLayer implements AutoCloseable {
 
   /** Products of all assignments in a forward pass; a backward pass has twice as many. */
   double forwardFlops() {
-    return experts.forwardFlopsPerRow() * moe.sizes().tokens() * moe.topK();
+    List<LayerSummary> matrices = new ArrayList<>();
+    experts.describe(moe.topK(), matrices::add);
+    double perToken = matrices.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum();
+    return perToken * moe.sizes().tokens();
   }
 
   Map<String, Double> figures() {

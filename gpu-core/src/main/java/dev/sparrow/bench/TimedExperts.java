@@ -1,6 +1,8 @@
 package dev.sparrow.bench;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.moe.Experts;
@@ -74,6 +76,11 @@ final class TimedExperts implements Experts {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    inner.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int rows) {
     inner.reserve(workspace, rows);
   }
@@ -84,17 +91,7 @@ final class TimedExperts implements Experts {
   }
 
   @Override
-  public String kind() {
-    return inner.kind();
-  }
-
-  @Override
-  public long parameterCount() {
-    return inner.parameterCount();
-  }
-
-  @Override
-  public double forwardFlopsPerRow() {
-    return inner.forwardFlopsPerRow();
+  public void describe(int topK, LayerSummary.Sink sink) {
+    inner.describe(topK, sink);
   }
 }

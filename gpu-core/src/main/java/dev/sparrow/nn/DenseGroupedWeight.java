@@ -8,6 +8,7 @@ import java.util.function.Consumer;
 
 /** The experts' matrices stored whole in one parameter, (groups, out, in). */
 public final class DenseGroupedWeight implements GroupedLinearWeight {
+  private final String name;
   private final MatmulOps matmul;
   private final Parameter weight; // (groups, out, in)
 
@@ -18,6 +19,7 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
     if (groups < 1) {
       throw new IllegalArgumentException(spec.name() + ": expected groups >= 1, got " + groups);
     }
+    this.name = spec.name();
     this.matmul = backend.matmul();
     this.weight =
         Parameter.matrix(
@@ -26,6 +28,16 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
             groups,
             spec.out(),
             spec.in());
+  }
+
+  /** The matrices (groups, out, in). */
+  public Parameter weight() {
+    return weight;
+  }
+
+  @Override
+  public String name() {
+    return name;
   }
 
   @Override

@@ -9,6 +9,9 @@ import java.util.function.Consumer;
  * Rows {@code [offsets[e], offsets[e+1])} meet expert e; see {@link dev.sparrow.backend.MatmulOps}.
  */
 public interface GroupedLinearWeight {
+  /** The layer's dotted path. */
+  String name();
+
   int groups();
 
   int in();
@@ -16,6 +19,9 @@ public interface GroupedLinearWeight {
   int out();
 
   void parameters(Consumer<Parameter> sink);
+
+  /** Names what is saved but not trained; dense weights have nothing. */
+  default void buffers(Consumer<Buffer> sink) {}
 
   /** Takes memory of its own for at most {@code rows} rows over all groups. */
   void reserve(Workspace workspace, int rows);
@@ -60,4 +66,19 @@ public interface GroupedLinearWeight {
 
   /** Of one row, which meets one expert; multiply and add counted as two. */
   double forwardFlopsPerRow();
+
+  /**
+   * Adds a row for inspection.
+   *
+   * @param topK groups that a token meets
+   */
+  default void describe(int topK, LayerSummary.Sink sink) {
+    sink.row(
+        new LayerSummary(
+            name(),
+            "%d experts, %d -> %d, %s".formatted(groups(), in(), out(), kind()),
+            parameterCount(),
+            parameterCount() * topK / groups(),
+            topK * forwardFlopsPerRow()));
+  }
 }

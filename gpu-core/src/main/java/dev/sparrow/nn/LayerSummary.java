@@ -12,6 +12,11 @@ package dev.sparrow.nn;
 public record LayerSummary(
     String name, String kind, long parameters, long activeParameters, double forwardFlopsPerToken) {
 
+  /** The same, said otherwise. */
+  public LayerSummary withKind(String other) {
+    return new LayerSummary(name, other, parameters, activeParameters, forwardFlopsPerToken);
+  }
+
   /** Collects rows. */
   @FunctionalInterface
   public interface Sink {

@@ -32,7 +32,30 @@ class UniformTrainTest {
     RIGL_ABLATING("uniform.schedule=rigl", "uniform.end-step=10", "uniform.ablation=0.95"),
     RIGL_GROUPS("uniform.schedule=rigl", "uniform.format=group", "uniform.end-step=10"),
     SET("uniform.schedule=set", "uniform.format=bank", "uniform.bank-columns=8"),
-    WITH_EXPERTS("method.name=moe+uniform", "moe.experts=4", "uniform.schedule=rigl");
+    EXPERTS_STATIC("method.name=moe+uniform", "moe.experts=4", "uniform.schedule=static"),
+    EXPERTS_GRADUAL("method.name=moe+uniform", "moe.experts=4", "uniform.end-step=8"),
+    EXPERTS_DOUBLY("method.name=moe+uniform", "moe.experts=3", "uniform.format=doubly"),
+    EXPERTS_RIGL("method.name=moe+uniform", "moe.experts=4", "uniform.schedule=rigl"),
+    EXPERTS_ABLATING(
+        "method.name=moe+uniform",
+        "moe.experts=4",
+        "model.gated=true",
+        "uniform.schedule=rigl",
+        "uniform.ablation=0.95"),
+    EXPERTS_CAPACITY(
+        "method.name=moe+uniform",
+        "moe.experts=4",
+        "moe.dispatch=capacity",
+        "uniform.schedule=set",
+        "uniform.format=bank",
+        "uniform.bank-columns=8"),
+    EXPERTS_PADDED(
+        "method.name=moe+uniform",
+        "moe.experts=4",
+        "moe.dispatch=padded",
+        "model.gated=true",
+        "uniform.schedule=rigl",
+        "uniform.format=group");
 
     private final String[] settings;
 
@@ -85,7 +108,7 @@ class UniformTrainTest {
   @ParameterizedTest
   @EnumSource(
       value = Form.class,
-      names = {"GRADUAL", "RIGL", "SET"})
+      names = {"GRADUAL", "RIGL", "SET", "EXPERTS_GRADUAL", "EXPERTS_RIGL"})
   void ranksHoldTheSamePatterns(Form form) throws Exception {
     ToyRun.Result alone = form.run().alone();
     List<ToyRun.Result> two = form.run().ranks(2);
@@ -99,7 +122,7 @@ class UniformTrainTest {
   @ParameterizedTest
   @EnumSource(
       value = Form.class,
-      names = {"STATIC", "GRADUAL", "RIGL_GROUPS"})
+      names = {"STATIC", "GRADUAL", "RIGL_GROUPS", "EXPERTS_GRADUAL", "EXPERTS_RIGL"})
   void lossesOnAGpuFollowTheCpus(Form form) {
     ToyRun.Result cpu = form.run().alone();
     ToyRun.Result gpu = form.run().on(rank -> TestGpu.open()).alone();

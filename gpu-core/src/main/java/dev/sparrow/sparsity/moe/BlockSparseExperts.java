@@ -3,6 +3,7 @@ package dev.sparrow.sparsity.moe;
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.nn.Initializer;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
@@ -146,17 +147,15 @@ public final class BlockSparseExperts implements Experts {
   }
 
   @Override
-  public String kind() {
-    return (v1 == null ? "" : "gated ") + "block-sparse " + width + " -> " + hidden;
-  }
-
-  @Override
-  public long parameterCount() {
-    return w1.size() * (v1 == null ? 2 : 3);
-  }
-
-  @Override
-  public double forwardFlopsPerRow() {
-    return (v1 == null ? 4.0 : 6.0) * width * hidden;
+  public void describe(int topK, LayerSummary.Sink sink) {
+    parameters(
+        matrix ->
+            sink.row(
+                new LayerSummary(
+                    matrix.name().replaceFirst("\\.weight$", ""),
+                    "%d experts, %d -> %d, block-sparse product".formatted(experts, width, hidden),
+                    matrix.size(),
+                    matrix.size() * topK / experts,
+                    2.0 * topK * width * hidden)));
   }
 }

@@ -27,7 +27,6 @@ import java.util.function.Consumer;
  */
 public final class DroplessMoe implements ResidualBranch {
   private final Backend backend;
-  private final String name;
   private final Router router;
   private final Dispatch dispatch;
   private final Experts experts;
@@ -49,7 +48,6 @@ public final class DroplessMoe implements ResidualBranch {
   public DroplessMoe(
       Backend backend, Router router, Dispatch dispatch, Experts experts, Layer shared) {
     this.backend = backend;
-    this.name = router.spec().name();
     this.router = router;
     this.dispatch = dispatch;
     this.experts = experts;
@@ -79,6 +77,7 @@ public final class DroplessMoe implements ResidualBranch {
       shared.buffers(sink);
     }
     router.buffers(sink);
+    experts.buffers(sink);
   }
 
   @Override
@@ -164,18 +163,10 @@ public final class DroplessMoe implements ResidualBranch {
 
   @Override
   public void describe(LayerSummary.Sink sink) {
-    int groups = router.spec().experts();
     if (shared != null) {
       shared.describe(sink);
     }
     router.describe(sink);
-    long parameters = experts.parameterCount();
-    sink.row(
-        new LayerSummary(
-            name + ".experts",
-            groups + " experts, " + experts.kind(),
-            parameters,
-            parameters / groups * topK,
-            topK * experts.forwardFlopsPerRow()));
+    experts.describe(topK, sink);
   }
 }

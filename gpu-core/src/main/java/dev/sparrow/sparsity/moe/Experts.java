@@ -1,5 +1,7 @@
 package dev.sparrow.sparsity.moe;
 
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
@@ -11,6 +13,9 @@ public interface Experts {
   int count();
 
   void parameters(Consumer<Parameter> sink);
+
+  /** Names what is saved but not trained: the patterns of sparse weights. */
+  default void buffers(Consumer<Buffer> sink) {}
 
   /** Takes memory for at most {@code rows} rows over all experts. */
   void reserve(Workspace workspace, int rows);
@@ -43,12 +48,10 @@ public interface Experts {
     return true;
   }
 
-  /** In words for inspection. */
-  String kind();
-
-  /** Of all experts together. */
-  long parameterCount();
-
-  /** Of one row, which meets one expert; multiply and add counted as two. */
-  double forwardFlopsPerRow();
+  /**
+   * Adds a row for each matrix of the experts for inspection.
+   *
+   * @param topK experts that a token meets
+   */
+  void describe(int topK, LayerSummary.Sink sink);
 }

@@ -2,7 +2,9 @@ package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
@@ -62,6 +64,13 @@ public final class GatedExperts implements Experts {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    gate.buffers(sink);
+    up.buffers(sink);
+    down.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int rows) {
     gate.reserve(workspace, rows);
     up.reserve(workspace, rows);
@@ -104,17 +113,9 @@ public final class GatedExperts implements Experts {
   }
 
   @Override
-  public String kind() {
-    return "gated " + up.kind() + " " + up.in() + " -> " + up.out() + " -> " + down.out();
-  }
-
-  @Override
-  public long parameterCount() {
-    return gate.parameterCount() + up.parameterCount() + down.parameterCount();
-  }
-
-  @Override
-  public double forwardFlopsPerRow() {
-    return gate.forwardFlopsPerRow() + up.forwardFlopsPerRow() + down.forwardFlopsPerRow();
+  public void describe(int topK, LayerSummary.Sink sink) {
+    gate.describe(topK, sink);
+    up.describe(topK, sink);
+    down.describe(topK, sink);
   }
 }

@@ -1,6 +1,8 @@
 package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
@@ -43,6 +45,11 @@ public final class PaddedExperts implements Experts {
   @Override
   public void parameters(Consumer<Parameter> sink) {
     inner.parameters(sink);
+  }
+
+  @Override
+  public void buffers(Consumer<Buffer> sink) {
+    inner.buffers(sink);
   }
 
   @Override
@@ -107,19 +114,9 @@ public final class PaddedExperts implements Experts {
     return false;
   }
 
+  /** Of the rows in use; padding, which depends on the load, comes on top. */
   @Override
-  public String kind() {
-    return "padded " + inner.kind();
-  }
-
-  @Override
-  public long parameterCount() {
-    return inner.parameterCount();
-  }
-
-  /** Of one row in use; padding, which depends on the load, comes on top. */
-  @Override
-  public double forwardFlopsPerRow() {
-    return inner.forwardFlopsPerRow();
+  public void describe(int topK, LayerSummary.Sink sink) {
+    inner.describe(topK, row -> sink.row(row.withKind("padded, " + row.kind())));
   }
 }

@@ -1,7 +1,9 @@
 package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
@@ -49,6 +51,12 @@ public final class PlainExperts implements Experts {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    up.buffers(sink);
+    down.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int rows) {
     up.reserve(workspace, rows);
     down.reserve(workspace, rows);
@@ -80,17 +88,8 @@ public final class PlainExperts implements Experts {
   }
 
   @Override
-  public String kind() {
-    return up.kind() + " " + up.in() + " -> " + up.out() + " -> " + down.out();
-  }
-
-  @Override
-  public long parameterCount() {
-    return up.parameterCount() + down.parameterCount();
-  }
-
-  @Override
-  public double forwardFlopsPerRow() {
-    return up.forwardFlopsPerRow() + down.forwardFlopsPerRow();
+  public void describe(int topK, LayerSummary.Sink sink) {
+    up.describe(topK, sink);
+    down.describe(topK, sink);
   }
 }

@@ -12,8 +12,8 @@ import java.util.List;
  * constant fan-in as SRigL, Lasby et al. 2024, §3.2) or random draws (SET).
  *
  * <p>A group with too few salient columns, those that stay or whose score is among the layer's
- * best, is switched off and its budget goes to the others (neuron ablation, Lasby et al.). Groups
- * that hold more than the new fan-in are trimmed by magnitude.
+ * best, is switched off and its budget goes to the others (neuron ablation, Lasby et al.), as long
+ * as those can hold it. Groups that hold more than the new fan-in are trimmed by magnitude.
  */
 final class DropAndGrow {
   private static final float DROPPED = -1;
@@ -88,24 +88,35 @@ final class DropAndGrow {
     return kept;
   }
 
-  /** Live groups with enough columns that stay or would be among the layer's best to grow. */
+  /**
+   * Live groups with enough columns that stay or would be among the layer's best to grow; in any
+   * case the most salient ones, as many as it takes to hold the budget.
+   */
   private List<Integer> salientGroups(float[] kept, int drops, double ablation) {
     float threshold = growthThreshold(kept, drops);
-    double least = Math.max(1, ablation * pattern.fanIn());
+    int[] counts = new int[pattern.liveGroups()];
+    Arrays.setAll(counts, g -> salient(g, kept, threshold));
+    double least =
+        Math.min(Math.max(1, ablation * pattern.fanIn()), best(counts, groupsOfBudget()));
     List<Integer> salient = new ArrayList<>();
-    int best = 0;
-    int mostSalient = -1;
-    for (int g = 0; g < pattern.liveGroups(); g++) {
-      int count = salient(g, kept, threshold);
-      if (count >= least) {
+    for (int g = 0; g < counts.length; g++) {
+      if (counts[g] >= least) {
         salient.add(g);
       }
-      if (count > mostSalient) {
-        mostSalient = count;
-        best = g;
-      }
     }
-    return salient.isEmpty() ? List.of(best) : salient;
+    return salient;
+  }
+
+  /** The count that so many groups reach, or all. */
+  private static int best(int[] counts, int groups) {
+    int[] ascending = counts.clone();
+    Arrays.sort(ascending);
+    return ascending[Math.max(0, counts.length - groups)];
+  }
+
+  /** Groups that the budget fills. */
+  private int groupsOfBudget() {
+    return Math.max(1, (budget + format.columns() - 1) / format.columns());
   }
 
   private int salient(int group, float[] kept, float threshold) {

@@ -1,7 +1,6 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.config.Uniform;
-import dev.sparrow.nn.LinearSpec;
 import java.util.Arrays;
 import java.util.List;
 
@@ -9,12 +8,14 @@ import java.util.List;
  * How dense each layer is to be, so that all together have the wanted share of non-zeros.
  *
  * <p>Erdős-Rényi-Kernel (Evci et al. 2020, §3): a layer's density goes with (in + out) / (in·out);
- * one that would pass 1 stays dense and the others share what is left.
+ * one that would pass 1 stays dense and the others share what is left. Each expert of a mixture is
+ * a matrix of its own there: the number of experts changes no density.
  */
 final class LayerDensities {
   private LayerDensities() {}
 
-  static double[] of(Uniform.Distribution distribution, List<LinearSpec> layers, double sparsity) {
+  static double[] of(
+      Uniform.Distribution distribution, List<PatternFormat> layers, double sparsity) {
     return distribution == Uniform.Distribution.UNIFORM
         ? same(layers.size(), 1 - sparsity)
         : erdosRenyi(layers, 1 - sparsity);
@@ -26,11 +27,11 @@ final class LayerDensities {
     return densities;
   }
 
-  private static double[] erdosRenyi(List<LinearSpec> layers, double density) {
+  private static double[] erdosRenyi(List<PatternFormat> layers, double density) {
     double[] densities = new double[layers.size()];
     double budget = 0;
-    for (LinearSpec layer : layers) {
-      budget += density * elements(layer);
+    for (PatternFormat layer : layers) {
+      budget += density * layer.elements();
     }
     boolean settled = false;
     while (!settled) {
@@ -52,24 +53,21 @@ final class LayerDensities {
   }
 
   /** By which the raw densities of the layers that are not dense use up the budget. */
-  private static double scale(List<LinearSpec> layers, double[] densities, double budget) {
+  private static double scale(List<PatternFormat> layers, double[] densities, double budget) {
     double left = budget;
     double wanted = 0;
     for (int i = 0; i < densities.length; i++) {
       if (densities[i] == 1) {
-        left -= elements(layers.get(i));
+        left -= layers.get(i).elements();
       } else {
-        wanted += raw(layers.get(i)) * elements(layers.get(i));
+        wanted += raw(layers.get(i)) * layers.get(i).elements();
       }
     }
     return wanted == 0 ? 0 : Math.max(0, left) / wanted;
   }
 
-  private static double raw(LinearSpec layer) {
-    return ((double) layer.in() + layer.out()) / elements(layer);
-  }
-
-  private static double elements(LinearSpec layer) {
-    return (double) layer.in() * layer.out();
+  private static double raw(PatternFormat layer) {
+    double out = (double) layer.rows() / layer.matrices();
+    return (layer.columns() + out) / (layer.columns() * out);
   }
 }

@@ -1,11 +1,12 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.backend.UniformPattern;
+import java.util.Arrays;
 
 /**
  * Chooses the columns of every group by scores: the largest of a group, or of each of its banks.
- * For the doubly uniform format a price on each column is raised where too many rows want it (the
- * dual of the assignment with equal column counts).
+ * For the doubly uniform format a price on each column of a matrix is raised where too many of its
+ * rows want it (the dual of the assignment with equal column counts).
  */
 final class PatternChoice {
   /** Rounds of the prices' ascent; column counts are then within a few of even. */
@@ -87,12 +88,22 @@ final class PatternChoice {
     }
   }
 
-  /** Scores less the prices of their columns, lifted above zero. */
+  /** Scores less the prices of their matrix's columns, lifted above zero. */
   private float[] priced(float[] scores, int fanIn) {
+    int matrix = format.matrixGroups() * format.columns();
+    float[] priced = new float[scores.length];
+    for (int from = 0; from < scores.length; from += matrix) {
+      float[] own = pricedMatrix(Arrays.copyOfRange(scores, from, from + matrix), fanIn);
+      System.arraycopy(own, 0, priced, from, matrix);
+    }
+    return priced;
+  }
+
+  private float[] pricedMatrix(float[] scores, int fanIn) {
     int columns = format.columns();
     double[] prices = new double[columns];
     double mean = mean(scores);
-    double even = (double) format.groups() * fanIn / columns;
+    double even = (double) format.matrixGroups() * fanIn / columns;
     float[] priced = scores.clone();
     for (int round = 0; round < PRICE_ROUNDS; round++) {
       int[] counts = counts(priced, fanIn);
@@ -121,7 +132,7 @@ final class PatternChoice {
     int[] counts = new int[format.columns()];
     int[] chosen = new int[fanIn];
     TopColumns top = new TopColumns();
-    for (int g = 0; g < format.groups(); g++) {
+    for (int g = 0; g < format.matrixGroups(); g++) {
       top.choose(priced, g * format.columns(), format.columns(), fanIn, 0, chosen, 0);
       for (int column : chosen) {
         counts[column]++;

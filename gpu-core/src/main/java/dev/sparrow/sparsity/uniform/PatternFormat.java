@@ -7,17 +7,33 @@ import java.util.Locale;
 
 /**
  * Where a layer's non-zeros may lie: rows share their columns in groups of {@code groupRows}, and
- * each bank of {@code bankColumns} columns holds equally many of a row.
+ * each bank of {@code bankColumns} columns holds equally many of a row. The matrices of experts lie
+ * one below the other in one pattern.
  *
  * @param layer for messages
- * @param doubly whether the columns, too, shall hold nearly equally many
+ * @param matrices equal ones that the rows are
+ * @param doubly whether the columns of each matrix, too, shall hold nearly equally many
  */
 record PatternFormat(
-    String layer, int rows, int columns, int groupRows, int bankColumns, boolean doubly) {
+    String layer,
+    int matrices,
+    int rows,
+    int columns,
+    int groupRows,
+    int bankColumns,
+    boolean doubly) {
+  /** Of one matrix. */
+  PatternFormat(
+      String layer, int rows, int columns, int groupRows, int bankColumns, boolean doubly) {
+    this(layer, 1, rows, columns, groupRows, bankColumns, doubly);
+  }
+
   /**
+   * @param spec of one matrix
+   * @param matrices of a mixture's experts; 1 for a matrix of its own
    * @throws IllegalArgumentException where the layer's sizes do not fit the format
    */
-  static PatternFormat of(Uniform settings, LinearSpec spec) {
+  static PatternFormat of(Uniform settings, LinearSpec spec, int matrices) {
     boolean group = settings.format() == Uniform.Format.GROUP;
     boolean bank = settings.format() == Uniform.Format.BANK;
     int groupRows = group ? settings.groupRows() : 1;
@@ -32,14 +48,20 @@ record PatternFormat(
           "%s: expected columns in banks of uniform.bank-columns = %d, got %d columns; name another number or leave the layer out by uniform.except"
               .formatted(spec.name(), bankColumns, spec.in()));
     }
-    if ((long) spec.out() * spec.in() > Integer.MAX_VALUE) {
+    if ((double) matrices * spec.out() * spec.in() > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(
-          "%s: expected a matrix of at most %d elements to choose a pattern of, got %d by %d; leave the layer out by uniform.except"
-              .formatted(spec.name(), Integer.MAX_VALUE, spec.out(), spec.in()));
+          "%s: expected a matrix of at most %d elements to choose a pattern of, got %s%d by %d; leave the layer out by uniform.except"
+              .formatted(
+                  spec.name(),
+                  Integer.MAX_VALUE,
+                  matrices > 1 ? matrices + " of " : "",
+                  spec.out(),
+                  spec.in()));
     }
     return new PatternFormat(
         spec.name(),
-        spec.out(),
+        matrices,
+        matrices * spec.out(),
         spec.in(),
         groupRows,
         bankColumns,
@@ -48,6 +70,16 @@ record PatternFormat(
 
   int groups() {
     return rows / groupRows;
+  }
+
+  /** Groups of each matrix. */
+  int matrixGroups() {
+    return groups() / matrices;
+  }
+
+  /** Of all matrices, zeros and all. */
+  long elements() {
+    return (long) rows * columns;
   }
 
   int banks() {

@@ -1,42 +1,58 @@
 package dev.sparrow.sparsity.uniform;
 
-import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.nn.Buffer;
-import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.LinearSpec;
-import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
-import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.ModelChange.Replacement;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /**
- * A matrix that is dense at first, or sparse from the start, and whose pattern the method changes
- * between steps. For a step that grows connections it also sums the gradient of the whole matrix.
+ * A matrix, or those of all experts stacked, that is dense at first, or sparse from the start, and
+ * whose pattern the method changes between steps. For a step that grows connections it also sums
+ * the gradient of the whole matrix. How it multiplies is for those that extend it.
  */
-final class SparsifiedWeight implements LinearWeight {
+abstract class SparsifiedWeight {
   private final Backend backend;
   private final LinearSpec spec;
   private final PatternFormat format;
-  private DenseWeight dense; // null once sparse
-  private UniformSparseWeight sparse; // null while dense
-  private Tensor wholeGradient; // (out, in) in the float type, or null where nobody asks
+  private Parameter dense; // null once sparse
+  private UniformValues sparse; // null while dense
+  private Shape wholeShape; // (out, in) or (matrices, out, in)
+  private Tensor wholeGradient; // in the float type, or null where nobody asks
 
-  /** Dense. */
+  /** Without a form: the class that extends it calls {@link #becomeDense}. */
   SparsifiedWeight(Backend backend, LinearSpec spec, PatternFormat format) {
     this.backend = backend;
     this.spec = spec;
     this.format = format;
-    this.dense = new DenseWeight(backend, spec);
   }
 
+  /** Takes a dense form and tells its parameter, the whole matrix. */
+  abstract Parameter useDense();
+
+  /** Takes a sparse form over these values. */
+  abstract void useSparse(UniformValues values);
+
+  /** Brings a pattern to the device. */
+  abstract SparsePattern load(UniformPattern pattern);
+
+  final void becomeDense() {
+    sparse = null;
+    dense = useDense();
+    wholeShape = dense.shape();
+  }
+
+  Backend backend() {
+    return backend;
+  }
+
+  /** Of one matrix. */
   LinearSpec spec() {
     return spec;
   }
@@ -56,13 +72,14 @@ final class SparsifiedWeight implements LinearWeight {
 
   /** What the optimizer updates: the matrix, or its non-zeros. */
   Parameter trained() {
-    return isDense() ? dense.weight() : sparse.values();
+    return isDense() ? dense : sparse.parameter();
   }
 
   /** Starts with a pattern, before there are weights. */
   void begin(UniformPattern pattern) {
     dense = null;
-    sparse = new UniformSparseWeight(backend, spec, format, pattern);
+    sparse = new UniformValues(backend, spec, format, pattern, this::load);
+    useSparse(sparse);
   }
 
   /** Takes a pattern and tells how weights and optimizer state follow; new non-zeros are zero. */
@@ -109,11 +126,12 @@ final class SparsifiedWeight implements LinearWeight {
 
   /** From now on the gradient of the whole matrix is summed, too, from zero. */
   void sumWholeGradient() {
-    wholeGradient = backend.allocate(spec.out(), spec.in());
+    wholeGradient = backend.allocate(backend.floatType(), wholeShape);
   }
 
   /**
-   * The sum since {@link #sumWholeGradient}, (out, in); given back by {@link #dropWholeGradient}.
+   * The sum since {@link #sumWholeGradient}, shaped as the dense parameter; null where nobody asks;
+   * given back by {@link #dropWholeGradient}.
    */
   Tensor wholeGradient() {
     return wholeGradient;
@@ -140,8 +158,7 @@ final class SparsifiedWeight implements LinearWeight {
     if (!isSparseIn(saved)) {
       if (sparse != null) {
         sparse.release();
-        sparse = null;
-        dense = new DenseWeight(backend, spec);
+        becomeDense();
       }
       return;
     }
@@ -182,78 +199,5 @@ final class SparsifiedWeight implements LinearWeight {
     if (!isDense()) {
       sparse.readBuffers();
     }
-  }
-
-  private LinearWeight current() {
-    return isDense() ? dense : sparse;
-  }
-
-  @Override
-  public int in() {
-    return spec.in();
-  }
-
-  @Override
-  public int out() {
-    return spec.out();
-  }
-
-  @Override
-  public void parameters(Consumer<Parameter> sink) {
-    current().parameters(sink);
-  }
-
-  @Override
-  public void buffers(Consumer<Buffer> sink) {
-    current().buffers(sink);
-  }
-
-  @Override
-  public void reserve(Workspace workspace, int rows) {
-    current().reserve(workspace, rows);
-  }
-
-  @Override
-  public void forward(Tensor x, Tensor bias, Tensor residual, Tensor y) {
-    current().forward(x, bias, residual, y);
-  }
-
-  @Override
-  public void activatedForward(Activation f, Tensor x, Tensor bias, Tensor h, Tensor y) {
-    current().activatedForward(f, x, bias, h, y);
-  }
-
-  @Override
-  public void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx) {
-    addWholeGradient(x, dy);
-    current().backward(x, dy, dbias, accumulate, dx);
-  }
-
-  @Override
-  public void activatedBackward(
-      Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh) {
-    addWholeGradient(x, dy);
-    current().activatedBackward(f, h, x, dy, dbias, dh);
-  }
-
-  private void addWholeGradient(Tensor x, Tensor dy) {
-    if (wholeGradient != null) {
-      backend.matmul().backwardWeight(dy, x, wholeGradient, null);
-    }
-  }
-
-  @Override
-  public String kind() {
-    return current().kind();
-  }
-
-  @Override
-  public long parameterCount() {
-    return current().parameterCount();
-  }
-
-  @Override
-  public double forwardFlopsPerRow() {
-    return current().forwardFlopsPerRow();
   }
 }

@@ -27,7 +27,7 @@ import java.util.Map;
 
 /**
  * Makes the matrices whose names match uniformly sparse (Muralidharan, MLSys 2023), by one of the
- * schedules of {@link Uniform.Schedule}. Experts stay dense.
+ * schedules of {@link Uniform.Schedule}; those of a mixture's experts all by one pattern.
  *
  * <p>Patterns follow from weights, summed gradients and numbered random draws, all of which every
  * rank has in the same bits: no rank tells another its pattern.
@@ -69,14 +69,21 @@ public final class UniformMethod implements Method {
     if (!names.match(spec.name())) {
       return new DenseWeight(backend, spec);
     }
-    SparsifiedWeight weight = new SparsifiedWeight(backend, spec, PatternFormat.of(settings, spec));
+    PatternFormat format = PatternFormat.of(settings, spec, 1);
+    SparsifiedLinearWeight weight = new SparsifiedLinearWeight(backend, spec, format);
     weights.add(weight);
     return weight;
   }
 
   @Override
   public GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups) {
-    return new DenseGroupedWeight(backend, spec, groups);
+    if (!names.match(spec.name())) {
+      return new DenseGroupedWeight(backend, spec, groups);
+    }
+    PatternFormat format = PatternFormat.of(settings, spec, groups);
+    SparsifiedGroupedWeight weight = new SparsifiedGroupedWeight(backend, spec, format);
+    weights.add(weight);
+    return weight;
   }
 
   @Override
@@ -87,8 +94,8 @@ public final class UniformMethod implements Method {
   @Override
   public void modelBuilt() {
     names.requireMatches();
-    List<LinearSpec> specs = weights.stream().map(SparsifiedWeight::spec).toList();
-    densities = LayerDensities.of(settings.distribution(), specs, settings.sparsity());
+    List<PatternFormat> formats = weights.stream().map(SparsifiedWeight::format).toList();
+    densities = LayerDensities.of(settings.distribution(), formats, settings.sparsity());
     budgets = new int[weights.size()];
     for (int i = 0; i < budgets.length; i++) {
       PatternFormat format = weights.get(i).format();
@@ -246,7 +253,7 @@ public final class UniformMethod implements Method {
     long nonZeros = 0;
     for (SparsifiedWeight weight : weights) {
       Parameter trained = weight.trained();
-      elements += (long) weight.in() * weight.out();
+      elements += weight.format().elements();
       nonZeros += trained.size();
     }
     sink.figure("sparsity", 1 - (double) nonZeros / elements);

@@ -115,10 +115,15 @@ class MoeMethodTest {
       assertEquals(prefix + "router.bias", buffers.get(0).name());
       List<LayerSummary> rows = new ArrayList<>();
       layer.describe(rows::add);
-      LayerSummary experts = rows.get(rows.size() - 1);
-      assertEquals(EXPERTS * 3 * 24 * WIDTH, experts.parameters());
-      assertEquals(2 * 3 * 24 * WIDTH, experts.activeParameters());
-      assertEquals(2 * 2 * 3 * 24 * WIDTH, experts.forwardFlopsPerToken());
+      List<LayerSummary> experts = rows.subList(rows.size() - 3, rows.size());
+      assertEquals(prefix + "experts.gate", experts.get(0).name());
+      assertEquals(prefix + "experts.up", experts.get(1).name());
+      assertEquals(prefix + "experts.down", experts.get(2).name());
+      for (LayerSummary matrix : experts) {
+        assertEquals(EXPERTS * 24 * WIDTH, matrix.parameters());
+        assertEquals(2 * 24 * WIDTH, matrix.activeParameters());
+        assertEquals(2 * 2 * 24 * WIDTH, matrix.forwardFlopsPerToken());
+      }
     }
   }
 

@@ -46,6 +46,19 @@ class DropAndGrowTest {
     assertArrayEquals(new int[] {0, 1, 3, 4}, next.indices());
   }
 
+  /** Two rows of five columns hold seven: neither goes, though one keeps nothing salient. */
+  @Test
+  void asManyRowsStayAsHoldTheBudget() {
+    UniformPattern pattern = TWO_ROWS.pattern(3, new int[] {0, 1}, new int[] {0, 1, 2, 2, 3, 4});
+    float[] magnitudes = {9, 8, 7, 0.1f, 0.2f, 0.3f};
+    float[] scores = {0, 0, 0, 9, 8, 0, 0, 0, 0, 0};
+    UniformPattern next = new DropAndGrow(TWO_ROWS, pattern, magnitudes, scores, 7).next(0.5, 0.9);
+    assertArrayEquals(new int[] {0, 1}, next.liveGroupNumbers());
+    UniformPattern fits = new DropAndGrow(TWO_ROWS, pattern, magnitudes, scores, 5).next(0.5, 0.9);
+    assertArrayEquals(new int[] {0}, fits.liveGroupNumbers());
+    assertEquals(5, fits.fanIn());
+  }
+
   @Test
   void aRowThatHoldsMoreThanTheNewFanInIsTrimmedByMagnitude() {
     UniformPattern pattern = TWO_ROWS.pattern(3, new int[] {0, 1}, new int[] {0, 1, 2, 0, 1, 2});

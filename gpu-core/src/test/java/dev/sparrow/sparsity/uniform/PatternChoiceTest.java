@@ -77,6 +77,24 @@ class PatternChoiceTest {
     assertTrue(kept > 0.97 * most, "retained energy " + kept + " of " + most);
   }
 
+  /** Each expert's columns are priced by its own rows: as if it were alone. */
+  @Test
+  void doublyUniformExpertsAreChosenOneByOne() {
+    int out = 32;
+    int in = 48;
+    float[] both = normal(6, 2 * out * in);
+    UniformPattern stacked =
+        new PatternChoice(new PatternFormat("layer", 2, 2 * out, in, 1, in, true))
+            .byMagnitude(both, 6);
+    PatternFormat one = new PatternFormat("layer", out, in, 1, in, true);
+    for (int e = 0; e < 2; e++) {
+      float[] own = Arrays.copyOfRange(both, e * out * in, (e + 1) * out * in);
+      assertArrayEquals(
+          new PatternChoice(one).byMagnitude(own, 6).indices(),
+          Arrays.copyOfRange(stacked.indices(), e * out * 6, (e + 1) * out * 6));
+    }
+  }
+
   private static int[] counts(UniformPattern pattern) {
     int[] counts = new int[pattern.columns()];
     Arrays.stream(pattern.indices()).forEach(c -> counts[c]++);
@@ -125,7 +143,7 @@ class PatternChoiceTest {
     Uniform settings = ScheduleTest.settings(Uniform.Schedule.STATIC, 0, 0, 1);
     LinearSpec square = new LinearSpec("layer", 65_536, 65_536, 1);
     String message =
-        assertThrows(IllegalArgumentException.class, () -> PatternFormat.of(settings, square))
+        assertThrows(IllegalArgumentException.class, () -> PatternFormat.of(settings, square, 1))
             .getMessage();
     assertTrue(message.startsWith("layer: expected a matrix of at most 2147483647"), message);
   }

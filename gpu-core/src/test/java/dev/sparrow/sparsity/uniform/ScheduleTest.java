@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.Uniform;
-import dev.sparrow.nn.LinearSpec;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -70,18 +69,18 @@ class ScheduleTest {
 
   @Test
   void erdosRenyiMakesLargeLayersSparserAtTheSameTotal() {
-    List<LinearSpec> layers =
+    List<PatternFormat> layers =
         List.of(
-            new LinearSpec("small", 16, 16, 1),
-            new LinearSpec("wide", 64, 512, 1),
-            new LinearSpec("large", 1024, 1024, 1));
+            new PatternFormat("small", 16, 16, 1, 16, false),
+            new PatternFormat("wide", 512, 64, 1, 64, false),
+            new PatternFormat("large", 1024, 1024, 1, 1024, false));
     double[] densities = LayerDensities.of(Uniform.Distribution.ERK, layers, 0.9);
     assertEquals(1, densities[0]);
     assertTrue(densities[1] > densities[2], densities[1] + " and " + densities[2]);
     double nonZeros = 0;
     double elements = 0;
     for (int i = 0; i < layers.size(); i++) {
-      double size = (double) layers.get(i).in() * layers.get(i).out();
+      double size = layers.get(i).elements();
       nonZeros += densities[i] * size;
       elements += size;
     }
@@ -94,6 +93,20 @@ class ScheduleTest {
         new double[] {0.1, 0.1, 0.1},
         LayerDensities.of(Uniform.Distribution.UNIFORM, layers, 0.9),
         1e-12);
+  }
+
+  /** An expert is a matrix of its own: its density is that of a single one of its size. */
+  @Test
+  void erdosRenyiDoesNotAskHowManyExpertsThereAre() {
+    PatternFormat one = new PatternFormat("one", 64, 512, 1, 512, false);
+    PatternFormat eight = new PatternFormat("eight", 8, 8 * 64, 512, 1, 512, false);
+    double[] densities = LayerDensities.of(Uniform.Distribution.ERK, List.of(one, eight), 0.9);
+    assertEquals(0.1, densities[0], 1e-12);
+    assertEquals(0.1, densities[1], 1e-12);
+    PatternFormat large = new PatternFormat("large", 1024, 1024, 1, 1024, false);
+    densities = LayerDensities.of(Uniform.Distribution.ERK, List.of(large, eight), 0.9);
+    double nonZeros = densities[0] * large.elements() + densities[1] * eight.elements();
+    assertEquals(0.1, nonZeros / (large.elements() + eight.elements()), 1e-12);
   }
 
   @Test

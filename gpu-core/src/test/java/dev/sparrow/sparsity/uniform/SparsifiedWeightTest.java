@@ -52,7 +52,7 @@ class SparsifiedWeightTest {
     return values;
   }
 
-  private static List<Parameter> parameters(SparsifiedWeight weight) {
+  private static List<Parameter> parameters(SparsifiedLinearWeight weight) {
     List<Parameter> parameters = new ArrayList<>();
     weight.parameters(parameters::add);
     return parameters;
@@ -63,9 +63,9 @@ class SparsifiedWeightTest {
   void aMaskedDenseTwinStaysEqualFor100Steps() {
     try (Backend backend = new CpuBackend(1)) {
       UniformPattern pattern = new PatternChoice(FORMAT).byMagnitude(normal(OUT * IN), FAN_IN);
-      SparsifiedWeight sparse = new SparsifiedWeight(backend, SPEC, FORMAT);
+      SparsifiedLinearWeight sparse = new SparsifiedLinearWeight(backend, SPEC, FORMAT);
       sparse.begin(pattern);
-      SparsifiedWeight masked = new SparsifiedWeight(backend, SPEC, FORMAT);
+      SparsifiedLinearWeight masked = new SparsifiedLinearWeight(backend, SPEC, FORMAT);
       try (ParameterArena sparseArena = new ParameterArena(backend, parameters(sparse));
           ParameterArena maskedArena = new ParameterArena(backend, parameters(masked));
           Optimizer sparseOptimizer = Optimizer.of(ADAMW, backend, sparseArena);
@@ -94,7 +94,7 @@ class SparsifiedWeightTest {
   }
 
   private static float[] step(
-      Backend backend, SparsifiedWeight weight, ParameterArena arena, float[] x, float[] dy) {
+      Backend backend, SparsifiedLinearWeight weight, ParameterArena arena, float[] x, float[] dy) {
     Tensor xs = upload(backend, x, ROWS, IN);
     Tensor dys = upload(backend, dy, ROWS, OUT);
     Tensor ys = backend.allocate(ROWS, OUT);
@@ -135,7 +135,7 @@ class SparsifiedWeightTest {
     try (Backend backend = new CpuBackend(1)) {
       PatternFormat format = new PatternFormat("layer", 2, 4, 1, 4, false);
       SparsifiedWeight weight =
-          new SparsifiedWeight(backend, new LinearSpec("layer", 4, 2, 1), format);
+          new SparsifiedLinearWeight(backend, new LinearSpec("layer", 4, 2, 1), format);
       Replacement pruned =
           weight.change(format.pattern(2, new int[] {0, 1}, new int[] {1, 3, 0, 2}));
       assertEquals("layer.weight", pruned.before().name());
