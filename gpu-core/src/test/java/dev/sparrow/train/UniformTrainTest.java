@@ -12,6 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -134,13 +135,20 @@ class UniformTrainTest {
   }
 
   /**
-   * One-shot: a dense run's weights, pruned after the first step, tuned in the steps that follow.
+   * One-shot: a dense run's weights, or those of dense experts, pruned after the first step, tuned
+   * in the steps that follow.
    */
-  @Test
-  void aTrainedModelIsPrunedAtOnceAndTuned(@TempDir Path directory) throws Exception {
+  @ParameterizedTest
+  @CsvSource({"dense, uniform", "moe, moe+uniform"})
+  void aTrainedModelIsPrunedAtOnceAndTuned(String method, String sparse, @TempDir Path directory)
+      throws Exception {
     ToyRun.Result dense =
-        new ToyRun("method.name=dense", "train.steps=60").checkpoints(directory).alone();
+        new ToyRun("method.name=" + method, "moe.experts=4", "train.steps=60")
+            .checkpoints(directory)
+            .alone();
     String[] settings = {
+      "method.name=" + sparse,
+      "moe.experts=4",
       "uniform.begin-step=1",
       "uniform.end-step=1",
       "uniform.sparsity=0.5",
@@ -209,6 +217,21 @@ class UniformTrainTest {
     // Matrices of the blocks: 2 x (48x16 + 16x16 + 64x16 + 16x64).
     long matrices = 2 * (48 * 16 + 16 * 16 + 2 * 64 * 16);
     assertEquals(dense.parameters() - matrices * 3 / 4, sparse.parameters());
+  }
+
+  /** Routers stay whole, and experts where they are excepted. */
+  @Test
+  void expertsAreHeldSparseUnlessExcepted() {
+    String[] moe = {"method.name=moe", "moe.experts=4", "train.steps=2"};
+    long dense = new ToyRun(moe).alone().parameters();
+    long attention = 2 * (48 * 16 + 16 * 16);
+    long experts = 2 * 4 * 2 * 64 * 16;
+    assertEquals(
+        dense - (attention + experts) * 3 / 4,
+        Form.EXPERTS_STATIC.run("train.steps=2").alone().parameters());
+    ToyRun.Result excepted =
+        Form.EXPERTS_STATIC.run("train.steps=2", "uniform.except=[\"*.experts.*\"]").alone();
+    assertEquals(dense - attention * 3 / 4, excepted.parameters());
   }
 
   @ParameterizedTest

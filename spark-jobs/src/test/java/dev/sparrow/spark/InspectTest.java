@@ -66,6 +66,23 @@ class InspectTest {
     assertTrue(table.contains("vocabulary   257"), table);
   }
 
+  /** A quarter of each matrix but the router's is left, of which a token meets two experts'. */
+  @Test
+  void sparseExpertsAreNamedAndCountedByTheirNonZeros() {
+    List<String> settings = new ArrayList<>(TINY);
+    settings.addAll(
+        List.of("method.name=moe+uniform", "uniform.schedule=static", "uniform.sparsity=0.75"));
+    String table = inspect("inspect", settings.toArray(String[]::new));
+    int dense = EMBEDDINGS + NORMS + ATTENTION / 4 + ROUTER;
+    String parameters =
+        String.format(
+            Locale.ROOT, "%,d, of which a token meets %,d", dense + EXPERT, dense + EXPERT / 2);
+    assertTrue(table.contains(parameters), table);
+    assertTrue(table.contains("blocks.0.feed_forward.experts.down"), table);
+    assertTrue(
+        table.contains("4 experts, 16 -> 8, uniformly sparse, 4 of 16 in each of 32 rows"), table);
+  }
+
   @Test
   void aDryRunPrintsTheSameTable() {
     String[] settings = TINY.toArray(String[]::new);

@@ -75,12 +75,12 @@ public final class Inspection {
     StringBuilder text = new StringBuilder();
     text.append(
         format(
-            "%-34s %-44s %15s %15s %14s%n",
+            "%-36s %-44s %15s %15s %14s%n",
             "layer", "kind", "parameters", "active", "FLOPs/token"));
     for (LayerSummary layer : model.layers()) {
       text.append(
           format(
-              "%-34s %-44s %,15d %,15d %14s%n",
+              "%-36s %-44s %,15d %,15d %14s%n",
               layer.name(),
               layer.kind(),
               layer.parameters(),

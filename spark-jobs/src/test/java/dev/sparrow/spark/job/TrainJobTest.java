@@ -74,7 +74,7 @@ class TrainJobTest {
     assertTrue(evaluated.tokens() > 0);
   }
 
-  /** Pruned and regrown on two ranks; the model's file says which weights there are. */
+  /** Pruned on two ranks, experts too; the model's file says which weights there are. */
   @Test
   void aSparseModelIsTrainedLoadedAndEvaluated(@TempDir Path directory) {
     Path output = directory.resolve("run");
@@ -82,17 +82,17 @@ class TrainJobTest {
         TinyRun.config(
             corpus,
             output,
-            "method.name=uniform",
+            "method.name=moe+uniform",
             "uniform.schedule=gradual",
             "uniform.sparsity=0.75",
             "uniform.update-every=5");
     TrainJob.Trained trained = new TrainJob(spark, config, new Followed()).run(TrainJob.Mode.NEW);
-    assertEquals("uniform", trained.summary().get("method"));
+    assertEquals("moe+uniform", trained.summary().get("method"));
     double expected = ((Number) trained.summary().get("validation_loss")).doubleValue();
     EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, config, output.toString()).run();
     assertEquals(expected, evaluated.loss(), 1e-9 * expected);
     String[] tuning = {
-      "method.name=uniform",
+      "method.name=moe+uniform",
       "uniform.schedule=static",
       "uniform.sparsity=0.75",
       "train.from=" + output,
