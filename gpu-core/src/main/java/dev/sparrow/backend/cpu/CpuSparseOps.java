@@ -16,7 +16,7 @@ import java.util.Arrays;
  */
 final class CpuSparseOps implements SparseOps {
   /** Rows up to which single rows of a weight meet a batch's rows one by one: a tile has 16. */
-  private static final int FEW_ROWS = 2;
+  static final int FEW_ROWS = 2;
 
   /** Likewise for gradients, of which a tile has to fold a vector for each non-zero. */
   private static final int FEW_SAMPLED_ROWS = 5;
@@ -83,7 +83,7 @@ final class CpuSparseOps implements SparseOps {
       Matrices.vector("bias", bias, pattern.rows());
     }
     SparseForward product = new SparseForward(scratch, sparse, values, bias, accumulate, y, then);
-    if (x.rows() <= FEW_ROWS && !sparse.runsInFours()) {
+    if (product.takesFew(x.rows())) {
       product.fewRows(x);
     } else {
       scratch.xTiles.cut(x.rows());

@@ -55,24 +55,30 @@ final class SparseForward {
     this.then = then;
   }
 
+  /** Whether so many rows of x are multiplied one by one. */
+  boolean takesFew(int rows) {
+    return rows <= CpuSparseOps.FEW_ROWS && !sparse.runsInFours();
+  }
+
   /** For batches too small for tiles, straight from the matrix. */
   void fewRows(Tensor x) {
+    pool.ranges(
+        sparse.matrixRows(), ROW_BLOCK, (from, to) -> multiplyFew(x, 0, 0, x.rows(), from, to));
+  }
+
+  /** Rows [from, to) of a matrix against {@code count} rows of x, one by one. */
+  private void multiplyFew(Tensor x, int matrix, int first, int count, int from, int to) {
     float[] xs = HeapStorage.floats(x);
     int x0 = HeapStorage.offset(x);
-    int rows = x.rows();
-    pool.ranges(
-        sparse.matrixRows(),
-        ROW_BLOCK,
-        (from, to) -> {
-          for (int r = 0; r < rows; r++) {
-            for (int o = from; o < to; o++) {
-              int at = y0 + r * sparse.matrixRows() + o;
-              float sum = bias(o) + dot(o, xs, x0 + r * pattern.columns());
-              ys[at] = accumulate ? ys[at] + sum : sum;
-            }
-          }
-          then.run(0, 0, rows, from, to - from);
-        });
+    int stride = sparse.matrixRows();
+    for (int r = first; r < first + count; r++) {
+      for (int o = from; o < to; o++) {
+        int at = y0 + r * stride + o;
+        float sum = bias(o) + dot(matrix * stride + o, xs, x0 + r * pattern.columns());
+        ys[at] = accumulate ? ys[at] + sum : sum;
+      }
+    }
+    then.run(0, first, count, from, to - from);
   }
 
   private float bias(int row) {
@@ -96,8 +102,14 @@ final class SparseForward {
     pool.forEach(
         tiles.count() * blocks,
         task -> {
+          int tile = task / blocks;
           int from = task % blocks * ROW_BLOCK;
-          multiply(task / blocks, from, Math.min(rows, from + ROW_BLOCK));
+          int to = Math.min(rows, from + ROW_BLOCK);
+          if (takesFew(tiles.height(tile))) {
+            multiplyFew(x, tiles.group(tile), tiles.firstRow(tile), tiles.height(tile), from, to);
+          } else {
+            multiply(tile, from, to);
+          }
         });
   }
 
