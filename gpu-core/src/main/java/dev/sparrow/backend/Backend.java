@@ -1,9 +1,9 @@
 package dev.sparrow.backend;
 
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.nio.IntBuffer;
 import java.util.function.LongConsumer;
 
 /**
@@ -53,14 +53,26 @@ public interface Backend extends AutoCloseable {
   /** Bytes allocated now. */
   long allocatedBytes();
 
-  /** Host values into a float tensor, converted to its dtype; like all uploads, taken at once. */
+  /** Host values into a float tensor, converted to its dtype; like all of arrays, taken at once. */
   void upload(float[] host, int hostOffset, Tensor destination);
 
   /** Host values into an I32 tensor. */
   void upload(int[] host, int hostOffset, Tensor destination);
 
-  /** Host values into an I32 tensor, from the buffer's position on, which stays as it is. */
-  void upload(IntBuffer host, Tensor destination);
+  /**
+   * Ints' first values into an I32 tensor, for the ops called from here on. Taken at once, or where
+   * {@link #hostInts} of this backend gave them, by the time {@link HostInts#awaitTakenSync}
+   * returns.
+   */
+  void upload(HostInts host, Tensor destination);
+
+  /**
+   * Host memory that an upload takes without another copy on the host; at least one int, contents
+   * undefined. The caller closes it, or else the backend.
+   */
+  default HostInts hostInts(int count) {
+    return HostInts.onHeap(count);
+  }
 
   /** A float tensor's values to the host; returns when they are there. */
   void downloadSync(Tensor source, float[] host, int hostOffset);

@@ -105,7 +105,7 @@ public final class LmBench {
     double[] waits = new double[fed.length];
     double flops;
     try (LmStep step = new LmStep(device.backend(), lm);
-        BatchSource source = feed == null ? null : feed.open(lm)) {
+        BatchSource source = feed == null ? null : feed.open(lm, device.backend()::hostInts)) {
       flops = step.matmulFlops();
       for (int i = -lm.warmUp(); i < lm.runs(); i++) {
         int run = Math.max(i, 0); // the warm-up's times are overwritten

@@ -37,7 +37,7 @@ final class LmStep implements AutoCloseable {
     this.optimizer = new AdamW(settings(), backend, arena);
     this.workspace = new Workspace(backend);
     int context = lm.shape().context();
-    this.fixed = new TokenBatch(lm.batch(), context);
+    this.fixed = new TokenBatch(lm.batch(), context, backend::hostInts);
     this.pass = new Pass(true, 0, 0, lm.batch(), context, 1.0 / lm.tokens());
     arena.initialize(0);
     model.reserve(workspace, lm.batch());
@@ -81,6 +81,7 @@ final class LmStep implements AutoCloseable {
 
   @Override
   public void close() {
+    fixed.close();
     workspace.close();
     optimizer.close();
     arena.close();

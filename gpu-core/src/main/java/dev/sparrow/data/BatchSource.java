@@ -8,7 +8,7 @@ package dev.sparrow.data;
  * same global batch whatever the number of ranks. The samples of an epoch's end that no longer fill
  * a global batch are left out of that epoch.
  *
- * <p>One thread calls; closing releases files and threads.
+ * <p>One thread calls; closing releases batches, files and threads.
  */
 public interface BatchSource extends AutoCloseable {
   /** The next micro-batch of this rank; valid until the next call. Never null in training. */

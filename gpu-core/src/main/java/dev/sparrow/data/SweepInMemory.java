@@ -1,5 +1,8 @@
 package dev.sparrow.data;
 
+import dev.sparrow.tensor.HostInts;
+import java.util.function.IntFunction;
+
 /**
  * One pass over an array of tokens, for evaluation: rows in their order, striped over the ranks by
  * micro-batch. Where the rows end, the last batch is smaller and then {@link #next} gives null.
@@ -12,15 +15,21 @@ public final class SweepInMemory implements BatchSource {
   private final TokenBatch batch;
   private long position;
 
+  /** With a batch on the heap. */
+  public SweepInMemory(int[] tokens, int context, BatchPlan plan) {
+    this(tokens, context, plan, HostInts::onHeap);
+  }
+
   /**
    * @param tokens rows of context + 1 ids, one after another; shared, not copied
+   * @param memory of the batch, see {@link TokenBatch}
    */
-  public SweepInMemory(int[] tokens, int context, BatchPlan plan) {
+  public SweepInMemory(int[] tokens, int context, BatchPlan plan, IntFunction<HostInts> memory) {
     this.tokens = tokens;
     this.rowLength = context + 1;
     this.rows = TokensInMemory.rows(tokens, rowLength);
     this.plan = plan;
-    this.batch = new TokenBatch(plan.microBatch(), context);
+    this.batch = new TokenBatch(plan.microBatch(), context, memory);
   }
 
   @Override
@@ -32,6 +41,7 @@ public final class SweepInMemory implements BatchSource {
     }
     int count = (int) Math.min(plan.microBatch(), rows - first);
     int length = Math.multiplyExact(count, rowLength);
+    batch.awaitTakenSync();
     batch.tokens().put(0, tokens, (int) first * rowLength, length);
     batch.filled(count, first);
     return batch;
@@ -54,6 +64,6 @@ public final class SweepInMemory implements BatchSource {
 
   @Override
   public void close() {
-    // Holds nothing but memory.
+    batch.close();
   }
 }

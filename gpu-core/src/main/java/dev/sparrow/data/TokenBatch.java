@@ -1,6 +1,8 @@
 package dev.sparrow.data;
 
+import dev.sparrow.tensor.HostInts;
 import java.nio.IntBuffer;
+import java.util.function.IntFunction;
 
 /**
  * Sequences of token ids.
@@ -9,14 +11,22 @@ import java.nio.IntBuffer;
  * inputs, the last context the targets.
  */
 public final class TokenBatch implements Batch {
-  private final IntBuffer tokens;
+  private final HostInts memory;
   private final int capacity;
   private final int context;
   private int sequences;
   private long firstSample;
 
+  /** On the heap. */
   public TokenBatch(int maxSequences, int context) {
-    this.tokens = IntBuffer.allocate(Math.multiplyExact(maxSequences, context + 1));
+    this(maxSequences, context, HostInts::onHeap);
+  }
+
+  /**
+   * @param memory gives the room for so many ids, as the backend that reads them wants it
+   */
+  public TokenBatch(int maxSequences, int context, IntFunction<HostInts> memory) {
+    this.memory = memory.apply(Math.multiplyExact(maxSequences, context + 1));
     this.capacity = maxSequences;
     this.context = context;
   }
@@ -26,7 +36,12 @@ public final class TokenBatch implements Batch {
    * first {@link #samples} rows count.
    */
   public IntBuffer tokens() {
-    return tokens;
+    return memory.values();
+  }
+
+  /** Where {@link #tokens} lie, for an upload. */
+  public HostInts memory() {
+    return memory;
   }
 
   /** Input tokens of a sequence. */
@@ -53,5 +68,15 @@ public final class TokenBatch implements Batch {
   public void filled(int sequences, long firstSample) {
     this.sequences = sequences;
     this.firstSample = firstSample;
+  }
+
+  @Override
+  public void awaitTakenSync() {
+    memory.awaitTakenSync();
+  }
+
+  @Override
+  public void close() {
+    memory.close();
   }
 }

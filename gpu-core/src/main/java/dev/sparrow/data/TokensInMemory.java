@@ -1,6 +1,8 @@
 package dev.sparrow.data;
 
+import dev.sparrow.tensor.HostInts;
 import java.util.SplittableRandom;
+import java.util.function.IntFunction;
 
 /**
  * Training batches from an array of tokens, for corpora that fit in memory. Each epoch has its own
@@ -19,11 +21,23 @@ public final class TokensInMemory implements BatchSource {
   private long position;
   private int microBatch;
 
+  /** With a batch on the heap. */
+  public TokensInMemory(int[] tokens, int context, BatchPlan plan, long seed, boolean shuffle) {
+    this(tokens, context, plan, seed, shuffle, HostInts::onHeap);
+  }
+
   /**
    * @param tokens rows of context + 1 ids, one after another; shared, not copied
    * @param shuffle false: rows in their order, every epoch
+   * @param memory of the batch, see {@link TokenBatch}
    */
-  public TokensInMemory(int[] tokens, int context, BatchPlan plan, long seed, boolean shuffle) {
+  public TokensInMemory(
+      int[] tokens,
+      int context,
+      BatchPlan plan,
+      long seed,
+      boolean shuffle,
+      IntFunction<HostInts> memory) {
     this.tokens = tokens;
     this.rowLength = context + 1;
     this.plan = plan;
@@ -31,7 +45,6 @@ public final class TokensInMemory implements BatchSource {
     this.shuffle = shuffle;
     this.order = new int[rows(tokens, rowLength)];
     this.samplesPerEpoch = order.length / plan.globalBatch() * (long) plan.globalBatch();
-    this.batch = new TokenBatch(plan.microBatch(), context);
     if (samplesPerEpoch == 0) {
       throw new IllegalArgumentException(
           "tokens: expected at least one global batch of "
@@ -40,6 +53,7 @@ public final class TokensInMemory implements BatchSource {
               + order.length
               + "; lower train.batch or bring more data");
     }
+    this.batch = new TokenBatch(plan.microBatch(), context, memory);
   }
 
   static int rows(int[] tokens, int rowLength) {
@@ -60,6 +74,7 @@ public final class TokensInMemory implements BatchSource {
     if (epoch != orderEpoch) {
       draw(epoch);
     }
+    batch.awaitTakenSync();
     int first = plan.start(microBatch);
     int inEpoch = (int) (position % samplesPerEpoch) + first;
     for (int i = 0; i < plan.microBatch(); i++) {
@@ -115,6 +130,6 @@ public final class TokensInMemory implements BatchSource {
 
   @Override
   public void close() {
-    // Holds nothing but memory.
+    batch.close();
   }
 }

@@ -13,11 +13,11 @@ import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
 import java.lang.reflect.Proxy;
-import java.nio.IntBuffer;
 
 /**
  * Hands out tensors without memory and runs nothing: a model built on it tells what it would take.
@@ -89,7 +89,7 @@ final class SizeOnlyBackend implements Backend {
   }
 
   @Override
-  public void upload(IntBuffer host, Tensor destination) {
+  public void upload(HostInts host, Tensor destination) {
     // There is nowhere to put the values.
   }
 

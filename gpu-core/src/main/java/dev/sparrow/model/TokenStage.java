@@ -48,7 +48,7 @@ final class TokenStage {
     requireRoom(pass.tokens());
     int count = batch.samples() * (length + 1);
     requireKnown(batch.tokens(), count, length + 1);
-    backend.upload(batch.tokens(), rows.first(count));
+    backend.upload(batch.memory(), rows.first(count));
   }
 
   /** On the device: inputs and targets of the rows that {@link #upload} brought. */

@@ -7,14 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sparrow.backend.Comparison.Type;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.nio.IntBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every backend's memory and copies must do, for tensors of either of its types. */
 abstract class BackendContract extends Contract {
@@ -120,16 +121,53 @@ abstract class BackendContract extends Contract {
     assertArrayEquals(new int[] {0, 0, 0, -1, 1 << 30, 0}, all);
   }
 
-  @Test
-  void idsComeFromABuffersPosition() {
-    IntBuffer host = IntBuffer.allocate(5);
-    host.put(new int[] {9, -1, 1 << 30, 7, 9}).position(1);
-    Tensor x = backend.allocate(DType.I32, Shape.of(5));
-    backend.upload(host, x.slice(2, 3));
-    int[] all = new int[5];
+  /** Memory of the heap and of the backend alike, written again and again. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void hostIntsAreWhatTheyWereWhenUploaded(boolean heap) {
+    Tensor x = backend.allocate(DType.I32, Shape.of(12));
+    try (HostInts host = heap ? HostInts.onHeap(4) : backend.hostInts(4)) {
+      for (int i = 0; i < 4; i++) {
+        host.awaitTakenSync();
+        host.values().put(0, new int[] {i, -i, 1 << 30, 7}, 0, 4);
+        backend.upload(host, x.slice(3 * i, 3)); // the first three
+      }
+      host.awaitTakenSync();
+      host.values().put(0, 99).put(2, 99);
+      assertEquals(0, host.values().position());
+      assertEquals(4, host.values().limit());
+    }
+    int[] all = new int[12];
     backend.downloadSync(x, all, 0);
-    assertArrayEquals(new int[] {0, 0, -1, 1 << 30, 7}, all);
-    assertEquals(1, host.position(), "the caller's position is left alone");
+    int big = 1 << 30;
+    assertArrayEquals(new int[] {0, 0, big, 1, -1, big, 2, -2, big, 3, -3, big}, all);
+  }
+
+  /** As for any op: what was called before sees the old values. */
+  @Test
+  void anUploadComesAfterTheOpsCalledBefore() {
+    Tensor rows = backend.allocate(DType.I32, Shape.of(1, 3));
+    Tensor[] parts = new Tensor[6];
+    try (HostInts host = backend.hostInts(3)) {
+      for (int i = 0; i < 3; i++) {
+        host.awaitTakenSync();
+        host.values().put(0, new int[] {i, i + 10, i + 20}, 0, 3);
+        backend.upload(host, rows);
+        parts[2 * i] = backend.allocate(DType.I32, Shape.of(2));
+        parts[2 * i + 1] = backend.allocate(DType.I32, Shape.of(2));
+        backend.embedding().splitTokens(rows, parts[2 * i], parts[2 * i + 1]);
+      }
+    }
+    for (int i = 0; i < 3; i++) {
+      assertArrayEquals(new int[] {i, i + 10}, ints(parts[2 * i]));
+      assertArrayEquals(new int[] {i + 10, i + 20}, ints(parts[2 * i + 1]));
+    }
+  }
+
+  private int[] ints(Tensor tensor) {
+    int[] values = new int[(int) tensor.size()];
+    backend.downloadSync(tensor, values, 0);
+    return values;
   }
 
   /** Replayed or not, each run sees its tensors' values of that time and its own first token. */
@@ -181,9 +219,10 @@ abstract class BackendContract extends Contract {
     backend.downloadSync(ids, ints, 0);
     assertArrayEquals(new float[] {1, 2, 3}, download(x));
     assertArrayEquals(new int[] {1, 2, 3}, ints);
-    IntBuffer buffer = IntBuffer.wrap(ints);
-    backend.upload(buffer, ids);
-    buffer.put(1, 9);
+    HostInts onHeap = HostInts.onHeap(3);
+    onHeap.values().put(0, ints, 0, 3);
+    backend.upload(onHeap, ids);
+    onHeap.values().put(1, 9);
     backend.downloadSync(ids, ints, 0);
     assertArrayEquals(new int[] {1, 2, 3}, ints);
   }

@@ -2,10 +2,10 @@ package dev.sparrow.backend;
 
 import dev.sparrow.backend.cpu.HeapStorage;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
-import java.nio.IntBuffer;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
@@ -96,9 +96,9 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public void upload(IntBuffer host, Tensor destination) {
+  public void upload(HostInts host, Tensor destination) {
     for (int i = 0; i < destination.size(); i++) {
-      Ints.of(destination).set(i, host.get(host.position() + i));
+      Ints.of(destination).set(i, host.values().get(i));
     }
   }
 

@@ -1,10 +1,10 @@
 package dev.sparrow.backend;
 
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
-import java.nio.IntBuffer;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
@@ -93,7 +93,7 @@ final class RoundingBackend implements Backend {
   }
 
   @Override
-  public void upload(IntBuffer host, Tensor destination) {
+  public void upload(HostInts host, Tensor destination) {
     oracle.upload(host, RoundedStorage.ints(destination));
   }
 

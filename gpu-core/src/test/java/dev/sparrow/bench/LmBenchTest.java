@@ -89,7 +89,7 @@ class LmBenchTest {
     LmCase lm = small("a");
     int[] rows = new int[10 * 5];
     BatchFeed slow =
-        asked -> {
+        (asked, memory) -> {
           assertEquals(lm, asked);
           return new SlowSource(
               new TokensInMemory(rows, 4, new BatchPlan(0, 1, lm.batch(), 1), 1, true), 20);

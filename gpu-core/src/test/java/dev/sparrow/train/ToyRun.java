@@ -203,7 +203,9 @@ final class ToyRun {
             sink.row(row);
           }
         };
-    BatchSource source = new TokensInMemory(tokens(1), CONTEXT, plan, config.train().seed(), true);
+    BatchSource source =
+        new TokensInMemory(
+            tokens(1), CONTEXT, plan, config.train().seed(), true, backend::hostInts);
     TrainerParts parts =
         new TrainerParts(
             replica,
@@ -211,7 +213,7 @@ final class ToyRun {
             LearningRateSchedule.of(
                 config.schedule(), config.optimizer().learningRate(), config.train().steps()),
             new Recording(source, seen),
-            () -> new SweepInMemory(tokens(2), CONTEXT, plan),
+            () -> new SweepInMemory(tokens(2), CONTEXT, plan, backend::hostInts),
             collective,
             checkpoints == null || collective.rank() > 0
                 ? null
@@ -225,7 +227,7 @@ final class ToyRun {
             () -> hook.at(++step[0], replica.arena(), backend));
     long before = backend.allocatedBytes();
     long generation = replica.generation();
-    try {
+    try (source) {
       TrainSummary summary = new Trainer(parts).run();
       ParameterArena arena = replica.arena();
       return new Result(summary, rows, weights(backend, arena), arena.parameterCount(), seen);

@@ -25,7 +25,7 @@ class ArchitectureTest {
 
   @ArchTest
   static final ArchRule SHARDS_KNOW_NO_TRAINING =
-      onlyKnows("spark.shard", "spark.data", "spark.text", "data");
+      onlyKnows("spark.shard", "spark.data", "spark.text", "data", "tensor");
 
   @ArchTest
   static final ArchRule CLUSTERS_KNOW_NO_MODELS =

@@ -13,11 +13,11 @@ import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
 import java.io.IOException;
-import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -143,10 +143,10 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public void upload(IntBuffer host, Tensor destination) {
+  public void upload(HostInts host, Tensor destination) {
     int[] values = HeapStorage.ints(destination);
     int to = HeapStorage.offset(destination);
-    host.get(host.position(), values, to, (int) destination.size());
+    host.values().get(0, values, to, (int) destination.size());
   }
 
   @Override

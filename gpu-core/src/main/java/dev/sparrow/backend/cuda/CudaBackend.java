@@ -18,6 +18,7 @@ import dev.sparrow.backend.Recording;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Storage;
 import dev.sparrow.tensor.Tensor;
@@ -45,6 +46,7 @@ public final class CudaBackend implements Backend {
   private final CachingAllocator memory;
   private final Stream stream;
   private final KernelQueue queue;
+  private final PinnedUploads uploads;
   private final TokenOrigin origin;
   private final CudaElementwiseOps elementwise;
   private final CudaMatmulOps matmul;
@@ -80,6 +82,7 @@ public final class CudaBackend implements Backend {
       context = opened.add(CudaContext.open(CudaDevice.open(address)));
       memory = opened.add(new CachingAllocator(new DriverMemory(context)));
       stream = opened.add(Stream.compute(context));
+      uploads = opened.add(new PinnedUploads(context, memory, stream));
       KernelLibrary library = opened.add(KernelLibrary.open(context, kernels));
       queue = opened.add(new KernelQueue(context, library, memory, stream));
       origin = opened.add(new TokenOrigin(queue));
@@ -170,17 +173,31 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void upload(int[] host, int hostOffset, Tensor destination) {
-    upload(IntBuffer.wrap(host).position(hostOffset), destination);
+    stage(IntBuffer.wrap(host), hostOffset, destination);
   }
 
   @Override
-  public void upload(IntBuffer host, Tensor destination) {
+  public void upload(HostInts host, Tensor destination) {
+    if (uploads.gave(host)) {
+      Doors.requireType("upload", destination, DType.I32);
+      queue.staging().requireNotRecording("it uploads");
+      uploads.upload(host, DeviceStorage.address(destination), destination.bytes());
+    } else {
+      stage(host.values(), 0, destination);
+    }
+  }
+
+  @Override
+  public HostInts hostInts(int count) {
+    return uploads.allocate(count);
+  }
+
+  private void stage(IntBuffer host, int offset, Tensor destination) {
     Doors.requireType("upload", destination, DType.I32);
-    int start = host.position();
     queue
         .staging()
         .upload(
-            (out, first, count) -> out.asIntBuffer().put(0, host, start + first, count),
+            (out, first, count) -> out.asIntBuffer().put(0, host, offset + first, count),
             Math.toIntExact(destination.size()),
             Integer.BYTES,
             DeviceStorage.address(destination));

@@ -8,6 +8,7 @@ import jcuda.driver.CUevent;
  */
 final class Event implements AutoCloseable {
   private static final int TIMING = 0;
+  private static final int BLOCKING = 1; // CU_EVENT_BLOCKING_SYNC
   private static final int NO_TIMING = 2; // CU_EVENT_DISABLE_TIMING: cheaper to wait for
 
   private final CUevent handle;
@@ -20,6 +21,11 @@ final class Event implements AutoCloseable {
   /** An event for order alone. */
   static Event ordering() {
     return new Event(NO_TIMING);
+  }
+
+  /** An event for order, whose waiting threads sleep; the others' spin. */
+  static Event blocking() {
+    return new Event(BLOCKING | NO_TIMING);
   }
 
   /** An event for {@link #millisSince}. */

@@ -69,7 +69,8 @@ final class PinnedBuffer implements AutoCloseable {
     }
   }
 
-  private void requireOpen() {
+  /** Throws once it is closed. */
+  void requireOpen() {
     if (buffer == null) {
       throw new IllegalStateException("pinned buffer of " + bytes + " bytes: closed");
     }

@@ -32,7 +32,7 @@ final class Stream implements AutoCloseable {
     return new Stream(context, "compute");
   }
 
-  /** The stream of batches from the host and of what goes back. */
+  /** A stream of what goes to the host or comes from it beside the kernels. */
   static Stream copy(CudaContext context) {
     return new Stream(context, "copy");
   }

@@ -10,7 +10,8 @@
  * <ul>
  *   <li>One thread opens a backend, uses all that belongs to it, and closes it. Who opens closes,
  *       in reverse order. {@code CudaExchange} and {@code NcclGroup} let another thread move
- *       tensors, each on a stream of its own.
+ *       tensors, each on a stream of its own; what {@code PinnedUploads} gives, another thread may
+ *       fill.
  *   <li>Calls on a stream are asynchronous unless their name ends in Sync. Freed device memory is
  *       reused in the order of the compute stream. Scratch grows and never shrinks; a recorded pass
  *       is recorded anew when scratch has moved.

@@ -11,6 +11,8 @@ import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.ShardSettings;
 import dev.sparrow.spark.shard.SplitRule;
 import dev.sparrow.spark.text.TokenizerSpec;
+import dev.sparrow.tensor.HostInts;
+import java.util.function.IntFunction;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -30,7 +32,7 @@ public record ShardFeed(
    * @throws IllegalArgumentException where the tokenizer makes ids that the model does not know
    */
   @Override
-  public BatchSource open(LmCase lm) {
+  public BatchSource open(LmCase lm, IntFunction<HostInts> memory) {
     int context = lm.shape().context();
     String shards = scratch + "/shards-" + context;
     ShardSettings settings =
@@ -49,6 +51,7 @@ public record ShardFeed(
     }
     return new ArrowShardReader(
         spark.sparkContext().hadoopConfiguration(),
-        ReaderSettings.training(shards, SEED, 1, 0, lm.batch(), 1));
+        ReaderSettings.training(shards, SEED, 1, 0, lm.batch(), 1),
+        memory);
   }
 }

@@ -111,7 +111,8 @@ public final class EvaluateJob {
     try (RankBackend own = RankBackend.open(config, TaskContext.get());
         LoadedModel loaded =
             LoadedModel.open(hadoop, config, model, own.backend(), plan.microBatch());
-        BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
+        BatchSource source =
+            new Readers(hadoop, shards, config, own.backend()::hostInts).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
       return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens(), null);
     } catch (RuntimeException e) {

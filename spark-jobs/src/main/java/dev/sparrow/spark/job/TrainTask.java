@@ -141,7 +141,7 @@ final class TrainTask implements RankTask {
             config.train().microBatch(),
             collective.rank(),
             collective.size());
-    Readers readers = new Readers(hadoop.value(), shards, config);
+    Readers readers = new Readers(hadoop.value(), shards, config, backend::hostInts);
     boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
     try (Replica replica = new Replica(backend, model, config.optimizer());
         BatchSource train = readers.training(plan)) {

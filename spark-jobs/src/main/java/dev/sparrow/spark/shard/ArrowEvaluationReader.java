@@ -3,8 +3,10 @@ package dev.sparrow.spark.shard;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
+import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -25,11 +27,18 @@ public final class ArrowEvaluationReader implements BatchSource {
   private PrefetchRing<TokenBatch> ring;
   private long position;
 
+  /** With batches on the heap. */
+  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
+    this(hadoop, settings, most, HostInts::onHeap);
+  }
+
   /**
    * @param most rows of the split that are read, over all ranks: its first ones
+   * @param memory of the batches, which rows are copied to straight from the files' mappings
    * @throws DataException when the shards are unfinished
    */
-  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
+  public ArrowEvaluationReader(
+      Configuration hadoop, ReaderSettings settings, long most, IntFunction<HostInts> memory) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -41,7 +50,7 @@ public final class ArrowEvaluationReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context());
+    this.batches = settings.batches(manifest.context(), memory);
     restore(0);
   }
 
@@ -75,7 +84,7 @@ public final class ArrowEvaluationReader implements BatchSource {
       throw new DataException(
           "position: expected 0 to " + (end - first) + " rows of this rank, got " + position);
     }
-    close();
+    stop();
     this.position = position;
     ring =
         new PrefetchRing<>(
@@ -94,12 +103,17 @@ public final class ArrowEvaluationReader implements BatchSource {
     return count > 0;
   }
 
-  @Override
-  public void close() {
+  private void stop() {
     if (ring != null) {
       ring.close();
       ring = null;
       rows.close();
     }
+  }
+
+  @Override
+  public void close() {
+    stop();
+    batches.forEach(TokenBatch::close);
   }
 }

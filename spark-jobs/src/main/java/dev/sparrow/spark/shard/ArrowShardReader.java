@@ -3,8 +3,10 @@ package dev.sparrow.spark.shard;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
+import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -24,10 +26,17 @@ public final class ArrowShardReader implements BatchSource {
   private long start;
   private long taken;
 
+  /** With batches on the heap. */
+  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+    this(hadoop, settings, HostInts::onHeap);
+  }
+
   /**
+   * @param memory of the batches, which rows are copied to straight from the files' mappings
    * @throws DataException when the shards are unfinished or hold less than a global batch
    */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+  public ArrowShardReader(
+      Configuration hadoop, ReaderSettings settings, IntFunction<HostInts> memory) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
@@ -37,7 +46,7 @@ public final class ArrowShardReader implements BatchSource {
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context());
+    this.batches = settings.batches(manifest.context(), memory);
     restore(0);
   }
 
@@ -73,7 +82,7 @@ public final class ArrowShardReader implements BatchSource {
     if (position < 0) {
       throw new DataException("position: expected at least 0, got " + position);
     }
-    close();
+    stop();
     start = position;
     taken = 0;
     SampleOrder order = order();
@@ -101,12 +110,17 @@ public final class ArrowShardReader implements BatchSource {
     return true;
   }
 
-  @Override
-  public void close() {
+  private void stop() {
     if (ring != null) {
       ring.close();
       ring = null;
       rows.close();
     }
+  }
+
+  @Override
+  public void close() {
+    stop();
+    batches.forEach(TokenBatch::close);
   }
 }

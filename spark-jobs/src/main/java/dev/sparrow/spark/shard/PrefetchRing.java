@@ -8,9 +8,9 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 
 /**
- * A thread that fills batches ahead of the one in use; the given ones go round. A failure of the
- * thread, and the end of the data, arrive at the consumer in their turn, after the batches filled
- * before. One thread consumes.
+ * A thread that fills batches ahead of the one in use; the given ones go round. One that comes back
+ * is filled again once a device has read it. A failure of the thread, and the end of the data,
+ * arrive at the consumer in their turn, after the batches filled before. One thread consumes.
  */
 final class PrefetchRing<B extends Batch> implements AutoCloseable {
   /** Fills batches one after the other. */
@@ -48,6 +48,7 @@ final class PrefetchRing<B extends Batch> implements AutoCloseable {
     try {
       for (long index = 0; ; index++) {
         B batch = free.take();
+        batch.awaitTakenSync(); // here, where nobody waits but who fills
         if (!filler.fill(batch, index)) {
           filled.add(new Slot<>(null, null));
           return;

@@ -2,8 +2,10 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
+import dev.sparrow.tensor.HostInts;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 
 /**
  * One rank's view of a split.
@@ -19,7 +21,7 @@ import java.util.List;
  * @param cacheDirectory local directory that keeps copies of the files, shared by all ranks of the
  *     host; null: files of the local file system are read where they are, others are copied under
  *     the JVM's temporary directory
- * @param prefetchDepth batches filled ahead of the one in use, at least 2
+ * @param prefetchDepth batches filled ahead of the one in use, at least 2; see {@link #batches}
  */
 public record ReaderSettings(
     String shards,
@@ -76,11 +78,16 @@ public record ReaderSettings(
         prefetchDepth);
   }
 
-  /** The batches that go round: one in use and those filled ahead. */
-  List<TokenBatch> batches(int context) {
+  /**
+   * The batches that go round: one in use and those filled ahead; and half of a step's, each of
+   * which goes round twice before a device has to have read it, so that the host queues a whole
+   * step ahead of the device.
+   */
+  List<TokenBatch> batches(int context, IntFunction<HostInts> memory) {
+    int count = Math.max(1 + prefetchDepth, (accumulation + 1) / 2);
     List<TokenBatch> batches = new ArrayList<>();
-    for (int i = 0; i <= prefetchDepth; i++) {
-      batches.add(new TokenBatch(microBatch, context));
+    for (int i = 0; i < count; i++) {
+      batches.add(new TokenBatch(microBatch, context, memory));
     }
     return batches;
   }

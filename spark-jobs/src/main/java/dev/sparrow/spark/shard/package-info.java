@@ -10,7 +10,7 @@
  * {@code [i·context, i·context + context]}, so that neighbours share one token and every token but
  * the first is a target once.
  *
- * <p>Imports {@code data}, {@code spark.data}, {@code spark.text}, Spark SQL, Arrow, Jackson and
- * Hadoop's file system.
+ * <p>Imports {@code data}, {@code tensor} for the memory of batches, {@code spark.data}, {@code
+ * spark.text}, Spark SQL, Arrow, Jackson and Hadoop's file system.
  */
 package dev.sparrow.spark.shard;
