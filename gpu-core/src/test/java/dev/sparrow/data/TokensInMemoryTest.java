@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.tensor.HostInts;
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -100,6 +103,51 @@ class TokensInMemoryTest {
     }
     seen.sort(Integer::compare);
     assertEquals(IntStream.range(0, ROWS).boxed().toList(), seen);
+  }
+
+  /** A device that reads a batch when it is waited for, as late as it may. */
+  private static final class ReadLate implements HostInts {
+    final List<Integer> firsts = new ArrayList<>();
+    private final IntBuffer values;
+    private boolean closed;
+
+    ReadLate(int count) {
+      values = IntBuffer.allocate(count);
+    }
+
+    @Override
+    public IntBuffer values() {
+      return values;
+    }
+
+    @Override
+    public void awaitTakenSync() {
+      firsts.add(values.get(0));
+    }
+
+    @Override
+    public void close() {
+      closed = true;
+    }
+  }
+
+  @Test
+  void aBatchIsWrittenOnceTheDeviceHasReadTheOneBefore() {
+    BatchPlan plan = new BatchPlan(0, 1, 4, 1);
+    for (boolean sweeps : new boolean[] {true, false}) {
+      ReadLate[] memory = new ReadLate[1];
+      IntFunction<HostInts> maker = count -> memory[0] = new ReadLate(count);
+      try (BatchSource source =
+          sweeps
+              ? new SweepInMemory(tokens(), CONTEXT, plan, maker)
+              : new TokensInMemory(tokens(), CONTEXT, plan, SEED, false, maker)) {
+        for (int i = 0; i < 3; i++) {
+          source.next();
+        }
+      }
+      assertEquals(List.of(0, 0, 12), memory[0].firsts);
+      assertTrue(memory[0].closed);
+    }
   }
 
   @Test

@@ -15,9 +15,10 @@ import org.junit.jupiter.api.Test;
  * How often the host waits for the device: a device idles between the queues that it gets.
  *
  * <p>Two kinds are told apart. Calls of the backend and its ops that wait, wait for all ops that
- * were called. A batch whose memory is written again waits for its own copy to the device, which no
- * op of its pass comes before; the source here has one batch and no thread of its own, so that
- * these waits fall into the step too.
+ * were called. A batch waits for its own copy to the device before it is written again; that copy
+ * comes before its pass, and behind the step out of the same memory's copy before. The source here
+ * has one batch and no thread of its own, so that these waits fall into the step; they leave two
+ * passes queued. A reader of shards waits on its own thread, see PinnedUploads.
  */
 class WaitsTest {
   private static final int MICRO_BATCHES = 4; // of two sequences of eight

@@ -227,6 +227,32 @@ class ArrowShardReaderTest {
     }
   }
 
+  /** One in use and two ahead; or half of a step's, whichever is more. */
+  @Test
+  void batchesLieInTheGivenMemoryUntilTheReaderIsClosed() {
+    for (int[] expected : new int[][] {{1, 3}, {6, 3}, {7, 4}, {12, 6}}) {
+      DeviceReadInts.Given memory = new DeviceReadInts.Given();
+      try (ArrowShardReader reader =
+          new ArrowShardReader(
+              HADOOP, training("" + shards, 1, 0, 1, expected[0]), memory::apply)) {
+        TokenBatch batch = reader.next();
+        assertTrue(memory.all.contains(batch.memory()));
+        reader.restore(12);
+        assertEquals(expected[1], memory.all.size());
+        assertEquals(0, memory.closed());
+      }
+      assertEquals(expected[1], memory.closed());
+    }
+    DeviceReadInts.Given memory = new DeviceReadInts.Given();
+    ReaderSettings once = ReaderSettings.evaluation("" + shards, 1, 0, 2);
+    try (var reader = new ArrowEvaluationReader(HADOOP, once, 5, memory::apply)) {
+      assertEquals(5, drain(reader).size());
+      reader.restore(0);
+      assertEquals(0, memory.closed());
+    }
+    assertEquals(3, memory.closed());
+  }
+
   @Test
   void ranksShareOneCacheAndADamagedCopyIsMadeAnew() throws Exception {
     String cache = directory.resolve("cache").toString();
