@@ -17,7 +17,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Stream order: a freed block may be handed out again at once, while work that reads it is still
  * queued. That is right as long as every user of blocks works on the one compute stream; whoever
- * lets another stream touch a block makes the compute stream wait for that work before freeing it.
+ * lets another stream touch a block lets it wait for what the compute stream held at the
+ * allocation, and makes the compute stream wait for that work before freeing it.
  *
  * <p>Used by one thread at a time, the one that owns the context. The caller owns a block from
  * {@link #allocate} to {@link #free}; {@link #close} gives everything back to the heap and reports

@@ -34,9 +34,9 @@ import java.util.Set;
  *   <li>landed, on the host: pinned memory is written, or freed, once the copy has read it.
  * </ul>
  *
- * <p>The last is no wait for the batch's pass, nor for any of those that are queued before it, as
- * long as the buffer's upload before this one was read. With n buffers in turn that is the n-th
- * batch before, so that the host runs ahead of the compute stream by 2n batches.
+ * <p>The last waits for no op while the landing is free, that is once the same buffer's upload
+ * before was read. With n buffers in turn the host may so be 2n batches ahead of the compute
+ * stream: n that have landed, and n that are written behind them.
  */
 final class PinnedUploads implements AutoCloseable {
   private final CudaContext context;
