@@ -6,7 +6,8 @@ import dev.sparrow.tensor.Shape;
 /**
  * A named tensor in a Java array, on its way to or from a file.
  *
- * @param array float[], double[] or int[], as the dtype says
+ * @param dtype of the file: values are narrowed as they are written, and widened as they are read
+ * @param array float[] for F32 and BF16, double[] for F64, int[] for I32, U16 and U8
  * @param offset first element in the array
  */
 public record HostTensor(String name, DType dtype, Shape shape, Object array, int offset) {
@@ -40,19 +41,39 @@ public record HostTensor(String name, DType dtype, Shape shape, Object array, in
     return shape.size() * dtype.bytes();
   }
 
+  /** Room for a tensor of a file. */
+  static HostTensor room(TensorInfo info) {
+    int size = Math.toIntExact(info.shape().size());
+    Object array =
+        switch (info.dtype()) {
+          case F32, BF16 -> new float[size];
+          case F64 -> new double[size];
+          case I32, U16, U8 -> new int[size];
+        };
+    return new HostTensor(info.name(), info.dtype(), info.shape(), array, 0);
+  }
+
+  /** The same values in another of the types that a file can hold this array in. */
+  public HostTensor as(DType fileType) {
+    return new HostTensor(name, fileType, shape, array, offset);
+  }
+
   private static int length(String name, DType dtype, Object array) {
-    if (dtype == DType.F32 && array instanceof float[] floats) {
-      return floats.length;
+    boolean floats = dtype == DType.F32 || dtype == DType.BF16;
+    boolean doubles = dtype == DType.F64;
+    if (floats && array instanceof float[] values) {
+      return values.length;
     }
-    if (dtype == DType.F64 && array instanceof double[] doubles) {
-      return doubles.length;
+    if (doubles && array instanceof double[] values) {
+      return values.length;
     }
-    if (dtype == DType.I32 && array instanceof int[] ints) {
-      return ints.length;
+    if (!floats && !doubles && array instanceof int[] values) {
+      return values.length;
     }
     throw new IllegalArgumentException(
         name
-            + ": expected float[], double[] or int[] with dtype F32, F64 or I32, got "
+            + ": expected float[] with F32 or BF16, double[] with F64, or int[] with I32, U16 or U8,"
+            + " got "
             + array.getClass().getSimpleName()
             + " with "
             + dtype);

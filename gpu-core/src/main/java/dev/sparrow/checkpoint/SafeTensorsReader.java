@@ -131,7 +131,7 @@ public final class SafeTensorsReader implements AutoCloseable {
             + expected
             + ", got "
             + got
-            + "; the file is torn or not safetensors with dtypes F64, F32, BF16, I32 or U8");
+            + "; the file is torn or not safetensors with dtypes F64, F32, BF16, I32, U16 or U8");
   }
 
   /** All tensors in the order of their bytes. */

@@ -14,7 +14,7 @@ import java.util.Map;
 /**
  * Writes the safetensors format (github.com/huggingface/safetensors): the header's length as 8
  * little-endian bytes, a JSON header, then all tensors' bytes without gaps. Tensors stream from
- * their arrays; nothing is copied whole.
+ * their arrays, narrowed on the way where their type is narrower; nothing is copied whole.
  */
 public final class SafeTensorsWriter {
   private static final int ALIGNMENT = 8;

@@ -17,7 +17,7 @@ public final class TensorLoader {
   private final Backend backend;
   private final String where;
 
-  TensorLoader(Backend backend, String where) {
+  private TensorLoader(Backend backend, String where) {
     this.backend = backend;
     this.where = where;
   }
@@ -29,28 +29,26 @@ public final class TensorLoader {
    */
   public static void load(
       FileStore files, String file, Backend backend, List<NamedTensor> destinations) {
-    try (SafeTensorsReader reader =
-        new SafeTensorsReader(files.open(file), files.size(file), file)) {
-      new TensorLoader(backend, file).load(reader, destinations);
-    } catch (IOException failed) {
-      throw new CheckpointException(file + ": cannot read: " + failed.getMessage(), failed);
-    }
+    TensorLoader loader = new TensorLoader(backend, file);
+    new ModelFile(files, file).reading(reader -> loader.load(reader, destinations));
   }
 
-  void load(SafeTensorsReader reader, List<NamedTensor> destinations) throws IOException {
+  private void load(ModelReader reader, List<NamedTensor> destinations) throws IOException {
     Map<String, Tensor> byName = new HashMap<>();
     destinations.forEach(d -> byName.put(d.name(), d.value()));
-    requireFit(reader.tensors(), destinations, byName);
-    reader.read(TensorLoader::hostRoom, read -> upload(read, byName.get(read.name())));
+    requireFit(reader.entries(), destinations, byName);
+    reader.read(name -> true, read -> upload(read, byName.get(read.name())));
   }
 
   private void requireFit(
-      Map<String, TensorInfo> found, List<NamedTensor> destinations, Map<String, Tensor> byName) {
+      Map<String, ModelReader.Entry> found,
+      List<NamedTensor> destinations,
+      Map<String, Tensor> byName) {
     List<String> problems = new ArrayList<>();
     for (NamedTensor destination : destinations) {
       String name = destination.name();
       Tensor expected = destination.value();
-      TensorInfo got = found.get(name);
+      ModelReader.Entry got = found.get(name);
       if (got == null) {
         problems.add("missing " + name + " " + expected.shape());
       } else if (!got.shape().equals(expected.shape())) {
@@ -77,16 +75,9 @@ public final class TensorLoader {
         + "; use the configuration that the checkpoint was written with (config.conf beside it)";
   }
 
-  /** Floats are F32 in files, whatever the device computes in. */
+  /** Floats are read as F32, whatever the device computes in. */
   private static DType fileType(DType device) {
     return device == DType.I32 ? DType.I32 : DType.F32;
-  }
-
-  private static HostTensor hostRoom(TensorInfo info) {
-    int size = Math.toIntExact(info.shape().size());
-    return info.dtype() == DType.I32
-        ? HostTensor.of(info.name(), info.shape(), new int[size], 0)
-        : HostTensor.of(info.name(), info.shape(), new float[size], 0);
   }
 
   private void upload(HostTensor read, Tensor destination) {

@@ -16,19 +16,16 @@ public record TensorShapes(Map<String, Shape> byName) {
   }
 
   /**
-   * Of a safetensors file.
+   * Of a model's safetensors file.
    *
    * @throws CheckpointException naming the file that cannot be read
    */
   public static TensorShapes of(FileStore files, String file) {
-    try (SafeTensorsReader reader =
-        new SafeTensorsReader(files.open(file), files.size(file), file)) {
-      Map<String, Shape> shapes = new LinkedHashMap<>();
-      reader.tensors().forEach((name, info) -> shapes.put(name, info.shape()));
-      return new TensorShapes(shapes);
-    } catch (IOException failed) {
-      throw new CheckpointException(file + ": cannot read: " + failed.getMessage(), failed);
-    }
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    new ModelFile(files, file)
+        .reading(
+            reader -> reader.entries().forEach((name, entry) -> shapes.put(name, entry.shape())));
+    return new TensorShapes(shapes);
   }
 
   /** An object of arrays of sizes. */

@@ -1,5 +1,6 @@
 package dev.sparrow.sparsity;
 
+import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.FigureSink;
@@ -60,6 +61,14 @@ public interface Method {
    * @return what the caller is to apply to arena and optimizer; the model itself is changed already
    */
   ModelChange afterStep(long step, Collective collective);
+
+  /**
+   * How the patterns of those matrices are laid out that may be uniformly sparse, by the name under
+   * which the weight is saved.
+   */
+  default Map<String, PatternLayout> patternLayouts() {
+    return Map.of();
+  }
 
   /** Tells figures of its own, the same on every rank. */
   default void figures(FigureSink sink) {}

@@ -6,6 +6,8 @@ public enum DType {
   F32(4),
   BF16(2),
   I32(4),
+  /** In files alone. */
+  U16(2),
   U8(1);
 
   private final int bytes;

@@ -57,9 +57,9 @@ final class RoundingBackend implements Backend {
         switch (dtype) {
           case F32, BF16, F64 -> DType.F64;
           case I32 -> DType.I32;
-          case U8 ->
+          case U8, U16 ->
               throw new IllegalArgumentException(
-                  "allocate: expected F32, BF16, F64 or I32, got U8");
+                  "allocate: expected F32, BF16, F64 or I32, got " + dtype);
         };
     Tensor twin = oracle.allocate(held, Shape.of(Math.toIntExact(shape.size())));
     Storage storage = new RoundedStorage(dtype, twin);

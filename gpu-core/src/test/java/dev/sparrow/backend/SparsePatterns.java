@@ -4,14 +4,14 @@ import java.util.Arrays;
 import java.util.Random;
 
 /** Random patterns for tests. */
-final class SparsePatterns {
+public final class SparsePatterns {
   private SparsePatterns() {}
 
   /**
    * @param perBank non-zeros of a row in each bank
    * @param offEvery every n-th group is off; 0 for none
    */
-  static UniformPattern random(
+  public static UniformPattern random(
       long seed, int rows, int columns, int perBank, int groupRows, int bankColumns, int offEvery) {
     Random random = new Random(seed);
     int banks = columns / bankColumns;

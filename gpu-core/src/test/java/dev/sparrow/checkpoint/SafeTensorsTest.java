@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.Bf16;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import java.io.ByteArrayInputStream;
@@ -33,19 +34,10 @@ class SafeTensorsTest {
     return new SafeTensorsReader(new ByteArrayInputStream(file), file.length, "file");
   }
 
-  private static HostTensor room(TensorInfo info) {
-    int size = (int) info.shape().size();
-    return switch (info.dtype()) {
-      case F32 -> HostTensor.of(info.name(), info.shape(), new float[size], 0);
-      case F64 -> HostTensor.of(info.name(), info.shape(), new double[size], 0);
-      default -> HostTensor.of(info.name(), info.shape(), new int[size], 0);
-    };
-  }
-
   private static Map<String, Object> readAll(byte[] file) throws IOException {
     Map<String, Object> arrays = new HashMap<>();
     try (SafeTensorsReader reader = open(file)) {
-      reader.read(SafeTensorsTest::room, read -> arrays.put(read.name(), read.array()));
+      reader.read(HostTensor::room, read -> arrays.put(read.name(), read.array()));
     }
     return arrays;
   }
@@ -80,6 +72,44 @@ class SafeTensorsTest {
     try (SafeTensorsReader reader = open(file)) {
       assertEquals(Map.of("format", "test \"quoted\""), reader.metadata());
     }
+  }
+
+  @Test
+  void narrowTypesAreWrittenAndComeBack() throws IOException {
+    float[] floats = {1, -0f, 1.00390625f, 1.01171875f, Float.NaN, Float.MAX_VALUE, 1e-40f, 3.3f};
+    int[] bytes = {0, 1, 127, 128, 255};
+    int[] words = {0, 255, 256, 32767, 32768, 65535};
+    byte[] file =
+        write(
+            Map.of(),
+            List.of(
+                HostTensor.of("floats", Shape.of(8), floats, 0).as(DType.BF16),
+                HostTensor.of("words", Shape.of(2, 3), words, 0).as(DType.U16),
+                HostTensor.of("bytes", Shape.of(5), bytes, 0).as(DType.U8)));
+    Map<String, Object> read = readAll(file);
+    float[] rounded = new float[floats.length];
+    for (int i = 0; i < floats.length; i++) {
+      rounded[i] = Bf16.round(floats[i]);
+    }
+    assertArrayEquals(rounded, (float[]) read.get("floats"));
+    assertArrayEquals(words, (int[]) read.get("words"));
+    assertArrayEquals(bytes, (int[]) read.get("bytes"));
+    ByteBuffer data = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
+    int start = file.length - 5 - 12 - 16;
+    assertEquals((short) 0x3f80, data.getShort(start));
+    assertEquals((short) 65535, data.getShort(start + 16 + 10));
+    assertEquals((byte) 255, data.get(file.length - 1));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 256, 65536})
+  void integersPastTheirTypeAreNotWritten(int value) {
+    HostTensor bytes = HostTensor.of("x", Shape.of(1), new int[] {value}, 0).as(DType.U8);
+    IllegalArgumentException error =
+        assertThrows(IllegalArgumentException.class, () -> write(Map.of(), List.of(bytes)));
+    assertEquals("x: expected values of 0 to 255 as U8, got " + value, error.getMessage());
+    HostTensor words = HostTensor.of("x", Shape.of(1), new int[] {65536}, 0).as(DType.U16);
+    assertThrows(IllegalArgumentException.class, () -> write(Map.of(), List.of(words)));
   }
 
   @Test

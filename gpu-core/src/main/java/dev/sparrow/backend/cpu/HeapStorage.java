@@ -32,9 +32,9 @@ public final class HeapStorage implements Storage {
           case F64 -> new double[n];
           case I32 -> new int[n];
           case U8 -> new byte[n];
-          case BF16 ->
+          case BF16, U16 ->
               throw new IllegalArgumentException(
-                  "allocate: expected F32, F64, I32 or U8, got BF16");
+                  "allocate: expected F32, F64, I32 or U8, got " + dtype);
         };
     return new HeapStorage(dtype, array, n);
   }

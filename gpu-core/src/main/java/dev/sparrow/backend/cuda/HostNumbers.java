@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cuda;
 
+import dev.sparrow.tensor.Bfloat16;
 import dev.sparrow.tensor.DType;
 import java.nio.ByteBuffer;
 
@@ -14,7 +15,7 @@ final class HostNumbers {
       return;
     }
     for (int i = first; i < first + count; i++) {
-      out.putShort(toBf16(values[i]));
+      out.putShort(Bfloat16.bits(values[i]));
     }
   }
 
@@ -25,16 +26,7 @@ final class HostNumbers {
       return;
     }
     for (int i = first; i < first + count; i++) {
-      values[i] = Float.intBitsToFloat(in.getShort() << 16);
+      values[i] = Bfloat16.value(in.getShort());
     }
-  }
-
-  /** Rounds to the nearest, ties to even; NaN stays NaN. */
-  static short toBf16(float value) {
-    int bits = Float.floatToRawIntBits(value);
-    if (Float.isNaN(value)) {
-      return (short) (bits >>> 16 | 0x40);
-    }
-    return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
   }
 }

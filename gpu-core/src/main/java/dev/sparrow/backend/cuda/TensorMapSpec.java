@@ -115,6 +115,7 @@ record TensorMapSpec(
   private static int code(DType dtype) {
     return switch (dtype) {
       case U8 -> 0;
+      case U16 -> 1;
       case I32 -> 3;
       case F32 -> 7;
       case F64 -> 8;

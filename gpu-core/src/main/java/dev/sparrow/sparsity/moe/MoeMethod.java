@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.moe;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.Moe;
@@ -163,6 +164,11 @@ public final class MoeMethod implements Method {
   @Override
   public void figures(FigureSink sink) {
     inner.figures(sink);
+  }
+
+  @Override
+  public Map<String, PatternLayout> patternLayouts() {
+    return inner.patternLayouts();
   }
 
   /** One sum over the ranks for all routers' loads, then each bias moves against its load. */

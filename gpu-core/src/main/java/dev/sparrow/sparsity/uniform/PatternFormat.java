@@ -1,8 +1,10 @@
 package dev.sparrow.sparsity.uniform;
 
+import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.config.Uniform;
 import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.tensor.Shape;
 import java.util.Locale;
 
 /**
@@ -103,6 +105,10 @@ record PatternFormat(
                   columns));
     }
     return perBank * banks();
+  }
+
+  PatternLayout layout() {
+    return new PatternLayout(Shape.of(rows, columns), groupRows, bankColumns);
   }
 
   /** A pattern of this format. */

@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.UniformPattern;
@@ -21,6 +22,7 @@ import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -245,6 +247,13 @@ public final class UniformMethod implements Method {
     float[] host = new float[Math.toIntExact(tensor.size())];
     backend.downloadSync(tensor, host, 0);
     return host;
+  }
+
+  @Override
+  public Map<String, PatternLayout> patternLayouts() {
+    Map<String, PatternLayout> layouts = new LinkedHashMap<>();
+    weights.forEach(w -> layouts.put(w.spec().name() + ".weight", w.format().layout()));
+    return layouts;
   }
 
   @Override

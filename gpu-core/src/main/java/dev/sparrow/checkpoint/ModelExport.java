@@ -1,0 +1,127 @@
+package dev.sparrow.checkpoint;
+
+import dev.sparrow.backend.PatternLayout;
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.tensor.DType;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Turns a saved model's tensors into those of a file for others: small, or such as any framework
+ * reads. Integers apart, all values are in one type.
+ *
+ * @param values F32, or BF16, rounded to the nearest even
+ */
+public record ModelExport(Form form, DType values) {
+  /** How a sparse weight of n non-zeros in (out, in) is written. */
+  public enum Form {
+    /** {@code weight.values}, of n values, and {@code weight.columns}, one for each row's group. */
+    SPARSE,
+    /** {@code weight}, (out, in), with zeros. */
+    DENSE
+  }
+
+  /**
+   * The bytes of one sparse weight.
+   *
+   * @param bytes of values and pattern in the file
+   */
+  public record SparseWeight(String name, UniformPattern pattern, long bytes) {
+    /** Of the whole matrix with 16-bit values. */
+    public long denseBytes() {
+      return (long) pattern.rows() * pattern.columns() * DType.BF16.bytes();
+    }
+  }
+
+  /**
+   * A model ready to be written.
+   *
+   * @param metadata by which the file is read back
+   * @param sparse weights in the order of the file
+   */
+  public record Exported(
+      List<HostTensor> tensors, Map<String, String> metadata, List<SparseWeight> sparse) {
+    public long bytes() {
+      return tensors.stream().mapToLong(HostTensor::bytes).sum();
+    }
+  }
+
+  public ModelExport {
+    if (values != DType.F32 && values != DType.BF16) {
+      throw new IllegalArgumentException("export: expected values of F32 or BF16, got " + values);
+    }
+  }
+
+  /**
+   * @param tensors of a {@link ModelFile}
+   * @param layouts of the weights that may be sparse
+   * @throws IllegalArgumentException naming weight and values where a pattern is none
+   */
+  public Exported of(List<HostTensor> tensors, Map<String, PatternLayout> layouts) {
+    Map<String, UniformPattern> patterns = PatternTensors.patterns(tensors, layouts);
+    Map<String, PatternLayout> sparse = new LinkedHashMap<>(layouts);
+    sparse.keySet().retainAll(patterns.keySet());
+    Writer writer = new Writer(new CompactPatterns(sparse), patterns);
+    tensors.forEach(writer::take);
+    // Wide types first, as others' readers map tensors and want each aligned to its type.
+    writer.out.sort(Comparator.comparingInt((HostTensor t) -> t.dtype().bytes()).reversed());
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", "sparrow");
+    metadata.put(ModelReader.VERSION_KEY, ModelReader.VERSION);
+    if (form == Form.SPARSE) {
+      metadata.putAll(writer.compact.metadata());
+    }
+    return new Exported(writer.out, metadata, writer.sparse);
+  }
+
+  private final class Writer {
+    private final CompactPatterns compact;
+    private final Map<String, UniformPattern> patterns;
+    private final Set<String> ofPatterns = new HashSet<>();
+    private final List<HostTensor> out = new ArrayList<>();
+    private final List<SparseWeight> sparse = new ArrayList<>();
+
+    Writer(CompactPatterns compact, Map<String, UniformPattern> patterns) {
+      this.compact = compact;
+      this.patterns = patterns;
+      for (String weight : patterns.keySet()) {
+        ofPatterns.add(PatternTensors.columns(weight));
+        ofPatterns.add(PatternTensors.groups(weight));
+      }
+    }
+
+    void take(HostTensor tensor) {
+      String weight = PatternTensors.weightOfValues(tensor.name());
+      if (patterns.containsKey(weight)) {
+        takeWeight(weight, tensor);
+      } else if (!ofPatterns.contains(tensor.name())) {
+        out.add(narrowed(tensor));
+      }
+    }
+
+    private void takeWeight(String weight, HostTensor tensor) {
+      UniformPattern pattern = patterns.get(weight);
+      PatternLayout layout = compact.layouts().get(weight);
+      WeightValues nonZeros = WeightValues.of(weight, pattern, layout, tensor);
+      List<HostTensor> written = new ArrayList<>();
+      if (form == Form.DENSE) {
+        written.add(narrowed(nonZeros.dense(weight, layout.matrix())));
+      } else {
+        written.add(narrowed(nonZeros.compact(PatternTensors.values(weight))));
+        written.addAll(compact.tensors(weight, pattern));
+      }
+      out.addAll(written);
+      long bytes = written.stream().mapToLong(HostTensor::bytes).sum();
+      sparse.add(new SparseWeight(weight, pattern, bytes));
+    }
+
+    private HostTensor narrowed(HostTensor tensor) {
+      return tensor.dtype() == DType.F32 ? tensor.as(values) : tensor;
+    }
+  }
+}
