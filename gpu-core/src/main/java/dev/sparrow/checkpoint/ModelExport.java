@@ -42,10 +42,15 @@ public record ModelExport(Form form, DType values) {
    * A model ready to be written.
    *
    * @param metadata by which the file is read back
-   * @param sparse weights in the order of the file
+   * @param sparse weights, in the order of the model
+   * @param otherElements of all tensors that belong to none of these
    */
   public record Exported(
-      List<HostTensor> tensors, Map<String, String> metadata, List<SparseWeight> sparse) {
+      List<HostTensor> tensors,
+      Map<String, String> metadata,
+      List<SparseWeight> sparse,
+      long otherElements) {
+    /** Of all tensors. */
     public long bytes() {
       return tensors.stream().mapToLong(HostTensor::bytes).sum();
     }
@@ -76,7 +81,7 @@ public record ModelExport(Form form, DType values) {
     if (form == Form.SPARSE) {
       metadata.putAll(writer.compact.metadata());
     }
-    return new Exported(writer.out, metadata, writer.sparse);
+    return new Exported(writer.out, metadata, writer.sparse, writer.otherElements);
   }
 
   private final class Writer {
@@ -85,6 +90,7 @@ public record ModelExport(Form form, DType values) {
     private final Set<String> ofPatterns = new HashSet<>();
     private final List<HostTensor> out = new ArrayList<>();
     private final List<SparseWeight> sparse = new ArrayList<>();
+    private long otherElements;
 
     Writer(CompactPatterns compact, Map<String, UniformPattern> patterns) {
       this.compact = compact;
@@ -101,6 +107,7 @@ public record ModelExport(Form form, DType values) {
         takeWeight(weight, tensor);
       } else if (!ofPatterns.contains(tensor.name())) {
         out.add(narrowed(tensor));
+        otherElements += tensor.shape().size();
       }
     }
 

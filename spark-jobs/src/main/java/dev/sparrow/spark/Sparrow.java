@@ -2,6 +2,7 @@ package dev.sparrow.spark;
 
 import dev.sparrow.spark.cli.BenchCommand;
 import dev.sparrow.spark.cli.EvaluateCommand;
+import dev.sparrow.spark.cli.ExportCommand;
 import dev.sparrow.spark.cli.Failures;
 import dev.sparrow.spark.cli.GenerateCommand;
 import dev.sparrow.spark.cli.InspectCommand;
@@ -21,6 +22,7 @@ import picocli.CommandLine.Command;
       TrainCommand.class,
       EvaluateCommand.class,
       GenerateCommand.class,
+      ExportCommand.class,
       InspectCommand.class,
       BenchCommand.class
     })

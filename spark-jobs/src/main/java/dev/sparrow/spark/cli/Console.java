@@ -3,6 +3,7 @@ package dev.sparrow.spark.cli;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.BenchTable;
 import dev.sparrow.spark.job.EvaluateJob;
+import dev.sparrow.spark.job.ExportJob;
 import dev.sparrow.spark.job.Inspection;
 import dev.sparrow.spark.job.TrainJob;
 import dev.sparrow.spark.job.TrainListener;
@@ -136,6 +137,10 @@ final class Console implements TrainListener {
     if (evaluated.unigramLoss() != null) {
       line("unigram      loss %.4f", evaluated.unigramLoss());
     }
+  }
+
+  void exported(ExportJob.Written written) {
+    text(ExportTable.of(written));
   }
 
   void benchmarks(List<BenchRow> rows) {

@@ -2,7 +2,7 @@ package dev.sparrow.spark.cli;
 
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.job.EvaluateJob;
-import dev.sparrow.spark.job.RunDirectory;
+import dev.sparrow.spark.job.SavedModel;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
@@ -22,10 +22,10 @@ public final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    RunDirectory run = new RunDirectory(new Configuration(), arguments.run());
-    RunConfig config = run.modelConfig(arguments.assignments());
+    SavedModel model = SavedModel.at(new Configuration(), arguments.run());
+    RunConfig config = model.config(arguments.assignments());
     try (SparkSession spark = Sessions.open("evaluate", config)) {
-      new Console(command).evaluated(new EvaluateJob(spark, config, run.path()).run());
+      new Console(command).evaluated(new EvaluateJob(spark, config, arguments.run()).run());
     }
     return 0;
   }

@@ -5,7 +5,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.config.Train.BackendChoice;
 import dev.sparrow.spark.job.GenerateJob;
 import dev.sparrow.spark.job.RankBackend;
-import dev.sparrow.spark.job.RunDirectory;
+import dev.sparrow.spark.job.SavedModel;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
@@ -25,13 +25,12 @@ public final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Configuration hadoop = new Configuration();
-    RunDirectory run = new RunDirectory(hadoop, arguments.run());
-    RunConfig config = run.modelConfig(arguments.assignments());
+    SavedModel model = SavedModel.at(new Configuration(), arguments.run());
+    RunConfig config = model.config(arguments.assignments());
     boolean onGpu = config.train().backend() == BackendChoice.CUDA;
     Optional<String> gpu = onGpu ? DriverGpu.address("generate", config) : Optional.empty();
     try (Backend backend = RankBackend.onDriver(config.train(), gpu)) {
-      new Console(command).text(GenerateJob.run(hadoop, config, run.model(), backend));
+      new Console(command).text(GenerateJob.run(config, model, backend));
     }
     return 0;
   }

@@ -3,12 +3,14 @@ package dev.sparrow.spark.cli;
 import java.util.List;
 import picocli.CommandLine.Parameters;
 
-/** A run directory and {@code key=value} assignments that override its settings. */
+/**
+ * A run directory or exported file, and {@code key=value} assignments that override its settings.
+ */
 public final class RunArguments {
   @Parameters(
       index = "0",
       paramLabel = "RUN",
-      description = "A run directory: output.path of a train.")
+      description = "A run directory (output.path of a train), or a file that export wrote.")
   private String run;
 
   @Parameters(

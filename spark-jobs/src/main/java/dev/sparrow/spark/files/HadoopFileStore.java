@@ -87,11 +87,27 @@ public final class HadoopFileStore implements FileStore {
     }
   }
 
-  /** Replaces a file; a reader sees the old one or the new one where renames are atomic. */
+  /** What a file is written by. */
+  public interface Body {
+    void write(OutputStream out) throws IOException;
+  }
+
+  /** {@link #replace} by text. */
   public void writeText(String path, String text) throws IOException {
+    replace(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  /**
+   * Replaces a file; a reader sees the old one or the new one where renames are atomic. Of a body
+   * that throws nothing is left.
+   */
+  public void replace(String path, Body body) throws IOException {
     String target = atomicRename ? path + ".tmp" : path;
     try (OutputStream out = create(target)) {
-      out.write(text.getBytes(StandardCharsets.UTF_8));
+      body.write(out);
+    } catch (IOException | RuntimeException failed) {
+      delete(target);
+      throw failed;
     }
     if (atomicRename) {
       delete(path);

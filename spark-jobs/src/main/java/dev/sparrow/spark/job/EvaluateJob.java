@@ -6,7 +6,6 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.spark.cluster.ClusterChecks;
-import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.Split;
 import dev.sparrow.train.Evaluation;
@@ -27,7 +26,7 @@ import org.apache.spark.util.SerializableConfiguration;
 public final class EvaluateJob {
   private final SparkSession spark;
   private final RunConfig config;
-  private final RunDirectory run;
+  private final String model;
 
   /**
    * @param loss mean nats per token
@@ -42,10 +41,13 @@ public final class EvaluateJob {
    */
   private record Stripe(double lossSum, long tokens, String failure) implements Serializable {}
 
-  public EvaluateJob(SparkSession spark, RunConfig config, String run) {
+  /**
+   * @param model path of a {@link SavedModel}
+   */
+  public EvaluateJob(SparkSession spark, RunConfig config, String model) {
     this.spark = spark;
     this.config = config;
-    this.run = new RunDirectory(spark.sparkContext().hadoopConfiguration(), run);
+    this.model = model;
   }
 
   /** Shards other data first where {@code data.path} names some that is not sharded yet. */
@@ -71,7 +73,7 @@ public final class EvaluateJob {
   /** Other ids would mean other texts to the model, or lie beyond its embedding. */
   private void requireSameTokenizer(ShardJob.Shards shards) {
     Configuration hadoop = spark.sparkContext().hadoopConfiguration();
-    String expected = new ManifestStore(hadoop, run.model()).read().tokenizer().identity();
+    String expected = SavedModel.at(hadoop, model).manifest().tokenizer().identity();
     String got = shards.manifest().tokenizer().identity();
     if (!got.equals(expected)) {
       throw new JobException(
@@ -94,13 +96,13 @@ public final class EvaluateJob {
 
   private List<Stripe> stripes(int ranks, String shards) {
     String text = config.text();
-    String model = run.model();
+    String path = model;
     SerializableConfiguration hadoop =
         new SerializableConfiguration(spark.sparkContext().hadoopConfiguration());
     List<Integer> numbers = IntStream.range(0, ranks).boxed().toList();
     return JavaSparkContext.fromSparkContext(spark.sparkContext())
         .parallelize(numbers, ranks)
-        .map(rank -> stripe(rank, ranks, text, model, shards, hadoop.value()))
+        .map(rank -> stripe(rank, ranks, text, path, shards, hadoop.value()))
         .collect();
   }
 
@@ -110,7 +112,8 @@ public final class EvaluateJob {
     BatchPlan plan = new BatchPlan(rank, ranks, microBatch(config, ranks), 1);
     try (RankBackend own = RankBackend.open(config, TaskContext.get());
         LoadedModel loaded =
-            LoadedModel.open(hadoop, config, model, own.backend(), plan.microBatch());
+            LoadedModel.open(
+                config, SavedModel.at(hadoop, model), own.backend(), plan.microBatch());
         BatchSource source =
             new Readers(hadoop, shards, config, own.backend()::hostInts).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);

@@ -7,15 +7,11 @@ import dev.sparrow.model.Models;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Workspace;
-import dev.sparrow.spark.files.HadoopFileStore;
-import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.train.ModelTensors;
-import java.io.IOException;
-import org.apache.hadoop.conf.Configuration;
 
-/** A model directory (see {@link RunDirectory}) on a backend, ready for forward passes. */
+/** A saved model on a backend, ready for forward passes. */
 final class LoadedModel implements AutoCloseable {
   private final TransformerLm model;
   private final ParameterArena arena;
@@ -28,16 +24,15 @@ final class LoadedModel implements AutoCloseable {
   }
 
   /**
-   * @param directory holds model.safetensors and manifest.json
+   * @param config of the model, overridden maybe
    * @param sequences of one pass at most
    */
-  static LoadedModel open(
-      Configuration hadoop, RunConfig config, String directory, Backend backend, int sequences) {
-    ShardManifest manifest = new ManifestStore(hadoop, directory).read();
+  static LoadedModel open(RunConfig config, SavedModel saved, Backend backend, int sequences) {
+    ShardManifest manifest = saved.manifest();
     Method method = Models.method(backend, config);
     TransformerLm model =
         Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
-    ModelFile file = file(hadoop, directory);
+    ModelFile file = saved.file();
     method.fit(file.shapes().byName());
     model.parametersChanged();
     ParameterArena arena = new ParameterArena(backend, model.parameters());
@@ -47,16 +42,6 @@ final class LoadedModel implements AutoCloseable {
     arena.publish();
     method.loaded();
     return new LoadedModel(model, arena, workspace);
-  }
-
-  /** What a model directory holds. */
-  static ModelFile file(Configuration hadoop, String directory) {
-    String file = directory + "/model.safetensors";
-    try {
-      return new ModelFile(new HadoopFileStore(hadoop, file), file);
-    } catch (IOException e) {
-      throw new JobException(file + ": cannot read: " + e.getMessage(), e);
-    }
   }
 
   TransformerLm model() {

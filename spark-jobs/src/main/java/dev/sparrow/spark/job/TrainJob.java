@@ -85,11 +85,12 @@ public final class TrainJob {
 
   private void requireFrom() {
     String from = config.train().from();
-    if (!from.isEmpty() && !new RunDirectory(hadoop, from).hasModel()) {
+    if (!from.isEmpty() && !SavedModel.at(hadoop, from).exists()) {
       throw new JobException(
-          "train.from: expected the directory of a finished run, got "
+          "train.from: expected the directory of a finished run or an exported file, got "
               + from
-              + " without model/model.safetensors; name the output.path of a train");
+              + ", which holds no model; name the output.path of a train, or the *.safetensors of an"
+              + " export");
     }
   }
 
@@ -176,7 +177,7 @@ public final class TrainJob {
   /** On the CPU whatever the ranks used: a driver seldom has a GPU. */
   private String sample(RunDirectory run) {
     try (Backend backend = RankBackend.driversCpu()) {
-      return GenerateJob.run(hadoop, config, run.model(), backend);
+      return GenerateJob.run(config, SavedModel.at(hadoop, run.path()), backend);
     }
   }
 }

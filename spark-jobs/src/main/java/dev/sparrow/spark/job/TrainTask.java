@@ -164,10 +164,8 @@ final class TrainTask implements RankTask {
   }
 
   private ModelFile from(RunConfig config, int rank) {
-    String run = config.train().from();
-    return rank > 0 || run.isEmpty()
-        ? null
-        : LoadedModel.file(hadoop.value(), new RunDirectory(hadoop.value(), run).model());
+    String from = config.train().from();
+    return rank > 0 || from.isEmpty() ? null : SavedModel.at(hadoop.value(), from).file();
   }
 
   private CheckpointStore checkpoints(RunConfig config, int rank) throws IOException {

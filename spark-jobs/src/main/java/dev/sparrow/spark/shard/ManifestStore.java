@@ -61,24 +61,34 @@ public final class ManifestStore {
   public Optional<ShardManifest> find() {
     Path file = new Path(directory, FILE_NAME);
     try (FSDataInputStream in = file.getFileSystem(hadoop).open(file)) {
-      return Optional.of(parse(new String(in.readAllBytes(), StandardCharsets.UTF_8)));
+      return Optional.of(
+          parse(new String(in.readAllBytes(), StandardCharsets.UTF_8), file.toString()));
     } catch (FileNotFoundException e) {
       return Optional.empty();
-    } catch (JsonProcessingException e) {
-      throw new DataException(
-          file + " is damaged: " + e.getOriginalMessage() + "; run `shard` with --overwrite", e);
     } catch (IOException e) {
       throw new DataException(file + ": " + e.getMessage(), e);
     }
   }
 
-  private ShardManifest parse(String text) throws JsonProcessingException {
+  /**
+   * The manifest in a text.
+   *
+   * @param where the text stands, for messages
+   */
+  public static ShardManifest parse(String text, String where) {
+    try {
+      return parsed(text, where);
+    } catch (JsonProcessingException e) {
+      throw new DataException(
+          where + " is damaged: " + e.getOriginalMessage() + "; run `shard` with --overwrite", e);
+    }
+  }
+
+  private static ShardManifest parsed(String text, String where) throws JsonProcessingException {
     int version = JSON.readTree(text).path("schemaVersion").asInt(-1);
     if (version != ShardManifest.SCHEMA_VERSION) {
       throw new DataException(
-          directory
-              + "/"
-              + FILE_NAME
+          where
               + ": expected schema version "
               + ShardManifest.SCHEMA_VERSION
               + ", got "

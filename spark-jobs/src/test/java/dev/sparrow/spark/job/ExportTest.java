@@ -1,0 +1,191 @@
+package dev.sparrow.spark.job;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.checkpoint.ModelExport;
+import dev.sparrow.checkpoint.ModelExport.Form;
+import dev.sparrow.checkpoint.ModelExport.SparseWeight;
+import dev.sparrow.checkpoint.SafeTensorsReader;
+import dev.sparrow.checkpoint.TensorInfo;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.spark.LocalSpark;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Runs are trained, exported in every form and read back by the jobs that take a run. */
+class ExportTest {
+  private static final Configuration HADOOP = new Configuration();
+  @TempDir private static Path shared;
+  private static Path corpus;
+  private static SparkSession spark;
+
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void open() throws IOException {
+    corpus = TinyRun.corpus(shared);
+    spark = LocalSpark.session();
+  }
+
+  private RunConfig config(String... more) {
+    List<String> settings =
+        new ArrayList<>(
+            List.of(
+                "data.shards=" + shared.resolve("shards"),
+                "method.name=uniform",
+                "uniform.schedule=static",
+                "train.steps=6"));
+    settings.addAll(List.of(more));
+    return TinyRun.config(corpus, directory.resolve("run"), settings.toArray(String[]::new));
+  }
+
+  private double train(RunConfig config) {
+    TrainJob.Trained trained =
+        new TrainJob(spark, config, new Followed()).run(new TrainJob.Mode(true, false));
+    return ((Number) trained.summary().get("validation_loss")).doubleValue();
+  }
+
+  private ExportJob.Written export(String name, Form form, DType values) {
+    return ExportJob.run(
+        HADOOP,
+        directory.resolve("run").toString(),
+        directory.resolve(name + ".safetensors").toString(),
+        new ModelExport(form, values),
+        false);
+  }
+
+  /** By the settings that the file itself holds. */
+  private static double evaluate(String model) {
+    RunConfig own = SavedModel.at(HADOOP, model).config(List.of());
+    return new EvaluateJob(spark, own, model).run().loss();
+  }
+
+  private static Map<String, TensorInfo> header(String file) throws IOException {
+    Path path = Path.of(file);
+    try (SafeTensorsReader reader =
+        new SafeTensorsReader(Files.newInputStream(path), Files.size(path), file)) {
+      return reader.tensors();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"uniform", "bank", "group", "doubly"})
+  void filesOfEveryFormatGiveTheLossOfTheRun(String format) throws IOException {
+    double expected =
+        train(
+            config("uniform.format=" + format, "uniform.sparsity=0.75", "uniform.bank-columns=16"));
+    assertEquals(expected, evaluate(directory.resolve("run").toString()));
+    assertEquals(expected, evaluate(export("exact", Form.SPARSE, DType.F32).path()));
+    assertEquals(expected, evaluate(export("whole", Form.DENSE, DType.F32).path()), 1e-5);
+    // Each weight is off by 2^-9 of itself at most, at random: a loss of 5 nats moves far less.
+    double half = evaluate(export("small", Form.SPARSE, DType.BF16).path());
+    assertEquals(expected, half, 5e-3);
+    // Twice the same rounded weights.
+    assertEquals(half, evaluate(export("wholeSmall", Form.DENSE, DType.BF16).path()), 1e-5);
+  }
+
+  @Test
+  void rowsThatAreOffAreNotInTheFile() throws IOException {
+    RunConfig config =
+        config(
+            "uniform.schedule=rigl",
+            "uniform.sparsity=0.9",
+            "uniform.ablation=0.5",
+            "uniform.update-every=2",
+            "uniform.end-step=10",
+            "train.steps=12");
+    double expected = train(config);
+    ExportJob.Written written = export("ablated", Form.SPARSE, DType.F32);
+    Map<String, TensorInfo> header = header(written.path());
+    SparseWeight some =
+        written.model().sparse().stream()
+            .filter(w -> w.pattern().liveRows() < w.pattern().rows())
+            .findFirst()
+            .orElseThrow(() -> new AssertionError("expected rows that are off"));
+    UniformPattern pattern = some.pattern();
+    assertEquals(Files.size(Path.of(written.path())), written.bytes());
+    assertEquals(
+        Shape.of(pattern.liveRows(), pattern.fanIn()), header.get(some.name() + ".values").shape());
+    assertTrue(header.containsKey(some.name() + ".groups"));
+    assertEquals(expected, evaluate(written.path()));
+    assertEquals(expected, evaluate(export("whole", Form.DENSE, DType.F32).path()), 1e-5);
+  }
+
+  @Test
+  void anExportedFileGeneratesAndIsTrainedOn() {
+    RunConfig config = config("uniform.format=group", "generate.temperature=0");
+    double expected = train(config);
+    ExportJob.Written written = export("exact", Form.SPARSE, DType.F32);
+    try (Backend backend = RankBackend.driversCpu()) {
+      SavedModel run = SavedModel.at(HADOOP, directory.resolve("run").toString());
+      SavedModel file = SavedModel.at(HADOOP, written.path());
+      assertEquals(
+          GenerateJob.run(config, run, backend),
+          GenerateJob.run(file.config(List.of()), file, backend));
+    }
+    double tuned =
+        train(
+            config(
+                "uniform.format=group",
+                "train.from=" + written.path(),
+                "train.steps=1",
+                "output.path=" + directory.resolve("tuned"),
+                "optimizer.learning-rate=1e-9"));
+    assertEquals(expected, tuned, 1e-4);
+    RunConfig nowhere = config("train.from=" + directory.resolve("none.safetensors"));
+    JobException error = assertThrows(JobException.class, () -> train(nowhere));
+    assertTrue(error.getMessage().startsWith("train.from: expected"), error::getMessage);
+  }
+
+  @Test
+  void expertsStayUnderADenseExportsMethod() {
+    double expected = train(config("method.name=moe+uniform"));
+    ExportJob.Written written = export("whole", Form.DENSE, DType.F32);
+    RunConfig own = SavedModel.at(HADOOP, written.path()).config(List.of());
+    assertEquals("moe", own.method().name());
+    assertEquals(expected, evaluate(written.path()), 1e-5);
+  }
+
+  @Test
+  void aDenseRunIsExportedWithoutPatterns() throws IOException {
+    double expected = train(config("method.name=dense"));
+    ExportJob.Written written = export("half", Form.SPARSE, DType.BF16);
+    assertTrue(written.model().sparse().isEmpty());
+    assertTrue(
+        header(written.path()).values().stream().allMatch(info -> info.dtype() == DType.BF16));
+    assertEquals(expected, evaluate(written.path()), 5e-3);
+  }
+
+  /** Shards do not travel, so their files are not named; all else of the manifest is there. */
+  @Test
+  void theFileTellsSettingsAndTokenizer() {
+    RunConfig config = config();
+    train(config);
+    SavedModel run = SavedModel.at(HADOOP, directory.resolve("run").toString());
+    SavedModel file = SavedModel.at(HADOOP, export("small", Form.SPARSE, DType.BF16).path());
+    assertEquals(run.config(List.of()).text(), file.config(List.of()).text());
+    assertEquals(run.manifest().tokenizer(), file.manifest().tokenizer());
+    assertEquals(run.manifest().train().rows(), file.manifest().train().rows());
+    assertFalse(run.manifest().train().files().isEmpty());
+    assertTrue(file.manifest().train().files().isEmpty());
+    assertEquals(run.patterns(), file.patterns());
+  }
+}
