@@ -1,6 +1,7 @@
 package dev.sparrow.spark.job;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
@@ -8,6 +9,8 @@ import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;
 import dev.sparrow.spark.report.Report;
+import dev.sparrow.spark.report.SparseLayer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -169,9 +172,21 @@ public final class TrainJob {
     String sample = sample(run);
     run.writeSummary(summary);
     run.writeText(
-        "report.html", new Report(run.path(), summary, rows, sample, config.text()).html());
+        "report.html",
+        new Report(run.path(), summary, rows, sample, config.text(), sparseLayers(run)).html());
     LOG.info("{}: model, metrics, summary and report written", run.path());
     return new Trained(run.path(), summary, sample);
+  }
+
+  private List<SparseLayer> sparseLayers(RunDirectory run) {
+    Map<String, UniformPattern> patterns = SavedModel.at(hadoop, run.path()).patterns();
+    List<SparseLayer> layers = new ArrayList<>();
+    patterns.forEach(
+        (name, p) ->
+            layers.add(
+                SparseLayer.of(
+                    name, p.rows(), p.columns(), p.places(), layers.size(), patterns.size())));
+    return layers;
   }
 
   /** On the CPU whatever the ranks used: a driver seldom has a GPU. */

@@ -12,21 +12,29 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The page of a run: summary, curves of every figure, a sample, the settings.
+ * The page of a run: summary, curves of every figure, sparse layers, a sample, the settings.
  *
  * @param path the run directory
  * @param summary fields of summary.json
  * @param rows lines of metrics.jsonl
  * @param sample generated text; empty: none
  * @param config resolved settings
+ * @param sparse uniformly sparse layers of the model; without any the page has no such part
  */
 public record Report(
-    String path, Map<String, Object> summary, List<String> rows, String sample, String config) {
+    String path,
+    Map<String, Object> summary,
+    List<String> rows,
+    String sample,
+    String config,
+    List<SparseLayer> sparse) {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String SPARSITY = "/dev/sparrow/spark/report/sparsity.html";
 
   /** The page, Chart.js included. */
   public String html() {
     return resource("/dev/sparrow/spark/report/report.html")
+        .replace("<!--SPARSITY-->\n", sparse.isEmpty() ? "" : resource(SPARSITY))
         .replace("/*CHART_JS*/", chartJs())
         .replace("/*RUN*/", run());
   }
@@ -39,6 +47,9 @@ public record Report(
     run.set("rows", JSON.createArrayNode().addAll(rows.stream().map(Report::parse).toList()));
     run.put("sample", sample);
     run.put("config", config);
+    if (!sparse.isEmpty()) {
+      run.set("sparse", JSON.valueToTree(sparse));
+    }
     return run.toString().replace("<", "\\u003c");
   }
 
