@@ -94,6 +94,9 @@ class ExportCommandTest {
     assertEquals(
         CommandRun.of(List.of("evaluate", run.toString())).succeeded().out(),
         CommandRun.of(List.of("evaluate", file)).succeeded().out());
+    assertEquals(
+        CommandRun.of(List.of("inspect", run.toString())).succeeded().out(),
+        CommandRun.of(List.of("inspect", file)).succeeded().out());
     String prompt = "generate.prompt=sparse dense ";
     assertEquals(
         CommandRun.of(List.of("generate", run.toString(), prompt)).succeeded().out(),

@@ -1,7 +1,7 @@
 package dev.sparrow.spark.cli;
 
 import dev.sparrow.spark.job.Inspection;
-import dev.sparrow.spark.job.RunDirectory;
+import dev.sparrow.spark.job.SavedModel;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
     name = "inspect",
     description =
         "Prints the layers, parameters (total and active), FLOPs per token and memory of a recipe's"
-            + " model, or of a run directory's; runs nothing.",
+            + " model, or of a run directory's or an exported file's; runs nothing.",
     mixinStandardHelpOptions = true)
 public final class InspectCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
@@ -26,11 +26,10 @@ public final class InspectCommand implements Callable<Integer> {
   public Integer call() {
     Configuration hadoop = new Configuration();
     SparkConf conf = new SparkConf();
-    Optional<String> run = settings.recipe().filter(name -> RunDirectory.isOne(hadoop, name));
+    Optional<String> saved = settings.recipe().filter(name -> SavedModel.isNamed(hadoop, name));
     Inspection inspection =
-        run.isPresent()
-            ? Inspection.of(
-                new RunDirectory(hadoop, run.get()), hadoop, settings.assignments(), conf)
+        saved.isPresent()
+            ? Inspection.of(saved.get(), hadoop, settings.assignments(), conf)
             : Inspection.of(settings.parse(), conf);
     new Console(command).inspection(inspection);
     return 0;

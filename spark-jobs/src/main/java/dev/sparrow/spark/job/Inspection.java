@@ -5,11 +5,8 @@ import dev.sparrow.config.Tokenizer;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.model.ModelSummary;
 import dev.sparrow.nn.LayerSummary;
-import dev.sparrow.spark.shard.ManifestStore;
-import dev.sparrow.spark.shard.ShardManifest;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 
@@ -38,13 +35,17 @@ public final class Inspection {
     return of(config, vocabulary, conf);
   }
 
-  /** Of a run: of its model where it has one, else of the settings of its newest attempt. */
+  /**
+   * Of a saved model; of a run without one by the settings of its newest attempt.
+   *
+   * @param path see {@link SavedModel#at}
+   */
   public static Inspection of(
-      RunDirectory run, Configuration hadoop, List<String> assignments, SparkConf conf) {
-    Optional<ShardManifest> finished = new ManifestStore(hadoop, run.model()).find();
-    return finished.isPresent()
-        ? of(run.modelConfig(assignments), finished.get().tokenizer().vocabularySize(), conf)
-        : of(run.config(assignments), conf);
+      String path, Configuration hadoop, List<String> assignments, SparkConf conf) {
+    SavedModel model = SavedModel.at(hadoop, path);
+    return model.exists()
+        ? of(model.config(assignments), model.manifest().tokenizer().vocabularySize(), conf)
+        : of(new RunDirectory(hadoop, path).config(assignments), conf);
   }
 
   /**

@@ -25,6 +25,11 @@ public interface SavedModel {
         : new RunModel(hadoop, new RunDirectory(hadoop, path));
   }
 
+  /** Whether a path names a run, finished or not, or an exported file, not a recipe. */
+  static boolean isNamed(Configuration hadoop, String path) {
+    return path.endsWith(EXPORTED) || RunDirectory.isOne(hadoop, path);
+  }
+
   /** Whether there is one. */
   boolean exists();
 
