@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.checkpoint.LocalFileStore;
 import dev.sparrow.checkpoint.ModelExport;
 import dev.sparrow.checkpoint.ModelExport.Form;
 import dev.sparrow.checkpoint.ModelExport.SparseWeight;
@@ -17,11 +18,13 @@ import dev.sparrow.spark.LocalSpark;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -172,6 +175,31 @@ class ExportTest {
     assertTrue(
         header(written.path()).values().stream().allMatch(info -> info.dtype() == DType.BF16));
     assertEquals(expected, evaluate(written.path()), 5e-3);
+  }
+
+  @Test
+  void aTokenizerOfTheUsersOwnTravelsInTheFile() throws IOException {
+    Path json = directory.resolve("tokenizer.json");
+    try (InputStream in = getClass().getResourceAsStream("/tiny-tokenizer.json")) {
+      Files.copy(in, json);
+    }
+    Path text = directory.resolve("text.txt");
+    Files.write(text, IntStream.range(1, 100).mapToObj("the cat sat on the mat "::repeat).toList());
+    train(
+        config(
+            "data.path=" + text,
+            "data.shards=" + directory.resolve("own"),
+            "tokenizer.kind=huggingface",
+            "tokenizer.path=" + json,
+            "generate.prompt=the cat"));
+    SavedModel run = SavedModel.at(HADOOP, directory.resolve("run").toString());
+    SavedModel file = SavedModel.at(HADOOP, export("exact", Form.SPARSE, DType.F32).path());
+    try (Backend backend = RankBackend.driversCpu()) {
+      String expected = GenerateJob.run(run.config(List.of()), run, backend);
+      new LocalFileStore().delete(directory.resolve("run").toString());
+      Files.delete(json);
+      assertEquals(expected, GenerateJob.run(file.config(List.of()), file, backend));
+    }
   }
 
   /** Shards do not travel, so their files are not named; all else of the manifest is there. */
