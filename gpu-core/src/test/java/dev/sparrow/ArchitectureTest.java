@@ -98,7 +98,8 @@ class ArchitectureTest {
 
   @ArchTest static final ArchRule TENSORS_KNOW_NOBODY = onlyKnows("tensor");
 
-  @ArchTest static final ArchRule DATA_KNOWS_NOBODY = onlyKnows("data");
+  @ArchTest
+  static final ArchRule DATA_KNOWS_SETTINGS_AND_DRAWS = onlyKnows("data", "config", "backend");
 
   @ArchTest static final ArchRule BACKENDS_KNOW_TENSORS = onlyKnows("backend", "tensor");
 

@@ -2,6 +2,7 @@ package dev.sparrow.model;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.ImageShape;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.moe.MoeMethod;
@@ -18,6 +19,16 @@ public final class Models {
   public static TransformerLm languageModel(
       Backend backend, RunConfig config, int vocabulary, Method method) {
     return new TransformerLm(backend, config.model(), vocabulary, method);
+  }
+
+  /**
+   * @param image of all images
+   * @param classes labels are below it
+   * @param method of {@link #method}, or one of the caller's own
+   */
+  public static ImageClassifier imageClassifier(
+      Backend backend, RunConfig config, ImageShape image, int classes, Method method) {
+    throw new UnsupportedOperationException("model.kind: image classifiers are not built yet");
   }
 
   /** The training method that {@code method.name} asks for, for one model. */

@@ -132,6 +132,47 @@ class ConfigParserTest {
   }
 
   @Test
+  void aKindOfModelRefusesWhatDoesNotFitIt() {
+    RunConfig fine =
+        ConfigParser.parse(
+            "model { kind = mlp, hidden-layers = [], heads = 3 }", "recipe", List.of());
+    assertEquals(ModelShape.Kind.MLP, fine.model().kind());
+    assertEquals(List.of(), fine.model().hiddenLayers());
+    ConfigProblemsException mlp =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    """
+                    model { kind = mlp, hidden-layers = [512, 0], gated = true }
+                    method.name = moe
+                    image.height = 32
+                    """,
+                    "recipe",
+                    List.of()));
+    assertHas(mlp, "model.hidden-layers: expected whole numbers >= 1, got [512, 0]");
+    assertHas(mlp, "model.gated: expected false for model.kind = mlp");
+    assertHas(mlp, "method.name: expected dense or uniform for model.kind = mlp");
+    assertHas(mlp, "image.height: expected both image.height and image.width");
+    assertEquals(4, mlp.problems().size(), mlp.getMessage());
+    ConfigProblemsException vit =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    """
+                    model { kind = vit, heads = 3, patch = 5, positions = rotary }
+                    image { height = 32, width = 30 }
+                    """,
+                    "recipe",
+                    List.of()));
+    assertHas(vit, "model.heads: expected a divisor of model.width = 256, got 3");
+    assertHas(vit, "model.positions: expected learned for model.kind = vit");
+    assertHas(vit, "model.patch: expected a divisor of image.height = 32 and image.width = 30");
+    assertEquals(3, vit.problems().size(), vit.getMessage());
+  }
+
+  @Test
   void brokenSyntaxIsReportedWithItsPlace() {
     ConfigProblemsException e =
         assertThrows(

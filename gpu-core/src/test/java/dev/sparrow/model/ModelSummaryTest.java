@@ -115,6 +115,7 @@ class ModelSummaryTest {
     return new RunConfig(
         null,
         null,
+        null,
         kind.shape(0.1),
         new MethodChoice(method),
         new Moe(4, 2, 0, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, 0.01, 0.001, 0.001, 1),

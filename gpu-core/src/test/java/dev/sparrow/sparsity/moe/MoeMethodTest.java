@@ -43,6 +43,7 @@ class MoeMethodTest {
 
   private static ModelShape shape(int layers) {
     return new ModelShape(
+        ModelShape.Kind.TRANSFORMER,
         layers,
         2,
         WIDTH,
@@ -57,7 +58,9 @@ class MoeMethodTest {
         true,
         false,
         0,
-        0.02);
+        0.02,
+        List.of(),
+        1);
   }
 
   private static FeedForwardSpec block(int layer) {
