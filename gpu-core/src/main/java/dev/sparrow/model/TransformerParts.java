@@ -6,7 +6,6 @@ import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
 import dev.sparrow.nn.AttentionSpec;
 import dev.sparrow.nn.Block;
-import dev.sparrow.nn.CausalSelfAttention;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.Dropout;
 import dev.sparrow.nn.Embedding;
@@ -19,6 +18,7 @@ import dev.sparrow.nn.Norm;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.nn.RmsNorm;
+import dev.sparrow.nn.SelfAttention;
 import dev.sparrow.sparsity.Method;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,8 +57,8 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
   private Block block(String name, int layer) {
     String attending = name + ".attention";
     String feeding = name + ".feed_forward";
-    CausalSelfAttention attention =
-        new CausalSelfAttention(backend, attentionSpec(attending, layer), method::linearWeight);
+    SelfAttention attention =
+        new SelfAttention(backend, attentionSpec(attending, layer), method::linearWeight);
     ResidualBranch feedForward = method.feedForward(feedForwardSpec(feeding, layer));
     return new Block(
         backend,
@@ -74,6 +74,7 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
         shape.width(),
         shape.heads(),
         shape.context(),
+        true,
         shape.bias(),
         shape.positions() == Positions.ROTARY ? shape.rotaryTheta() : 0,
         shape.dropout(),
