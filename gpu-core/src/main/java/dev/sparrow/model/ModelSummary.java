@@ -20,8 +20,8 @@ import java.util.Set;
  * @param layers a row per part, in forward order
  * @param parameters all trained elements; a shared one counts once
  * @param activeParameters those that one token meets
- * @param forwardFlopsPerToken of matrix products, multiply and add counted as two, attention over
- *     the average causal length; a training step takes three times that
+ * @param forwardFlops of matrix products, multiply and add counted as two, attention over the
+ *     average causal length; a training step takes three times that
  * @param weightBytes the copy that products read counted too
  * @param optimizerBytes of the optimizer's state
  * @param activationBytes for {@code sequences} sequences
@@ -31,7 +31,7 @@ public record ModelSummary(
     List<LayerSummary> layers,
     long parameters,
     long activeParameters,
-    double forwardFlopsPerToken,
+    double forwardFlops,
     long weightBytes,
     long gradientBytes,
     long optimizerBytes,
@@ -68,8 +68,8 @@ public record ModelSummary(
   }
 
   /** Multiply and add counted as two; backward is twice forward. */
-  public double trainingFlopsPerToken() {
-    return 3 * forwardFlopsPerToken;
+  public double trainingFlops() {
+    return 3 * forwardFlops;
   }
 
   /**
@@ -100,7 +100,7 @@ public record ModelSummary(
         List.copyOf(layers),
         parameters,
         layers.stream().mapToLong(LayerSummary::activeParameters).sum(),
-        layers.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum(),
+        layers.stream().mapToDouble(LayerSummary::forwardFlops).sum(),
         arena.values().bytes() + operandBytes,
         gradientBytes,
         gradientBytes * states(optimizer),

@@ -28,7 +28,7 @@ public final class Models {
    */
   public static ImageClassifier imageClassifier(
       Backend backend, RunConfig config, ImageShape image, int classes, Method method) {
-    throw new UnsupportedOperationException("model.kind: image classifiers are not built yet");
+    return new ImageClassifier(backend, config.model(), image, classes, method);
   }
 
   /** The training method that {@code method.name} asks for, for one model. */

@@ -121,7 +121,7 @@ class LmBenchTest {
       double routers = lm.moe() == null ? 0 : 12 * 768.0 * lm.moe().experts();
       double weights = 12 * 12 * 768.0 * 768 + 50257 * 768.0 + routers;
       double[] forward = {0};
-      LayerSummary.Sink sink = row -> forward[0] += row.forwardFlopsPerToken();
+      LayerSummary.Sink sink = row -> forward[0] += row.forwardFlops();
       lm.model(backend).describe(sink);
       assertEquals(6 * weights + 6 * 12 * 1025 * 768.0, 3 * forward[0], 1, lm.name());
     }

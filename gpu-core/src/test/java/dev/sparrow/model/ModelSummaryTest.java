@@ -70,8 +70,8 @@ class ModelSummaryTest {
         ModelSummary.of(
             config(Kind.GPT, "dense"), SmallModel.VOCABULARY, 1, ModelSummary.Device.CPU);
     double block = 8 * 24 + 8 * 8 + 2 * 8 * 32 + 2 * 8 * 3.5;
-    assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlopsPerToken());
-    assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
+    assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlops());
+    assertEquals(3 * summary.forwardFlops(), summary.trainingFlops());
   }
 
   /** A quarter of the blocks' matrices is left; gradual pruning starts with all of them. */

@@ -121,7 +121,7 @@ class MoeMethodTest {
       LayerSummary experts = rows.get(rows.size() - 1);
       assertEquals(EXPERTS * 3 * 24 * WIDTH, experts.parameters());
       assertEquals(2 * 3 * 24 * WIDTH, experts.activeParameters());
-      assertEquals(2 * 2 * 3 * 24 * WIDTH, experts.forwardFlopsPerToken());
+      assertEquals(2 * 2 * 3 * 24 * WIDTH, experts.forwardFlops());
     }
   }
 

@@ -66,7 +66,7 @@ public final class Inspection {
         config.method().name(),
         model.parameters(),
         model.activeParameters(),
-        flops(model.trainingFlopsPerToken()),
+        flops(model.trainingFlops()),
         memory());
   }
 
@@ -85,7 +85,7 @@ public final class Inspection {
               layer.kind(),
               layer.parameters(),
               layer.activeParameters(),
-              flops(layer.forwardFlopsPerToken())));
+              flops(layer.forwardFlops())));
     }
     text.append(
         format(
@@ -94,7 +94,7 @@ public final class Inspection {
     text.append(
         format(
             "FLOPs/token  %s forward, %s training (attention over the average causal length)%n",
-            flops(model.forwardFlopsPerToken()), flops(model.trainingFlopsPerToken())));
+            flops(model.forwardFlops()), flops(model.trainingFlops())));
     text.append(
         format(
             "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for %d"
