@@ -40,9 +40,9 @@ class TrainerTest {
         List.of(false, true, false, true),
         run.rows().stream().map(MetricsRow::hasValidation).toList());
     MetricsRow last = run.rows().get(3);
-    assertEquals(10 * 8 * ToyRun.CONTEXT, last.tokens());
+    assertEquals(10 * 8 * ToyRun.CONTEXT, last.trained());
     assertEquals(80 / 88.0, last.epoch());
-    assertTrue(last.gradNorm() > 0 && last.tokensPerSecond() > 0);
+    assertTrue(last.gradNorm() > 0 && last.unitsPerSecond() > 0);
     assertTrue(last.dataWaitShare() >= 0 && last.dataWaitShare() < 1);
     assertEquals(run.summary().validationLoss(), last.validationLoss());
     assertEquals(run.parameters(), run.summary().parameters());

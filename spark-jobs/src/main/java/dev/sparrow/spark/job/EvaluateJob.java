@@ -113,7 +113,7 @@ public final class EvaluateJob {
             LoadedModel.open(hadoop, config, model, own.backend(), plan.microBatch());
         BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
-      return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens(), null);
+      return new Stripe(evaluation.loss() * evaluation.targets(), evaluation.targets(), null);
     } catch (RuntimeException e) {
       if (!Ending.comesAgain(e)) {
         throw e;
