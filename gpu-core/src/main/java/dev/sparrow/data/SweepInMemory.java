@@ -1,50 +1,46 @@
 package dev.sparrow.data;
 
 /**
- * One pass over an array of tokens, for evaluation: rows in their order, striped over the ranks by
+ * One pass over samples in memory, for evaluation: rows in their order, striped over the ranks by
  * micro-batch. Where the rows end, the last batch is smaller and then {@link #next} gives null.
+ *
+ * @param <B> kind of batch
  */
-public final class SweepInMemory implements BatchSource {
-  private final int[] tokens; // (rows, context + 1)
-  private final int rowLength;
-  private final int rows;
+public final class SweepInMemory<B extends Batch> implements BatchSource {
+  private final Rows<B> rows;
   private final BatchPlan plan;
-  private final TokenBatch batch;
+  private final B batch;
   private long position;
 
-  /**
-   * @param tokens rows of context + 1 ids, one after another; shared, not copied
-   */
-  public SweepInMemory(int[] tokens, int context, BatchPlan plan) {
-    this.tokens = tokens;
-    this.rowLength = context + 1;
-    this.rows = TokensInMemory.rows(tokens, rowLength);
+  public SweepInMemory(Rows<B> rows, BatchPlan plan) {
+    this.rows = rows;
     this.plan = plan;
-    this.batch = new TokenBatch(plan.microBatch(), context);
+    this.batch = rows.batch(plan.microBatch());
   }
 
   @Override
-  public TokenBatch next() {
+  public B next() {
     long first = position + (long) plan.rank() * plan.microBatch();
     position += (long) plan.world() * plan.microBatch();
-    if (first >= rows) {
+    if (first >= rows.count()) {
       return null;
     }
-    int count = (int) Math.min(plan.microBatch(), rows - first);
-    int length = Math.multiplyExact(count, rowLength);
-    batch.tokens().put(0, tokens, (int) first * rowLength, length);
+    int count = (int) Math.min(plan.microBatch(), rows.count() - first);
+    for (int i = 0; i < count; i++) {
+      rows.copy((int) first + i, first + i, batch, i);
+    }
     batch.filled(count, first);
     return batch;
   }
 
   @Override
   public long samplesPerEpoch() {
-    return rows;
+    return rows.count();
   }
 
   @Override
   public long position() {
-    return Math.min(position, rows);
+    return Math.min(position, rows.count());
   }
 
   @Override

@@ -6,8 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.CudaSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigParserTest {
   @Test
@@ -170,6 +175,23 @@ class ConfigParserTest {
     assertHas(vit, "model.positions: expected learned for model.kind = vit");
     assertHas(vit, "model.patch: expected a divisor of image.height = 32 and image.width = 30");
     assertEquals(3, vit.problems().size(), vit.getMessage());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cifar10-mlp",
+        "cifar10-vit",
+        "gpt2-small",
+        "moe-small",
+        "quickstart",
+        "uniform-small"
+      })
+  void recipesAreValid(String recipe) throws IOException {
+    String text = Files.readString(Path.of("..", "conf", recipe + ".conf"));
+    RunConfig config = ConfigParser.parse(text, recipe, List.of());
+    boolean images = recipe.startsWith("cifar10");
+    assertEquals(images, config.model().kind().classifiesImages());
   }
 
   @Test

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import dev.sparrow.config.Image;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
@@ -125,6 +127,23 @@ class ImageTransformTest {
       empty += Arrays.equals(new float[SHAPE.size()], transformed(transform, sample)) ? 1 : 0;
     }
     assertTrue(empty > 100 && empty < 200, "empty windows: " + empty);
+  }
+
+  @Test
+  void anImageLeavesNoGarbage() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    ImageTransform transform = training(PADDING, true);
+    ByteBuffer pixels = ByteBuffer.wrap(bytes);
+    float[] out = new float[SHAPE.size()];
+    long fewest = Long.MAX_VALUE;
+    for (int round = 0; round < 3; round++) { // the first ones load classes
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (long sample = 0; sample < 1000; sample++) {
+        transform.apply(pixels, AT, sample, out, 0);
+      }
+      fewest = Math.min(fewest, threads.getCurrentThreadAllocatedBytes() - before);
+    }
+    assertTrue(fewest < 1000, fewest + " bytes for 1000 images");
   }
 
   @Test

@@ -16,7 +16,8 @@ class TrainerTest {
   @Test
   void lossFallsBelowTheUnigramModels() {
     ToyRun.Result run = new ToyRun("train.steps=120", "train.log-every=40").alone();
-    double unigram = UnigramModel.loss(counts(ToyRun.tokens(1)), counts(ToyRun.tokens(2)));
+    double unigram =
+        UnigramModel.loss(counts(CountingTask.tokens(1)), counts(CountingTask.tokens(2)));
     assertEquals(Math.log(ToyRun.VOCABULARY), unigram, 0.1);
     assertTrue(
         run.summary().validationLoss() < 0.7 * unigram,

@@ -104,7 +104,7 @@ public final class Inspection {
             bytes(model.gradientBytes()),
             bytes(model.optimizerBytes()),
             bytes(model.activationBytes()),
-            model.sequences(),
+            model.samples(),
             config.model().context()));
     text.append(format("vocabulary   %,d", vocabulary));
     return text.toString();
