@@ -101,7 +101,8 @@ public final class ImageTransform {
     float[] target = whole == null ? out : whole;
     int start = whole == null ? outAt : 0;
     int channels = shape.channels();
-    for (int i = 0; i < shape.size(); i += channels) {
+    int size = shape.size();
+    for (int i = 0; i < size; i += channels) {
       for (int c = 0; c < channels; c++) {
         int level = pixels.get(at + i + c) & (LEVELS - 1);
         target[start + i + c] = levels[c * LEVELS + level];
@@ -115,7 +116,8 @@ public final class ImageTransform {
     float[] target = whole == null ? out : whole;
     int start = whole == null ? outAt : 0;
     int channels = shape.channels();
-    for (int i = 0; i < shape.size(); i += channels) {
+    int size = shape.size();
+    for (int i = 0; i < size; i += channels) {
       for (int c = 0; c < channels; c++) {
         target[start + i + c] = normalised(pixels.get(at + i + c), c);
       }

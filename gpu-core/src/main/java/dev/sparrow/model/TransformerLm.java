@@ -67,11 +67,11 @@ public final class TransformerLm implements Model {
     this.head = parts.head(embedding, vocabulary, logitBytes);
     this.stage = new TokenStage(backend, vocabulary);
     method.modelBuilt(); // may give parameters their shapes
-    stack.parametersChanged();
     this.inputParameters = new PartParameters(this::inputParameters);
     // A tied head's matrix is the embedding's, complete only with the embedding.
     this.headParameters = new PartParameters(shape.tiedHead() ? sink -> {} : head::parameters);
     this.recordings = new PassRecordings(backend, stack.recordable(), this::forwardBackward);
+    parametersChanged();
   }
 
   private void inputParameters(Consumer<Parameter> sink) {

@@ -46,7 +46,7 @@ public record TrainSummary(
     putKnown(fields, "train_loss", trainLoss);
     putKnown(fields, "validation_loss", validationLoss);
     if (confusion != null) {
-      fields.put("validation_accuracy", confusion.accuracy());
+      putKnown(fields, "validation_accuracy", confusion.accuracy());
       fields.put("confusion", confusion.rows());
     }
     fields.put("parameters", parameters);
