@@ -131,11 +131,13 @@ public final class ImageClassifier implements Model {
 
   /** On the batch that is staged. */
   private void forwardBackward(Pass pass, Consumer<Parameter> complete) {
+    // Losses within the body, those of routers, are means over all patches.
+    Pass ofRows = pass.withLossScale(pass.lossScale() / pass.length());
     Tensor x = stage.inputs(pass);
-    Tensor features = body.forward(x, pass);
+    Tensor features = body.forward(x, ofRows);
     Tensor dfeatures = head.forwardBackward(features, stage.labels(pass), pass.lossScale());
     headParameters.complete(complete);
-    body.backward(x, dfeatures, pass, complete);
+    body.backward(x, dfeatures, ofRows, complete);
   }
 
   @Override

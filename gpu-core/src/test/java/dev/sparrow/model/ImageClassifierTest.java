@@ -11,6 +11,7 @@ import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.TensorAssert;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.ModelShape;
+import dev.sparrow.config.Moe;
 import dev.sparrow.data.ImageBatch;
 import dev.sparrow.data.ImageShape;
 import dev.sparrow.model.SmallClassifier.Kind;
@@ -19,6 +20,9 @@ import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.DenseMethod;
+import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.moe.MoeMethod;
+import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -69,6 +73,65 @@ class ImageClassifierTest {
 
   private static double[] gradients(SmallClassifier small) {
     return Values.of(small.backend, small.arena.gradients());
+  }
+
+  /**
+   * What the last router's losses add to the gradient of its matrix is the derivative of their mean
+   * over all patches and routers. Every expert is chosen, so that no step changes a choice; figures
+   * are floats: a step of 0.01 leaves four digits.
+   */
+  @Test
+  void routersLossesAreMeansOverPatches() {
+    ImageBatch batch = SmallClassifier.batch(3, 40);
+    double[] without = routerGradient(batch, 0, 0);
+    double[] with = routerGradient(batch, 0.5, 0.1);
+    try (SmallClassifier small = balanced(0.5, 0.1)) {
+      Tensor router = parameter(small, ROUTER).value();
+      for (int i = 0; i < 4; i++) {
+        float value = Values.floats(small.backend, router)[i];
+        double above = auxiliary(small, batch, router, i, value + 0.01f);
+        double below = auxiliary(small, batch, router, i, value - 0.01f);
+        set(small, router, i, value);
+        double numeric = (above - below) / 0.02;
+        assertEquals(numeric, with[i] - without[i], 1e-4 + 0.01 * Math.abs(numeric), "at " + i);
+      }
+    }
+  }
+
+  private static final String ROUTER = "blocks.1.feed_forward.router.weight";
+
+  private static SmallClassifier balanced(double loadBalancing, double zLoss) {
+    ReferenceBackend backend = new ReferenceBackend();
+    ModelShape shape = Kind.MOE_VIT.shape(0);
+    Moe moe = new Moe(4, 4, 6, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, loadBalancing, zLoss, 0, 1);
+    Method method = new MoeMethod(backend, moe, shape, new DenseMethod(backend));
+    return new SmallClassifier(backend, shape, method, 3);
+  }
+
+  private static double[] routerGradient(ImageBatch batch, double loadBalancing, double zLoss) {
+    try (SmallClassifier small = balanced(loadBalancing, zLoss)) {
+      small.step(batch);
+      return Values.of(small.backend, parameter(small, ROUTER).gradient());
+    }
+  }
+
+  private static Parameter parameter(SmallClassifier small, String name) {
+    List<Parameter> all = small.model.parameters();
+    return all.stream().filter(p -> p.name().equals(name)).findFirst().orElseThrow();
+  }
+
+  private static void set(SmallClassifier small, Tensor tensor, int i, float value) {
+    small.backend.upload(new float[] {value}, 0, tensor.window(i, 1));
+  }
+
+  /** The mean over the routers of their losses, with another value of one weight. */
+  private static double auxiliary(
+      SmallClassifier small, ImageBatch batch, Tensor tensor, int i, float value) {
+    set(small, tensor, i, value);
+    small.model.forward(batch, small.pass(batch, batch.samples()));
+    double[] sum = {0};
+    small.model.figures((name, figure) -> sum[0] += name.endsWith("_loss") ? figure / 2 : 0);
+    return sum[0];
   }
 
   /** The formulas of a perceptron with one hidden layer, written out. */

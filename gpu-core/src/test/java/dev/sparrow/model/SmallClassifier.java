@@ -99,9 +99,12 @@ final class SmallClassifier implements AutoCloseable {
   }
 
   SmallClassifier(Backend backend, Kind kind, double dropout, int samples) {
+    this(backend, kind.shape(dropout), kind.method(backend), samples);
+  }
+
+  SmallClassifier(Backend backend, ModelShape shape, Method method, int samples) {
     this.backend = backend;
-    this.model =
-        new ImageClassifier(backend, kind.shape(dropout), IMAGE, CLASSES, kind.method(backend));
+    this.model = new ImageClassifier(backend, shape, IMAGE, CLASSES, method);
     this.arena = new ParameterArena(backend, model.parameters());
     this.workspace = new Workspace(backend);
     model.reserve(workspace, samples);
