@@ -1,12 +1,13 @@
-// Causal flash attention, forward, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022, Algorithm 1, with the loops exchanged
-// and the normalisation last as in Dao 2023, §3.1). One head, s = 1/sqrt(headWidth):
+// Flash attention, causal or full, forward, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022, Algorithm 1, with the loops
+// exchanged and the normalisation last as in Dao 2023, §3.1). One head, s = 1/sqrt(headWidth):
 //
-//   S = s·Q·Kᵀ, S_ij = -inf for j > i;   L_i = log Σ_j exp(S_ij);   P = exp(S - L);   O = (Z ⊙ P)·V
+//   S = s·Q·Kᵀ, S_ij = -inf for j > i where causal;   L_i = log Σ_j exp(S_ij);   P = exp(S - L);   O = (Z ⊙ P)·V
 //
 // where Z is 1 without dropout and, with it, 1/(1 - p) for a probability that is kept and 0 for one that is not. Layouts and
 // the numbering of the draws: nn/attention.cuh.
 //
-//   attention_forward_bf16_d<D>, attention_forward_dropout_bf16_d<D>  for D = 32, 64, 128
+//   attention_forward_bf16_d<D>, attention_forward_dropout_bf16_d<D>  for D = 32, 64, 128, causal
+//   attention_full_forward_bf16_d<D>, attention_full_forward_dropout_bf16_d<D>, in which every query sees every key
 //
 // serve the head widths up to D that are multiples of 8; the columns from headWidth to D are zeros in shared memory. scale is
 // s, positive. logSumExp, which is L, may be null. qkv and out are 16-byte aligned. dropBelow, dropScale, seed, stream,
@@ -38,7 +39,7 @@ struct ForwardTiles {
   static constexpr int SHARED_BYTES = (Query::ELEMENTS + SLOTS * Key::ELEMENTS) * 2;
 };
 
-template <int D, bool DROPOUT>
+template <int D, bool CAUSAL, bool DROPOUT>
 struct AttentionForward : ForwardTiles<D> {
   using Tiles = ForwardTiles<D>;
   using typename Tiles::Key;
@@ -73,7 +74,7 @@ struct AttentionForward : ForwardTiles<D> {
       : head(head_), queries(qkv_ + head.packed()), dropout(dropout_), scale(scale_ * ATTENTION_LOG2_E), shared(shared_),
         // The last queries see the most keys: their blocks start first.
         first(int(gridDim.x - 1 - blockIdx.x) * QUERIES), query(first + warpRow()),
-        tiles((min(first + QUERIES, head.length) + KEYS - 1) / KEYS) {
+        tiles(((CAUSAL ? min(first + QUERIES, head.length) : head.length) + KEYS - 1) / KEYS) {
 #pragma unroll
     for (int i = 0; i < MI; i++) max[i][0] = max[i][1] = -INFINITY;
   }
@@ -164,7 +165,8 @@ struct AttentionForward : ForwardTiles<D> {
     }
     Scores s = {};
     score(s, keys);
-    if (key + KEYS > query) hideFuture<TileRows::QUERIES>(s, query, key);
+    if (CAUSAL && key + KEYS > query) hideFuture<TileRows::QUERIES>(s, query, key);
+    if (!CAUSAL && key + KEYS > head.length) hideAbsent(s, key, head.length);
     softmax(s);
     if (DROPOUT) {
 #pragma unroll
@@ -211,7 +213,7 @@ struct AttentionForward : ForwardTiles<D> {
 #pragma unroll
         for (int d = 0; d < D / 16; d++) loadQueries(d);
       }
-      bool seen = key < query + 16 * MI;  // by any query of the warp
+      bool seen = !CAUSAL || key < query + 16 * MI;  // by any query of the warp
       Probabilities p;
       if (seen) attend(p, key, keys);
       int values = await(2 * tile + 1);
@@ -221,27 +223,30 @@ struct AttentionForward : ForwardTiles<D> {
   }
 };
 
-#define ATTENTION_ENTRIES(d)                                                                                         \
-  extern "C" __global__ void __launch_bounds__(ForwardTiles<d>::THREADS, ForwardTiles<d>::BLOCKS)                            \
-      attention_forward_bf16_d##d(const bf16* qkv, bf16* out, float* logSumExp, int length, int heads, int headWidth,        \
-                                  float scale) {                                                                             \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    AttentionForward<d, false>(qkv, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)              \
-        .run(out, logSumExp);                                                                                                \
-  }                                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(ForwardTiles<d>::THREADS, ForwardTiles<d>::BLOCKS)                            \
-      attention_forward_dropout_bf16_d##d(const bf16* qkv, bf16* out, float* logSumExp, int length, int heads,               \
-                                          int headWidth, float scale, unsigned dropBelow, float dropScale,                   \
-                                          unsigned long long seed, unsigned long long stream,                                \
-                                          const unsigned long long* firstToken, unsigned long long perToken) {               \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    AttentionForward<d, true>(qkv, AttentionHead(length, heads, headWidth),                                                  \
-                              AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)     \
-        .run(out, logSumExp);                                                                                                \
+#define ATTENTION_ENTRIES(name, causal, d)                                                                                    \
+  extern "C" __global__ void __launch_bounds__(ForwardTiles<d>::THREADS, ForwardTiles<d>::BLOCKS)                             \
+      name##_bf16_d##d(const bf16* qkv, bf16* out, float* logSumExp, int length, int heads, int headWidth,                    \
+                                  float scale) {                                                                              \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    AttentionForward<d, causal, false>(qkv, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)       \
+        .run(out, logSumExp);                                                                                                 \
+  }                                                                                                                           \
+  extern "C" __global__ void __launch_bounds__(ForwardTiles<d>::THREADS, ForwardTiles<d>::BLOCKS)                             \
+      name##_dropout_bf16_d##d(const bf16* qkv, bf16* out, float* logSumExp, int length, int heads,                           \
+                                          int headWidth, float scale, unsigned dropBelow, float dropScale,                    \
+                                          unsigned long long seed, unsigned long long stream,                                 \
+                                          const unsigned long long* firstToken, unsigned long long perToken) {                \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    AttentionForward<d, causal, true>(qkv, AttentionHead(length, heads, headWidth),                                           \
+                              AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)      \
+        .run(out, logSumExp);                                                                                                 \
   }
 
-ATTENTION_ENTRIES(32)
-ATTENTION_ENTRIES(64)
-ATTENTION_ENTRIES(128)
+ATTENTION_ENTRIES(attention_forward, true, 32)
+ATTENTION_ENTRIES(attention_forward, true, 64)
+ATTENTION_ENTRIES(attention_forward, true, 128)
+ATTENTION_ENTRIES(attention_full_forward, false, 32)
+ATTENTION_ENTRIES(attention_full_forward, false, 64)
+ATTENTION_ENTRIES(attention_full_forward, false, 128)
 
 #undef ATTENTION_ENTRIES

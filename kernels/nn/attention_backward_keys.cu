@@ -1,9 +1,10 @@
-// Causal flash attention, backward, the part of keys and values, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022,
+// Flash attention, causal or full, backward, the part of keys and values, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022,
 // Algorithm 4). With the names of nn/attention.cu and nn/attention_backward_queries.cu, one head:
 //
 //   dV = (Z ⊙ P)ᵀ·dO;   dK = s·dSᵀ·Q
 //
-//   attention_backward_keys_bf16_d<D>, attention_backward_keys_dropout_bf16_d<D>  for D = 32, 64, 128
+//   attention_backward_keys_bf16_d<D>, attention_backward_keys_dropout_bf16_d<D>  for D = 32, 64, 128, causal
+//   attention_full_backward_keys_bf16_d<D>, attention_full_backward_keys_dropout_bf16_d<D>  likewise, full
 //
 // serve the head widths up to D that are multiples of 8, and assign the keys' and values' parts of dqkv (tokens, 3·width). rows
 // (sequences·heads, length, 2) fp32, 8-byte aligned, holds (L_i·log₂e, D_i), from the kernel of the queries. The pointers to
@@ -37,7 +38,7 @@ struct KeyGradientTiles {
   static constexpr int SHARED_BYTES = ROWS_AT * 2 + 2 * QUERIES * int(sizeof(float2));
 };
 
-template <int D, bool DROPOUT>
+template <int D, bool CAUSAL, bool DROPOUT>
 struct KeyGradient : KeyGradientTiles<D> {
   using Tiles = KeyGradientTiles<D>;
   using typename Tiles::Key;
@@ -145,7 +146,7 @@ struct KeyGradient : KeyGradientTiles<D> {
       });
     Scores p = {}, ds = {};
     product<KEYS_IN_REGISTERS>(p, k, 0, q);
-    if (query < key + 16 * MI) hideFuture<TileRows::KEYS>(p, key, query);
+    if (CAUSAL && query < key + 16 * MI) hideFuture<TileRows::KEYS>(p, key, query);
     product<VALUES_IN_REGISTERS>(ds, v, Key::ELEMENTS, dO);
     differentiate(p, ds, stats, kept);
     accumulate(dv, p, dO);
@@ -181,9 +182,9 @@ struct KeyGradient : KeyGradientTiles<D> {
   }
 
   __device__ void run(bf16* dqkv) {
-    int firstTile = first / QUERIES;
+    int firstTile = CAUSAL ? first / QUERIES : 0, tiles = (head.length + QUERIES - 1) / QUERIES;
     start(firstTile);
-    for (int tile = firstTile; tile * QUERIES < head.length; tile++) {
+    for (int tile = firstTile; tile < tiles; tile++) {
       ptx::cpAsyncWait<0>();
       // This tile is there for all threads, and all are done with the stage that is filled next.
       __syncthreads();
@@ -191,34 +192,37 @@ struct KeyGradient : KeyGradientTiles<D> {
 #pragma unroll 1
       for (int part = 0; part < QUERIES; part += 32) {
         int query = tile * QUERIES + part, q = stage(tile) + part * D;
-        if (query + 32 > key) add(query, q, q + Query::ELEMENTS, stageRows(tile) + part);
+        if (CAUSAL ? query + 32 > key : query < head.length) add(query, q, q + Query::ELEMENTS, stageRows(tile) + part);
       }
     }
     write(dqkv);
   }
 };
 
-#define ATTENTION_ENTRIES(d)                                                                                                 \
-  extern "C" __global__ void __launch_bounds__(KeyGradientTiles<d>::THREADS, KeyGradientTiles<d>::BLOCKS)                    \
-      attention_backward_keys_bf16_d##d(const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv, int length,       \
-                                        int heads, int headWidth, float scale) {                                             \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    KeyGradient<d, false>(qkv, dout, rows, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)       \
-        .run(dqkv);                                                                                                          \
-  }                                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(KeyGradientTiles<d>::THREADS, KeyGradientTiles<d>::BLOCKS)                    \
-      attention_backward_keys_dropout_bf16_d##d(                                                                             \
-          const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv, int length, int heads, int headWidth,           \
-          float scale, unsigned dropBelow, float dropScale, unsigned long long seed, unsigned long long stream,              \
-          const unsigned long long* firstToken, unsigned long long perToken) {                                               \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    KeyGradient<d, true>(qkv, dout, rows, AttentionHead(length, heads, headWidth),                                           \
-                         AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)          \
-        .run(dqkv);                                                                                                          \
+#define ATTENTION_ENTRIES(name, causal, d)                                                                                    \
+  extern "C" __global__ void __launch_bounds__(KeyGradientTiles<d>::THREADS, KeyGradientTiles<d>::BLOCKS)                     \
+      name##_bf16_d##d(const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv, int length,                         \
+                                        int heads, int headWidth, float scale) {                                              \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    KeyGradient<d, causal, false>(qkv, dout, rows, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)\
+        .run(dqkv);                                                                                                           \
+  }                                                                                                                           \
+  extern "C" __global__ void __launch_bounds__(KeyGradientTiles<d>::THREADS, KeyGradientTiles<d>::BLOCKS)                     \
+      name##_dropout_bf16_d##d(                                                                                               \
+          const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv, int length, int heads, int headWidth,            \
+          float scale, unsigned dropBelow, float dropScale, unsigned long long seed, unsigned long long stream,               \
+          const unsigned long long* firstToken, unsigned long long perToken) {                                                \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    KeyGradient<d, causal, true>(qkv, dout, rows, AttentionHead(length, heads, headWidth),                                    \
+                         AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)           \
+        .run(dqkv);                                                                                                           \
   }
 
-ATTENTION_ENTRIES(32)
-ATTENTION_ENTRIES(64)
-ATTENTION_ENTRIES(128)
+ATTENTION_ENTRIES(attention_backward_keys, true, 32)
+ATTENTION_ENTRIES(attention_backward_keys, true, 64)
+ATTENTION_ENTRIES(attention_backward_keys, true, 128)
+ATTENTION_ENTRIES(attention_full_backward_keys, false, 32)
+ATTENTION_ENTRIES(attention_full_backward_keys, false, 64)
+ATTENTION_ENTRIES(attention_full_backward_keys, false, 128)
 
 #undef ATTENTION_ENTRIES

@@ -1,11 +1,12 @@
-// Causal flash attention, backward, the queries' part, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022, Algorithm 4). With
-// the names of nn/attention.cu, P recomputed from L, one head:
+// Flash attention, causal or full, backward, the queries' part, in bf16 on mma.sync, sm_80 and up (Dao et al. 2022,
+// Algorithm 4). With the names of nn/attention.cu, P recomputed from L, one head:
 //
 //   D_i = <dO_i, O_i>;   dP = Z ⊙ (dO·Vᵀ);   dS = P ⊙ (dP - D);   dQ = s·dS·K
 //
 // O is what came out of the forward pass, dropout included: then Σ_j P_ij·dP_ij = D_i still.
 //
-//   attention_backward_queries_bf16_d<D>, attention_backward_queries_dropout_bf16_d<D>  for D = 32, 64, 128
+//   attention_backward_queries_bf16_d<D>, attention_backward_queries_dropout_bf16_d<D>  for D = 32, 64, 128, causal
+//   attention_full_backward_queries_bf16_d<D>, attention_full_backward_queries_dropout_bf16_d<D>  likewise, full
 //
 // serve the head widths up to D that are multiples of 8, and assign the queries' part of dqkv (tokens, 3·width). rows
 // (sequences·heads, length, 2) fp32, 8-byte aligned, becomes (L_i·log₂e, D_i): the kernel of nn/attention_backward_keys.cu,
@@ -37,7 +38,7 @@ struct QueryGradientTiles {
   static_assert(Query::ELEMENTS <= STAGE_ELEMENTS, "O passes through the second stage");
 };
 
-template <int D, bool DROPOUT>
+template <int D, bool CAUSAL, bool DROPOUT>
 struct QueryGradient : QueryGradientTiles<D> {
   using Tiles = QueryGradientTiles<D>;
   using typename Tiles::Key;
@@ -68,7 +69,7 @@ struct QueryGradient : QueryGradientTiles<D> {
       : head(head_), queries(qkv_ + head.packed()), dropout(dropout_), scale(scale_), shared(shared_),
         // The last queries see the most keys: their blocks start first.
         first(int(gridDim.x - 1 - blockIdx.x) * QUERIES), query(first + warpRow()),
-        tiles((min(first + QUERIES, head.length) + KEYS - 1) / KEYS) {}
+        tiles(((CAUSAL ? min(first + QUERIES, head.length) : head.length) + KEYS - 1) / KEYS) {}
 
   __device__ static int warpRow() { return threadIdx.x / 32 * 16 * MI; }
   __device__ static int stage(int tile) { return 2 * Query::ELEMENTS + tile % 2 * STAGE_ELEMENTS; }
@@ -169,7 +170,8 @@ struct QueryGradient : QueryGradientTiles<D> {
     for (int d = 0; d < D / 16; d++) addProduct<Key>(s, q[d], shared, keys + Key::rightLane(), 16 * d);
 #pragma unroll
     for (int d = 0; d < D / 16; d++) addProduct<Key>(ds, dout[d], shared, values + Key::rightLane(), 16 * d);
-    if (key + 32 > query) hideFuture<TileRows::QUERIES>(s, query, key);
+    if (CAUSAL && key + 32 > query) hideFuture<TileRows::QUERIES>(s, query, key);
+    if (!CAUSAL && key + 32 > head.length) hideAbsent(s, key, head.length);
     differentiate(s, ds, kept);
 #pragma unroll
     for (int step = 0; step < 2; step++) {
@@ -190,7 +192,7 @@ struct QueryGradient : QueryGradientTiles<D> {
 #pragma unroll 1
       for (int part = 0; part < KEYS; part += 32) {
         int key = tile * KEYS + part, keys = stage(tile) + part * D;
-        if (key < query + 16 * MI) add(key, keys, keys + Key::ELEMENTS);
+        if (CAUSAL ? key < query + 16 * MI : key < head.length) add(key, keys, keys + Key::ELEMENTS);
       }
     }
 #pragma unroll
@@ -204,27 +206,30 @@ struct QueryGradient : QueryGradientTiles<D> {
   }
 };
 
-#define ATTENTION_ENTRIES(d)                                                                                                 \
-  extern "C" __global__ void __launch_bounds__(QueryGradientTiles<d>::THREADS, QueryGradientTiles<d>::BLOCKS)                \
-      attention_backward_queries_bf16_d##d(const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout,       \
-                                           float2* rows, bf16* dqkv, int length, int heads, int headWidth, float scale) {    \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    QueryGradient<d, false>(qkv, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)                 \
-        .run(out, logSumExp, dout, rows, dqkv);                                                                              \
-  }                                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(QueryGradientTiles<d>::THREADS, QueryGradientTiles<d>::BLOCKS)                \
-      attention_backward_queries_dropout_bf16_d##d(                                                                          \
-          const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout, float2* rows, bf16* dqkv, int length,  \
-          int heads, int headWidth, float scale, unsigned dropBelow, float dropScale, unsigned long long seed,               \
-          unsigned long long stream, const unsigned long long* firstToken, unsigned long long perToken) {                    \
-    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                    \
-    QueryGradient<d, true>(qkv, AttentionHead(length, heads, headWidth),                                                     \
-                           AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)        \
-        .run(out, logSumExp, dout, rows, dqkv);                                                                              \
+#define ATTENTION_ENTRIES(name, causal, d)                                                                                    \
+  extern "C" __global__ void __launch_bounds__(QueryGradientTiles<d>::THREADS, QueryGradientTiles<d>::BLOCKS)                 \
+      name##_bf16_d##d(const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout,                            \
+                                           float2* rows, bf16* dqkv, int length, int heads, int headWidth, float scale) {     \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    QueryGradient<d, causal, false>(qkv, AttentionHead(length, heads, headWidth), AttentionDropout(), scale, shared)          \
+        .run(out, logSumExp, dout, rows, dqkv);                                                                               \
+  }                                                                                                                           \
+  extern "C" __global__ void __launch_bounds__(QueryGradientTiles<d>::THREADS, QueryGradientTiles<d>::BLOCKS)                 \
+      name##_dropout_bf16_d##d(                                                                                               \
+          const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout, float2* rows, bf16* dqkv, int length,   \
+          int heads, int headWidth, float scale, unsigned dropBelow, float dropScale, unsigned long long seed,                \
+          unsigned long long stream, const unsigned long long* firstToken, unsigned long long perToken) {                     \
+    SPARROW_DYNAMIC_SHARED(bf16, shared);                                                                                     \
+    QueryGradient<d, causal, true>(qkv, AttentionHead(length, heads, headWidth),                                              \
+                           AttentionDropout(dropBelow, dropScale, seed, stream, firstToken, perToken), scale, shared)         \
+        .run(out, logSumExp, dout, rows, dqkv);                                                                               \
   }
 
-ATTENTION_ENTRIES(32)
-ATTENTION_ENTRIES(64)
-ATTENTION_ENTRIES(128)
+ATTENTION_ENTRIES(attention_backward_queries, true, 32)
+ATTENTION_ENTRIES(attention_backward_queries, true, 64)
+ATTENTION_ENTRIES(attention_backward_queries, true, 128)
+ATTENTION_ENTRIES(attention_full_backward_queries, false, 32)
+ATTENTION_ENTRIES(attention_full_backward_queries, false, 64)
+ATTENTION_ENTRIES(attention_full_backward_queries, false, 128)
 
 #undef ATTENTION_ENTRIES

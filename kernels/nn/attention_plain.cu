@@ -1,4 +1,5 @@
-// Causal attention, forward and backward, without tensor cores: any head width up to 256, odd ones too, at any addresses.
+// Attention, causal or full, forward and backward, without tensor cores: any head width up to 256, odd ones too, at any
+// addresses.
 // Equations: nn/attention.cu, nn/attention_backward_queries.cu, nn/attention_backward_keys.cu; layouts and dropout:
 // nn/attention.cuh. bf16 storage, fp32 arithmetic. For what those do not serve; they are far faster.
 //
@@ -6,7 +7,8 @@
 //   attention_plain_backward_queries_bf16   the queries' part of dqkv, and rows, as attention_backward_queries_bf16 does
 //   attention_plain_backward_keys_bf16      the other two parts, after it on the stream
 //
-// scale is 1/sqrt(headWidth). firstToken is null where nothing is dropped; then the other arguments of dropout are not read.
+// causal is 0 where every query sees every key. scale is 1/sqrt(headWidth). firstToken is null where nothing is dropped; then
+// the other arguments of dropout are not read.
 // rows, (sequences·heads, length, 2) fp32, is 8-byte aligned.
 // Grid: (ceil(length / 8), heads, sequences). Block: 256 threads. Dynamic shared memory: 160·stride bytes, where stride =
 // 2·(ceil(headWidth / 2) | 1): 41,280 at most, whatever the length.
@@ -96,8 +98,11 @@ struct Mask {
   }
 };
 
-__device__ __forceinline__ void forward(const bf16* qkv, bf16* out, float* logSumExp, const AttentionHead& head, float scale,
-                                        const Mask& mask, const Shared& shared) {
+// Keys that the queries before `end` see.
+__device__ __forceinline__ int keysSeen(bool causal, int end, int length) { return causal ? min(end, length) : length; }
+
+__device__ __forceinline__ void forward(const bf16* qkv, bf16* out, float* logSumExp, const AttentionHead& head, bool causal,
+                                        float scale, const Mask& mask, const Shared& shared) {
   // The last queries see the most keys: their blocks start first.
   int first = int(gridDim.x - 1 - blockIdx.x) * WARPS, query = first + int(threadIdx.x / 32), lane = threadIdx.x % 32;
   int length = head.length, stride = head.packedStride();
@@ -106,15 +111,16 @@ __device__ __forceinline__ void forward(const bf16* qkv, bf16* out, float* logSu
   shared.copyRow(shared.own(0), queries + (long long)query * stride, exists);
   float max = -INFINITY, sum = 0;  // of the scores to base 2; of this lane's keys
   Columns sums = {};
-  for (int tile = 0; tile < min(first + WARPS, length); tile += TILE) {
+  int seen = keysSeen(causal, query + 1, length);
+  for (int tile = 0; tile < keysSeen(causal, first + WARPS, length); tile += TILE) {
     const bf16* keys = queries + head.width + (long long)tile * stride;
     __syncthreads();  // all are done with the tile before
     shared.copyTile(0, keys, stride, length - tile);
     shared.copyTile(1, keys + head.width, stride, length - tile);
     __syncthreads();
-    if (!exists || tile > query) continue;
+    if (!exists || tile >= seen) continue;
     int key = tile + lane;
-    float score = key <= query ? shared.dot(0, 0) * scale * ATTENTION_LOG2_E : -INFINITY;
+    float score = key < seen ? shared.dot(0, 0) * scale * ATTENTION_LOG2_E : -INFINITY;
     float top = warpMax(fmaxf(max, score));  // finite: the first tile has key 0
     float kept = exp2f(max - top), p = exp2f(score - top);
     max = top;
@@ -141,8 +147,8 @@ struct Derivative {
 };
 
 __device__ __forceinline__ void backwardQueries(const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout,
-                                                float2* rows, bf16* dqkv, const AttentionHead& head, float scale,
-                                                const Mask& mask, const Shared& shared) {
+                                                float2* rows, bf16* dqkv, const AttentionHead& head, bool causal,
+                                                float scale, const Mask& mask, const Shared& shared) {
   int first = int(gridDim.x - 1 - blockIdx.x) * WARPS, query = first + int(threadIdx.x / 32), lane = threadIdx.x % 32;
   int length = head.length, stride = head.packedStride();
   bool exists = query < length;
@@ -158,15 +164,16 @@ __device__ __forceinline__ void backwardQueries(const bf16* qkv, const bf16* out
     if (lane == 0) rows[head.rows() + query] = make_float2(l, dot);
   }
   Columns dq = {};
-  for (int tile = 0; tile < min(first + WARPS, length); tile += TILE) {
+  int seen = keysSeen(causal, query + 1, length);
+  for (int tile = 0; tile < keysSeen(causal, first + WARPS, length); tile += TILE) {
     const bf16* keys = queries + head.width + (long long)tile * stride;
     __syncthreads();  // all are done with the tile before
     shared.copyTile(0, keys, stride, length - tile);
     shared.copyTile(1, keys + head.width, stride, length - tile);
     __syncthreads();
-    if (!exists || tile > query) continue;
+    if (!exists || tile >= seen) continue;
     int key = tile + lane;
-    Derivative d(shared.dot(0, 0) * scale * ATTENTION_LOG2_E, shared.dot(1, 1), l, dot, key <= query,
+    Derivative d(shared.dot(0, 0) * scale * ATTENTION_LOG2_E, shared.dot(1, 1), l, dot, key < seen,
                  mask.keeps(head, query, key), mask.dropout.scale);
     shared.accumulate(dq, d.ds, 0);
   }
@@ -174,7 +181,8 @@ __device__ __forceinline__ void backwardQueries(const bf16* qkv, const bf16* out
 }
 
 __device__ __forceinline__ void backwardKeys(const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv,
-                                             const AttentionHead& head, float scale, const Mask& mask, const Shared& shared) {
+                                             const AttentionHead& head, bool causal, float scale, const Mask& mask,
+                                             const Shared& shared) {
   // The first keys are seen by the most queries: their blocks start first.
   int first = int(blockIdx.x) * WARPS, key = first + int(threadIdx.x / 32), lane = threadIdx.x % 32;
   int length = head.length, stride = head.packedStride();
@@ -184,14 +192,14 @@ __device__ __forceinline__ void backwardKeys(const bf16* qkv, const bf16* dout, 
   shared.copyRow(shared.own(0), own, exists);
   shared.copyRow(shared.own(1), own + head.width, exists);
   Columns dk = {}, dv = {};
-  for (int tile = first / TILE * TILE; tile < length; tile += TILE) {
+  for (int tile = causal ? first / TILE * TILE : 0; tile < length; tile += TILE) {
     __syncthreads();  // all are done with the tile before
     shared.copyTile(0, queries + (long long)tile * stride, stride, length - tile);
     shared.copyTile(1, dout + head.plain() + (long long)tile * head.width, head.width, length - tile);
     __syncthreads();
-    if (!exists || tile + TILE <= key) continue;
+    if (!exists || (causal && tile + TILE <= key)) continue;
     int query = tile + lane;
-    bool seen = query >= key && query < length;
+    bool seen = (!causal || query >= key) && query < length;
     float2 row = seen ? rows[head.rows() + query] : make_float2(0, 0);
     Derivative d(shared.dot(0, 0) * scale * ATTENTION_LOG2_E, shared.dot(1, 1), row.x, row.y, seen,
                  mask.keeps(head, query, key), mask.dropout.scale);
@@ -208,34 +216,35 @@ __device__ __forceinline__ void backwardKeys(const bf16* qkv, const bf16* dout, 
 
 extern "C" __global__ void __launch_bounds__(256, 3)
     attention_plain_forward_bf16(const bf16* qkv, bf16* out, float* logSumExp, int length, int heads, int headWidth,
-                                 float scale, unsigned dropBelow, float dropScale, unsigned long long seed,
+                                 int causal, float scale, unsigned dropBelow, float dropScale, unsigned long long seed,
                                  unsigned long long stream, const unsigned long long* firstToken,
                                  unsigned long long perToken) {
   SPARROW_DYNAMIC_SHARED(bf16, shared);
-  attention_plain::forward(qkv, out, logSumExp, AttentionHead(length, heads, headWidth), scale,
+  attention_plain::forward(qkv, out, logSumExp, AttentionHead(length, heads, headWidth), causal != 0, scale,
                            attention_plain::Mask(dropBelow, dropScale, seed, stream, firstToken, perToken),
                            attention_plain::Shared(shared, headWidth));
 }
 
 extern "C" __global__ void __launch_bounds__(256, 3)
     attention_plain_backward_queries_bf16(const bf16* qkv, const bf16* out, const float* logSumExp, const bf16* dout,
-                                          float2* rows, bf16* dqkv, int length, int heads, int headWidth, float scale,
-                                          unsigned dropBelow, float dropScale, unsigned long long seed,
+                                          float2* rows, bf16* dqkv, int length, int heads, int headWidth, int causal,
+                                          float scale, unsigned dropBelow, float dropScale, unsigned long long seed,
                                           unsigned long long stream, const unsigned long long* firstToken,
                                           unsigned long long perToken) {
   SPARROW_DYNAMIC_SHARED(bf16, shared);
-  attention_plain::backwardQueries(qkv, out, logSumExp, dout, rows, dqkv, AttentionHead(length, heads, headWidth), scale,
+  attention_plain::backwardQueries(qkv, out, logSumExp, dout, rows, dqkv, AttentionHead(length, heads, headWidth),
+                                   causal != 0, scale,
                                    attention_plain::Mask(dropBelow, dropScale, seed, stream, firstToken, perToken),
                                    attention_plain::Shared(shared, headWidth));
 }
 
 extern "C" __global__ void __launch_bounds__(256, 3)
     attention_plain_backward_keys_bf16(const bf16* qkv, const bf16* dout, const float2* rows, bf16* dqkv, int length,
-                                       int heads, int headWidth, float scale, unsigned dropBelow, float dropScale,
+                                       int heads, int headWidth, int causal, float scale, unsigned dropBelow, float dropScale,
                                        unsigned long long seed, unsigned long long stream,
                                        const unsigned long long* firstToken, unsigned long long perToken) {
   SPARROW_DYNAMIC_SHARED(bf16, shared);
-  attention_plain::backwardKeys(qkv, dout, rows, dqkv, AttentionHead(length, heads, headWidth), scale,
+  attention_plain::backwardKeys(qkv, dout, rows, dqkv, AttentionHead(length, heads, headWidth), causal != 0, scale,
                                 attention_plain::Mask(dropBelow, dropScale, seed, stream, firstToken, perToken),
                                 attention_plain::Shared(shared, headWidth));
 }

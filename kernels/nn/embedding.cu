@@ -1,13 +1,15 @@
-// Table look-ups, learned positions and rotary positions.
+// Table look-ups, learned positions, rotary positions, and the mean of a sequence.
 //
 //   embedding            out_i = table[ids_i]  (+ positions[start + i mod length] where positions is not null)
 //   embedding_backward   dtable[ids_i] += dout_i
 //   add_positions        x_i += positions[start + i mod length];   backward  dpositions[start + t] += Σ_b dx[b·length + t]
 //   rotary               (a, b) -> (a·cos - b·sin, b·cos + a·sin) for pair j of a head of width D at position p, angle
 //                        p·theta^(-2j/D), a = element j, b = element j + D/2 (Su et al. 2021, RoFormer; halves convention)
+//   sequence_mean        out_b = (1/length)·Σ_t x[b·length + t];   backward  dx[b·length + t] = dout_b / length
 //
 // ids I32 (n) in [0, vocabulary); table (vocabulary, width), positions (context, width), x, out, dout (n, width) are T, one of
-// fp32 and bf16; dtable and dpositions are fp32. qkv (tokens, 3·heads·D) T; its queries and keys are turned in place, by the fp32
+// fp32 and bf16; dtable and dpositions are fp32. A mean's
+// out and dout (sequences, width) are T. qkv (tokens, 3·heads·D) T; its queries and keys are turned in place, by the fp32
 // tables cos and sin (positions, D/2); inverse turns back: the backward pass, on dqkv.
 //
 // The backward of a look-up has no float atomics and does work in proportion to n: the ids are sorted, stably, so that rows of
@@ -17,7 +19,8 @@
 // is not 0 (and at least once), id_sort_count_i32, id_sort_scan_i32, id_sort_scatter_i32.
 //
 // Launch contract, one-dimensional grids and blocks, blocks multiples of 32:
-//   embedding, add_positions and its backward, rotary    any grid; a block takes rows blockIdx.x, blockIdx.x + gridDim.x, ..
+//   embedding, add_positions, rotary, sequence_mean      any grid; a block takes rows blockIdx.x, blockIdx.x + gridDim.x, ..
+//   backward passes of add_positions and sequence_mean   likewise
 //   id_sort_count, id_sort_scatter                       a block of 32 threads for each tile of TILE ids
 //   id_sort_scan                                         one block
 //   embedding_backward, embedding_join                   a block for each chunk of CHUNK ids
@@ -42,6 +45,12 @@ template <int WIDTH>
 __device__ __forceinline__ void add(Chunk<WIDTH>& to, const Chunk<WIDTH>& from) {
 #pragma unroll
   for (int i = 0; i < WIDTH; i++) to.at[i] += from.at[i];
+}
+
+template <int WIDTH>
+__device__ __forceinline__ void scale(Chunk<WIDTH>& x, float factor) {
+#pragma unroll
+  for (int i = 0; i < WIDTH; i++) x.at[i] *= factor;
 }
 
 template <typename T>
@@ -89,6 +98,40 @@ __device__ __forceinline__ void addPositionsBackward(const T* dx, int length, in
       auto sum = loadChunk<WIDTH>(to + c);
       for (long long i = t; i < n; i += length) add(sum, loadChunk<WIDTH>(dx + i * width + c));
       storeChunk<WIDTH>(to + c, sum);
+    });
+  }
+}
+
+// A block takes sequences; a column's rows are added in ascending order.
+template <typename T>
+__device__ __forceinline__ void mean(const T* x, int length, T* out, long long sequences, int width) {
+  constexpr int SIZE = Pack<T>::SIZE;
+  bool wide = width % SIZE == 0 && isAligned16(x) && isAligned16(out);
+  float share = 1.0f / length;
+  for (long long b = blockIdx.x; b < sequences; b += gridDim.x) {
+    const T* rows = x + b * length * width;
+    forColumns<SIZE>(width, wide, [&](auto w, int c) {
+      constexpr int WIDTH = decltype(w)::value;
+      Chunk<WIDTH> sum{};
+      for (int t = 0; t < length; t++) add(sum, loadChunk<WIDTH>(rows + (long long)t * width + c));
+      scale(sum, share);
+      storeChunk<WIDTH>(out + b * width + c, sum);
+    });
+  }
+}
+
+template <typename T>
+__device__ __forceinline__ void meanBackward(const T* dout, int length, T* dx, long long n, int width) {
+  constexpr int SIZE = Pack<T>::SIZE;
+  bool wide = width % SIZE == 0 && isAligned16(dout) && isAligned16(dx);
+  float share = 1.0f / length;
+  for (long long i = blockIdx.x; i < n; i += gridDim.x) {
+    const T* from = dout + i / length * width;
+    forColumns<SIZE>(width, wide, [&](auto w, int c) {
+      constexpr int WIDTH = decltype(w)::value;
+      auto row = loadChunk<WIDTH>(from + c);
+      scale(row, share);
+      storeChunk<WIDTH>(dx + i * width + c, row);
     });
   }
 }
@@ -184,6 +227,13 @@ __device__ __forceinline__ int digit(int id, int shift) { return id >> shift & (
   extern "C" __global__ void add_positions_backward_##suffix(const T* dx, int length, int start, float* dpositions,   \
                                                              long long n, int width) {                                \
     embedding::addPositionsBackward(dx, length, start, dpositions, n, width);                                         \
+  }                                                                                                                   \
+  extern "C" __global__ void sequence_mean_##suffix(const T* x, int length, T* out, long long sequences, int width) { \
+    embedding::mean(x, length, out, sequences, width);                                                                \
+  }                                                                                                                   \
+  extern "C" __global__ void sequence_mean_backward_##suffix(const T* dout, int length, T* dx, long long n,           \
+                                                             int width) {                                             \
+    embedding::meanBackward(dout, length, dx, n, width);                                                              \
   }                                                                                                                   \
   extern "C" __global__ void rotary_##suffix(T* qkv, const float* cos, const float* sin, int inverse, int length,     \
                                              int start, long long tokens, int heads, int headWidth) {                 \

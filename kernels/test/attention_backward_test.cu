@@ -46,8 +46,21 @@ std::vector<bf16> launch(const Problem& p, Entries entries) {
   return Dqkv.toHost();
 }
 
+std::vector<bf16> backwardFull(const Problem& p) {
+  int d = p.shape.headWidth;
+  if (d <= 32)
+    return launch<32>(p, {attention_full_backward_queries_bf16_d32, attention_full_backward_keys_bf16_d32,
+                          attention_full_backward_queries_dropout_bf16_d32, attention_full_backward_keys_dropout_bf16_d32});
+  if (d <= 64)
+    return launch<64>(p, {attention_full_backward_queries_bf16_d64, attention_full_backward_keys_bf16_d64,
+                          attention_full_backward_queries_dropout_bf16_d64, attention_full_backward_keys_dropout_bf16_d64});
+  return launch<128>(p, {attention_full_backward_queries_bf16_d128, attention_full_backward_keys_bf16_d128,
+                         attention_full_backward_queries_dropout_bf16_d128, attention_full_backward_keys_dropout_bf16_d128});
+}
+
 std::vector<bf16> backward(const Problem& p) {
   int d = p.shape.headWidth;
+  if (!p.shape.causal) return backwardFull(p);
   if (d <= 32)
     return launch<32>(p, {attention_backward_queries_bf16_d32, attention_backward_keys_bf16_d32,
                           attention_backward_queries_dropout_bf16_d32, attention_backward_keys_dropout_bf16_d32});
@@ -71,8 +84,18 @@ SPARROW_CHECK(attention, backward_equals_the_derivative) {
       checkBackward(check, Problem(check, {length < 100 ? 2 : 1, length, length < 100 ? 3 : 2, width}));
 }
 
+SPARROW_CHECK(attention, full_backward_equals_the_derivative) {
+  for (int width : {8, 32, 40, 64, 128})
+    for (int length : attention_check::LENGTHS)
+      checkBackward(check, Problem(check, {length < 100 ? 2 : 1, length, length < 100 ? 3 : 2, width, false}));
+  for (int width : {24, 64, 128})
+    for (const Dropout& dropout : attention_check::dropouts(check, {2, 81, 2, width, false}))
+      checkBackward(check, Problem(check, {2, 81, 2, width, false}, dropout));
+}
+
 SPARROW_CHECK(attention, backward_takes_large_scores) {
-  for (int width : {32, 64, 128}) checkBackward(check, Problem(check, {1, 150, 1, width}, {}, 8.0f));
+  for (int width : {32, 64, 128})
+    for (bool causal : {true, false}) checkBackward(check, Problem(check, {1, 150, 1, width, causal}, {}, 8.0f));
 }
 
 SPARROW_CHECK(attention, backward_drops_probabilities) {
@@ -84,7 +107,7 @@ SPARROW_CHECK(attention, backward_drops_probabilities) {
 }
 
 SPARROW_CHECK(attention, backward_drops_exactly_what_philox_says) {
-  for (Shape shape : {Shape{2, 70, 2, 32}, Shape{1, 129, 2, 64}, Shape{1, 130, 1, 128}})
+  for (Shape shape : {Shape{2, 70, 2, 32}, Shape{1, 129, 2, 64}, Shape{1, 130, 1, 128}, Shape{1, 129, 2, 64, false}})
     for (const Dropout& dropout : attention_check::dropouts(check, shape))
       attention_check::checkBackwardMask(check, shape, dropout, backward);
 }

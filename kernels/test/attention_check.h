@@ -26,13 +26,15 @@ struct Dropout {
 
 struct Shape {
   int sequences, length, heads, headWidth;
+  bool causal = true;
 
   int width() const { return heads * headWidth; }
   int tokens() const { return sequences * length; }
   float scale() const { return float(1 / std::sqrt(double(headWidth))); }
+  int seen(int query) const { return causal ? query + 1 : length; }  // keys
   std::string name() const {
     return std::to_string(sequences) + " sequences of " + std::to_string(length) + ", " + std::to_string(heads) + " heads of " +
-           std::to_string(headWidth);
+           std::to_string(headWidth) + (causal ? "" : ", full");
   }
 };
 
@@ -125,10 +127,10 @@ struct Problem {
     std::vector<double> p(shape.length);
     for (int i = 0; i < shape.length; i++) {
       double max = -INFINITY, sum = 0;
-      for (int j = 0; j <= i; j++) max = std::max(max, p[j] = score(sequence, head, i, j));
-      for (int j = 0; j <= i; j++) sum += p[j] = std::exp(p[j] - max);
+      for (int j = 0; j < shape.seen(i); j++) max = std::max(max, p[j] = score(sequence, head, i, j));
+      for (int j = 0; j < shape.seen(i); j++) sum += p[j] = std::exp(p[j] - max);
       l[row(sequence, head, i)] = max + std::log(sum);
-      for (int j = 0; j <= i; j++)
+      for (int j = 0; j < shape.seen(i); j++)
         for (int d = 0; d < shape.headWidth; d++)
           o.add(plain(sequence, head, i) + d,
                 factor(sequence, head, i, j) * p[j] / sum * toFloat(qkv[packed(sequence, head, j, 2) + d]));
@@ -140,7 +142,7 @@ struct Problem {
       size_t row_i = plain(sequence, head, i), q = packed(sequence, head, i, 0);
       double aroundD, aroundDp;
       double D = dot(dout, row_i, out, row_i, shape.headWidth, &aroundD);
-      for (int j = 0; j <= i; j++) {
+      for (int j = 0; j < shape.seen(i); j++) {
         size_t k = packed(sequence, head, j, 1), v = packed(sequence, head, j, 2);
         double p = std::exp(score(sequence, head, i, j) - logSumExp[row(sequence, head, i)]), z = factor(sequence, head, i, j);
         double dp = z * dot(dout, row_i, qkv, v, shape.headWidth, &aroundDp), ds = p * (dp - D) * shape.scale();
@@ -227,7 +229,7 @@ void checkMask(test::Check& check, const std::string& what, const Problem& p, co
     for (int row = 0; row < p.shape.length; row++)
       for (int unit = window; unit < last; unit++) {
         int i = queryOf(row, unit), j = keyOf(row, unit);
-        bool expected = j <= i && p.keeps(sequence, head, i, j);
+        bool expected = j < p.shape.seen(i) && p.keeps(sequence, head, i, j);
         wrong += !(std::fabs(toFloat(actual[at(sequence, head, row) + unit - window])) > 0) == expected;
       }
   });
@@ -238,7 +240,7 @@ void checkMask(test::Check& check, const std::string& what, const Problem& p, co
 inline int rowOf(int row, int) { return row; }
 inline int unitOf(int, int unit) { return unit; }
 
-// Equal scores and values that are unit vectors: each element of out is a probability, 0 where it was dropped or is ahead.
+// Equal scores and values that are unit vectors: each element of out is a probability, 0 where it was dropped or is not seen.
 template <class Forward>
 void checkForwardMask(test::Check& check, const Shape& shape, const Dropout& dropout, Forward forward) {
   eachWindow(shape, [&](int window) {
@@ -255,7 +257,7 @@ void checkForwardMask(test::Check& check, const Shape& shape, const Dropout& dro
 }
 
 // Scores and out of 0, and unit vectors for the keys, the queries or dO's rows: each element of dQ, dK or dV is then a
-// probability, 0 where it was dropped or is ahead. Values and, for dQ and dK, rows of dO are the same at all positions.
+// probability, 0 where it was dropped or is not seen. Values and, for dQ and dK, rows of dO are the same at all positions.
 template <class Backward>
 void checkBackwardMask(test::Check& check, const Shape& shape, const Dropout& dropout, Backward backward) {
   for (int part = 0; part < 3; part++)
@@ -269,7 +271,7 @@ void checkBackwardMask(test::Check& check, const Shape& shape, const Dropout& dr
           setUnit(p.qkv, p.packed(sequence, head, i, 1), part == 0 ? i : -1, part == 0 ? window : 0, width);
           setUnit(p.qkv, p.packed(sequence, head, i, 2), 0, 0, width);
           setUnit(p.dout, p.plain(sequence, head, i), part == 2 ? i : 0, part == 2 ? window : 0, width);
-          p.logSumExp[p.row(sequence, head, i)] = std::log(float(i + 1));
+          p.logSumExp[p.row(sequence, head, i)] = std::log(float(shape.seen(i)));
         }
       });
       auto at = [&](int sequence, int head, int row) { return p.packed(sequence, head, row, part); };

@@ -46,12 +46,12 @@ Result run(const Problem& p, int offset = 0) {
   dim3 grid((s.length + 7) / 8, s.heads, s.sequences);
   int shared = attention_plain::sharedBytes(s.headWidth);
   device::launch(attention_plain_forward_bf16, grid, 256, shared, Qkv.data(), Out.data(), LogSumExp, s.length, s.heads,
-                 s.headWidth, s.scale(), d.dropBelow(), d.scale(), d.seed, d.stream, first, d.perToken);
+                 s.headWidth, int(s.causal), s.scale(), d.dropBelow(), d.scale(), d.seed, d.stream, first, d.perToken);
   device::launch(attention_plain_backward_queries_bf16, grid, 256, shared, Qkv.data(), Given.data(), GivenLogSumExp, Dout.data(),
-                 Rows, Dqkv.data(), s.length, s.heads, s.headWidth, s.scale(), d.dropBelow(), d.scale(), d.seed, d.stream, first,
-                 d.perToken);
+                 Rows, Dqkv.data(), s.length, s.heads, s.headWidth, int(s.causal), s.scale(), d.dropBelow(), d.scale(), d.seed,
+                 d.stream, first, d.perToken);
   device::launch(attention_plain_backward_keys_bf16, grid, 256, shared, Qkv.data(), Dout.data(), Rows, Dqkv.data(), s.length,
-                 s.heads, s.headWidth, s.scale(), d.dropBelow(), d.scale(), d.seed, d.stream, first, d.perToken);
+                 s.heads, s.headWidth, int(s.causal), s.scale(), d.dropBelow(), d.scale(), d.seed, d.stream, first, d.perToken);
   return {Out.toHost(), Dqkv.toHost(), LogSumExp.toHost()};
 }
 
@@ -74,8 +74,17 @@ SPARROW_CHECK(attention, plain_equals_softmax_and_its_derivative) {
     for (int length : {7, 8, 9, 31, 32, 33}) checkBoth(check, Problem(check, {1, length, 2, width}));
 }
 
+SPARROW_CHECK(attention, full_plain_equals_softmax_and_its_derivative) {
+  for (int width : {1, 5, 80})
+    for (int length : attention_check::LENGTHS)
+      checkBoth(check, Problem(check, {length < 20 ? 2 : 1, length, length < 100 ? 2 : 1, width, false}), width % 2);
+  for (const Dropout& dropout : attention_check::dropouts(check, {2, 40, 2, 33, false}))
+    checkBoth(check, Problem(check, {2, 40, 2, 33, false}, dropout));
+}
+
 SPARROW_CHECK(attention, plain_takes_large_scores) {
-  for (int width : {17, 256}) checkBoth(check, Problem(check, {1, 100, 1, width}, {}, 8.0f));
+  for (int width : {17, 256})
+    for (bool causal : {true, false}) checkBoth(check, Problem(check, {1, 100, 1, width, causal}, {}, 8.0f));
 }
 
 SPARROW_CHECK(attention, plain_drops_probabilities) {
@@ -87,11 +96,11 @@ SPARROW_CHECK(attention, plain_drops_probabilities) {
 }
 
 SPARROW_CHECK(attention, plain_drops_exactly_what_philox_says) {
-  Shape shape{1, 35, 2, 17};
-  for (const Dropout& dropout : attention_check::dropouts(check, shape)) {
-    attention_check::checkForwardMask(check, shape, dropout, [](const Problem& p) { return run(p).out; });
-    attention_check::checkBackwardMask(check, shape, dropout, [](const Problem& p) { return run(p).dqkv; });
-  }
+  for (Shape shape : {Shape{1, 35, 2, 17}, Shape{1, 35, 2, 17, false}})
+    for (const Dropout& dropout : attention_check::dropouts(check, shape)) {
+      attention_check::checkForwardMask(check, shape, dropout, [](const Problem& p) { return run(p).out; });
+      attention_check::checkBackwardMask(check, shape, dropout, [](const Problem& p) { return run(p).dqkv; });
+    }
 }
 
 SPARROW_CHECK(attention, plain_keeps_heads_apart) {

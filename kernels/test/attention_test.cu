@@ -34,8 +34,16 @@ Result launch(const Problem& p, Plain plain, Dropping dropping) {
   return {Out.toHost(), LogSumExp.toHost()};
 }
 
+Result forwardFull(const Problem& p) {
+  int d = p.shape.headWidth;
+  if (d <= 32) return launch<32>(p, attention_full_forward_bf16_d32, attention_full_forward_dropout_bf16_d32);
+  if (d <= 64) return launch<64>(p, attention_full_forward_bf16_d64, attention_full_forward_dropout_bf16_d64);
+  return launch<128>(p, attention_full_forward_bf16_d128, attention_full_forward_dropout_bf16_d128);
+}
+
 Result forward(const Problem& p) {
   int d = p.shape.headWidth;
+  if (!p.shape.causal) return forwardFull(p);
   if (d <= 32) return launch<32>(p, attention_forward_bf16_d32, attention_forward_dropout_bf16_d32);
   if (d <= 64) return launch<64>(p, attention_forward_bf16_d64, attention_forward_dropout_bf16_d64);
   return launch<128>(p, attention_forward_bf16_d128, attention_forward_dropout_bf16_d128);
@@ -56,9 +64,19 @@ SPARROW_CHECK(attention, forward_equals_softmax_of_the_keys_up_to_the_query) {
       checkForward(check, Problem(check, {length < 100 ? 2 : 1, length, length < 100 ? 3 : 2, width}));
 }
 
+SPARROW_CHECK(attention, full_forward_equals_softmax_of_all_keys) {
+  for (int width : {8, 32, 40, 64, 128})
+    for (int length : attention_check::LENGTHS)
+      checkForward(check, Problem(check, {length < 100 ? 2 : 1, length, length < 100 ? 3 : 2, width, false}));
+  for (int width : {24, 64, 128})
+    for (const Dropout& dropout : attention_check::dropouts(check, {2, 81, 2, width, false}))
+      checkForward(check, Problem(check, {2, 81, 2, width, false}, dropout));
+}
+
 // Scores of some hundreds: without the running maximum their exponentials overflow.
 SPARROW_CHECK(attention, forward_takes_large_scores) {
-  for (int width : {32, 64, 128}) checkForward(check, Problem(check, {1, 150, 1, width}, {}, 8.0f));
+  for (int width : {32, 64, 128})
+    for (bool causal : {true, false}) checkForward(check, Problem(check, {1, 150, 1, width, causal}, {}, 8.0f));
 }
 
 SPARROW_CHECK(attention, forward_drops_probabilities) {
@@ -70,7 +88,7 @@ SPARROW_CHECK(attention, forward_drops_probabilities) {
 }
 
 SPARROW_CHECK(attention, forward_drops_exactly_what_philox_says) {
-  for (Shape shape : {Shape{2, 70, 2, 32}, Shape{1, 129, 2, 64}, Shape{1, 200, 1, 128}})
+  for (Shape shape : {Shape{2, 70, 2, 32}, Shape{1, 129, 2, 64}, Shape{1, 200, 1, 128}, Shape{1, 129, 2, 64, false}})
     for (const Dropout& dropout : attention_check::dropouts(check, shape))
       attention_check::checkForwardMask(check, shape, dropout, [](const Problem& p) { return forward(p).out; });
 }

@@ -16,6 +16,8 @@ template <> struct Family<float> {
   static constexpr auto addPositions = add_positions_f32;
   static constexpr auto addPositionsBackward = add_positions_backward_f32;
   static constexpr auto rotary = rotary_f32;
+  static constexpr auto mean = sequence_mean_f32;
+  static constexpr auto meanBackward = sequence_mean_backward_f32;
 };
 template <> struct Family<bf16> {
   static constexpr auto forward = embedding_bf16;
@@ -23,6 +25,8 @@ template <> struct Family<bf16> {
   static constexpr auto addPositions = add_positions_bf16;
   static constexpr auto addPositionsBackward = add_positions_backward_bf16;
   static constexpr auto rotary = rotary_bf16;
+  static constexpr auto mean = sequence_mean_bf16;
+  static constexpr auto meanBackward = sequence_mean_backward_bf16;
 };
 
 // A result is one rounding of T, after a few of fp32.
@@ -159,6 +163,25 @@ void checkPositionsBackward(test::Check& check) {
   }
 }
 
+template <typename T>
+void checkMean(test::Check& check) {
+  for (const Shape& s : SHAPES) {
+    int n = s.sequences * s.length;
+    auto x = check.normal<T>(size_t(n) * s.width), dout = check.normal<T>(size_t(s.sequences) * s.width);
+    std::vector<double> means(dout.size()), dx(x.size());
+    for (size_t i = 0; i < x.size(); i++) {
+      size_t at = i / s.width / s.length * s.width + i % s.width;
+      means[at] += toFloat(x[i]) / double(s.length);
+      dx[i] = toFloat(dout[at]) / double(s.length);
+    }
+    device::Buffer<T> X(x), OUT(dout.size()), DOUT(dout), DX(x.size());
+    device::launch(Family<T>::mean, s.blocks, s.threads, 0, X, s.length, OUT, s.sequences, s.width);
+    check.near("mean" + name(s), OUT.toHost(), means, 1e-6, relative<T>());
+    device::launch(Family<T>::meanBackward, s.blocks, s.threads, 0, DOUT, s.length, DX, n, s.width);
+    check.near("dx" + name(s), DX.toHost(), dx, 0, relative<T>());
+  }
+}
+
 struct Heads { int sequences, length, start, heads, width; };
 
 template <typename T>
@@ -206,6 +229,8 @@ SPARROW_CHECK(embedding, backward_f32) { checkBackward<float>(check); }
 SPARROW_CHECK(embedding, backward_bf16) { checkBackward<bf16>(check); }
 SPARROW_CHECK(embedding, positions_backward_f32) { checkPositionsBackward<float>(check); }
 SPARROW_CHECK(embedding, positions_backward_bf16) { checkPositionsBackward<bf16>(check); }
+SPARROW_CHECK(embedding, mean_f32) { checkMean<float>(check); }
+SPARROW_CHECK(embedding, mean_bf16) { checkMean<bf16>(check); }
 SPARROW_CHECK(embedding, rotary_f32) { checkRotary<float>(check); }
 SPARROW_CHECK(embedding, rotary_bf16) { checkRotary<bf16>(check); }
 

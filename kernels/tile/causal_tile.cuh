@@ -1,5 +1,5 @@
-// What causal attention does to a warp's tile of scores in registers (see warp_product.cuh): it hides keys after the query,
-// and it drops probabilities.
+// What attention does to a warp's tile of scores in registers (see warp_product.cuh): it hides keys after the query, or past
+// the last, and it drops probabilities.
 #pragma once
 
 #include "common/types.cuh"
@@ -20,6 +20,19 @@ __device__ __forceinline__ void hideFuture(float (&scores)[MI][NI][4], int row, 
         int distance = below + 16 * i + e / 2 * 8 - 8 * j - e % 2;
         if (ROWS == TileRows::QUERIES ? distance < 0 : distance > 0) scores[i][j][e] = -INFINITY;
       }
+}
+
+// Makes scores of keys from `end` on -inf, where columns are keys and the first of them is `column`.
+template <int MI, int NI>
+__device__ __forceinline__ void hideAbsent(float (&scores)[MI][NI][4], int column, int end) {
+  int left = end - column - int(threadIdx.x % 4) * 2;  // keys from this thread's first column on
+#pragma unroll
+  for (int j = 0; j < NI; j++)
+#pragma unroll
+    for (int e = 0; e < 4; e++)
+      if (8 * j + e % 2 >= left)
+#pragma unroll
+        for (int i = 0; i < MI; i++) scores[i][j][e] = -INFINITY;
 }
 
 // Calls each(i, j, e) for this thread's elements of 16·MI rows by 32 columns.

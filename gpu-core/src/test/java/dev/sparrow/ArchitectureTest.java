@@ -98,7 +98,9 @@ class ArchitectureTest {
 
   @ArchTest static final ArchRule TENSORS_KNOW_NOBODY = onlyKnows("tensor");
 
-  @ArchTest static final ArchRule DATA_KNOWS_HOST_MEMORY = onlyKnows("data", "tensor");
+  @ArchTest
+  static final ArchRule DATA_KNOWS_SETTINGS_DRAWS_AND_HOST_MEMORY =
+      onlyKnows("data", "config", "backend", "tensor");
 
   @ArchTest static final ArchRule BACKENDS_KNOW_TENSORS = onlyKnows("backend", "tensor");
 

@@ -3,14 +3,14 @@ package dev.sparrow.backend;
 import dev.sparrow.tensor.Tensor;
 
 /**
- * Causal multi-head attention, tile by tile: the scores of at most one tile of one head per thread
- * exist at a time, and the backward pass recomputes them (Dao 2023, FlashAttention-2).
+ * Multi-head attention, causal or not, tile by tile: the scores of at most one tile of one head per
+ * thread exist at a time, and the backward pass recomputes them (Dao 2023, FlashAttention-2).
  *
  * <p>Equations for one head, s = 1/sqrt(headWidth): {@code S = s·Q·Kᵀ} with {@code S_ij = -inf} for
- * j > i, {@code L_i = logΣ_j exp(S_ij)}, {@code P = exp(S - L)}, {@code O = P·V}. Backward: {@code
- * D_i = <dO_i, O_i>}, {@code dV = Pᵀ·dO}, {@code dP = dO·Vᵀ}, {@code dS = P ⊙ (dP - D)}, {@code dQ
- * = s·dS·K}, {@code dK = s·dSᵀ·Q}. Dropout, where p > 0, falls on P after the softmax; its draws
- * are numbered {@code ((sequence·heads + head)·length + i)·length + j}.
+ * j > i where it is causal, {@code L_i = logΣ_j exp(S_ij)}, {@code P = exp(S - L)}, {@code O =
+ * P·V}. Backward: {@code D_i = <dO_i, O_i>}, {@code dV = Pᵀ·dO}, {@code dP = dO·Vᵀ}, {@code dS = P
+ * ⊙ (dP - D)}, {@code dQ = s·dS·K}, {@code dK = s·dSᵀ·Q}. Dropout, where p > 0, falls on P after
+ * the softmax; its draws are numbered {@code ((sequence·heads + head)·length + i)·length + j}.
  */
 public interface AttentionOps {
   /** Dropout of the attention probabilities. p = 0: none. */
@@ -42,7 +42,7 @@ public interface AttentionOps {
    * Generation with a key-value cache: appends the keys and values of {@code qkv} at {@code
    * position} and attends from its rows to all positions up to their own.
    *
-   * @param shape length is the number of new tokens of each sequence
+   * @param shape causal; length is the number of new tokens of each sequence
    * @param keys (sequences, capacity, width)
    * @param values (sequences, capacity, width)
    * @param position tokens already in the cache

@@ -2,7 +2,7 @@ package dev.sparrow.backend;
 
 import dev.sparrow.tensor.Tensor;
 
-/** Table look-ups and rotary positions. */
+/** Table look-ups, positions, and the mean of a sequence. */
 public interface EmbeddingOps {
   /**
    * What a language model reads and what it is to predict: {@code inputs_bt = rows_bt}, {@code
@@ -28,6 +28,15 @@ public interface EmbeddingOps {
 
   /** {@code dpositions[start + t] += Σ_b dx[b·length + t]}. */
   void addPositionsBackward(Tensor dx, int length, int start, Tensor dpositions);
+
+  /**
+   * {@code out_b = (1/length)·Σ_t x[b·length + t]}, summed over t ascending: x (sequences·length,
+   * width), out (sequences, width).
+   */
+  void mean(Tensor x, int length, Tensor out);
+
+  /** {@code dx[b·length + t] = dout_b / length}. */
+  void meanBackward(Tensor dout, int length, Tensor dx);
 
   /**
    * Rotates the query and key parts of packed qkv in place (Su et al. 2021, RoFormer; halves

@@ -101,6 +101,7 @@ public record LmCase(
   private static ModelShape shape(
       int layers, int heads, int width, int context, Activation activation, boolean tiedHead) {
     return new ModelShape(
+        ModelShape.Kind.TRANSFORMER,
         layers,
         heads,
         width,
@@ -115,7 +116,9 @@ public record LmCase(
         true,
         tiedHead,
         0,
-        0.02);
+        0.02,
+        List.of(),
+        1);
   }
 
   /** The model, without memory yet. */

@@ -74,7 +74,7 @@ final class LmStep implements AutoCloseable {
   /** Of all products of a step: backward has two for each of forward. */
   double matmulFlops() {
     double[] forward = {0};
-    LayerSummary.Sink sink = row -> forward[0] += row.forwardFlopsPerToken();
+    LayerSummary.Sink sink = row -> forward[0] += row.forwardFlops();
     model.describe(sink);
     return 3 * forward[0] * pass.tokens();
   }

@@ -170,7 +170,7 @@ final class MoeBenchLayer implements AutoCloseable {
   double forwardFlops() {
     List<LayerSummary> matrices = new ArrayList<>();
     experts.describe(moe.topK(), matrices::add);
-    double perToken = matrices.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum();
+    double perToken = matrices.stream().mapToDouble(LayerSummary::forwardFlops).sum();
     return perToken * moe.sizes().tokens();
   }
 

@@ -1,5 +1,6 @@
 package dev.sparrow.checkpoint;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -15,11 +16,13 @@ import java.util.TreeMap;
  * @param position of the batch source: samples consumed over all ranks
  * @param epoch position in passes over the data
  * @param seed of weights, order, dropout and jitter
- * @param batch sequences of a global batch
- * @param context tokens of a sequence
+ * @param batch samples of a global batch
+ * @param context tokens of a sequence; 0 where samples are images
+ * @param images their size and classes in words; null where samples are sequences
  * @param ranks of the run that wrote it; another number may resume it
  * @param files size and CRC32C of every other file, filled in by the store
  */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record CheckpointState(
     int formatVersion,
@@ -29,6 +32,7 @@ public record CheckpointState(
     long seed,
     int batch,
     int context,
+    String images,
     int ranks,
     String method,
     String optimizer,
@@ -58,6 +62,7 @@ public record CheckpointState(
         seed,
         batch,
         context,
+        images,
         ranks,
         method,
         optimizer,

@@ -171,6 +171,7 @@ public final class ConfigParser {
     return new RunConfig(
         sections.data(),
         sections.tokenizer(),
+        sections.image(),
         sections.model(),
         sections.method(),
         sections.moe(),

@@ -8,8 +8,14 @@ final class ConfigRules {
   private ConfigRules() {}
 
   static void check(RunConfig config, List<String> problems) {
-    model(config.model(), problems);
-    tokenizer(config.tokenizer(), problems);
+    if (config.model().kind().hasBlocks()) {
+      blocks(config.model(), problems);
+    }
+    if (config.model().kind().classifiesImages()) {
+      classifier(config, problems);
+    } else {
+      tokenizer(config.tokenizer(), problems);
+    }
     if (config.method().mixesExperts()) {
       moe(config.moe(), config.model(), problems);
     }
@@ -22,7 +28,7 @@ final class ConfigRules {
     }
   }
 
-  private static void model(ModelShape model, List<String> problems) {
+  private static void blocks(ModelShape model, List<String> problems) {
     if (model.width() % model.heads() != 0) {
       problems.add(
           "model.heads: expected a divisor of model.width = "
@@ -36,6 +42,44 @@ final class ConfigRules {
               + model.width()
               + " / "
               + model.heads());
+    }
+  }
+
+  private static void classifier(RunConfig config, List<String> problems) {
+    ModelShape model = config.model();
+    if (model.kind() == ModelShape.Kind.MLP) {
+      multilayerPerceptron(config, problems);
+    } else if (model.positions() == ModelShape.Positions.ROTARY) {
+      problems.add("model.positions: expected learned for model.kind = vit, got rotary");
+    }
+    Image image = config.image();
+    if ((image.height() == 0) != (image.width() == 0)) {
+      problems.add(
+          "image.height: expected both image.height and image.width, or 0 for both, got "
+              + image.height()
+              + " and "
+              + image.width());
+    } else if (model.kind() == ModelShape.Kind.VIT
+        && (image.height() % model.patch() != 0 || image.width() % model.patch() != 0)) {
+      problems.add(
+          "model.patch: expected a divisor of image.height = "
+              + image.height()
+              + " and image.width = "
+              + image.width()
+              + ", got "
+              + model.patch());
+    }
+  }
+
+  private static void multilayerPerceptron(RunConfig config, List<String> problems) {
+    if (config.method().mixesExperts()) {
+      problems.add(
+          "method.name: expected dense or uniform for model.kind = mlp, which has no feed-forward"
+              + " blocks, got "
+              + config.method().name());
+    }
+    if (config.model().gated()) {
+      problems.add("model.gated: expected false for model.kind = mlp, got true");
     }
   }
 

@@ -38,9 +38,21 @@ final class ConfigSections {
         s.atLeast("end-of-text", 0));
   }
 
+  Image image() {
+    Section s = sections.apply("image");
+    return new Image(
+        s.string("column"),
+        s.string("label-column"),
+        s.atLeast("height", 0),
+        s.atLeast("width", 0),
+        s.atLeast("crop-padding", 0),
+        s.flag("flip"));
+  }
+
   ModelShape model() {
     Section s = sections.apply("model");
     return new ModelShape(
+        s.choice("kind", ModelShape.Kind.class),
         s.atLeast("layers", 1),
         s.atLeast("heads", 1),
         s.atLeast("width", 1),
@@ -55,7 +67,9 @@ final class ConfigSections {
         s.flag("bias"),
         s.flag("tied-head"),
         s.share("dropout"),
-        s.positive("initial-deviation"));
+        s.positive("initial-deviation"),
+        s.sizes("hidden-layers"),
+        s.atLeast("patch", 1));
   }
 
   MethodChoice method() {

@@ -1,12 +1,14 @@
 package dev.sparrow.config;
 
 import dev.sparrow.backend.Activation;
+import java.util.List;
 
 /**
- * Sizes of a decoder-only transformer. Keys {@code model.*}; conf/reference.conf tells each one's
- * meaning, unit and range.
+ * Kind and sizes of the network. Keys {@code model.*}; conf/reference.conf tells each one's
+ * meaning, unit and range, and which kinds read it.
  */
 public record ModelShape(
+    Kind kind,
     int layers,
     int heads,
     int width,
@@ -21,7 +23,28 @@ public record ModelShape(
     boolean bias,
     boolean tiedHead,
     double dropout,
-    double initialDeviation) {
+    double initialDeviation,
+    List<Integer> hiddenLayers,
+    int patch) {
+  /** What the network is, and so what it learns from. */
+  public enum Kind {
+    /** A decoder-only language model. */
+    TRANSFORMER,
+    /** Fully connected layers that classify images. */
+    MLP,
+    /** A vision transformer that classifies images. */
+    VIT;
+
+    public boolean classifiesImages() {
+      return this != TRANSFORMER;
+    }
+
+    /** Whether it is made of attention and feed-forward blocks. */
+    public boolean hasBlocks() {
+      return this != MLP;
+    }
+  }
+
   public enum Positions {
     LEARNED,
     ROTARY

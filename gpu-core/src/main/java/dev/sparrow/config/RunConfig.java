@@ -9,6 +9,7 @@ package dev.sparrow.config;
 public record RunConfig(
     Data data,
     Tokenizer tokenizer,
+    Image image,
     ModelShape model,
     MethodChoice method,
     Moe moe,

@@ -119,6 +119,14 @@ final class Section {
         : problem(key, "ascending steps >= 1", values, c -> c.getIntList(key));
   }
 
+  /** A list of whole numbers >= 1. */
+  List<Integer> sizes(String key) {
+    List<Integer> values = read(key, "a list of whole numbers", c -> c.getIntList(key));
+    return values.stream().allMatch(v -> v >= 1)
+        ? List.copyOf(values)
+        : problem(key, "whole numbers >= 1", values, c -> c.getIntList(key));
+  }
+
   List<String> strings(String key) {
     return List.copyOf(read(key, "a list of strings", c -> c.getStringList(key)));
   }

@@ -1,60 +1,47 @@
 package dev.sparrow.data;
 
-import dev.sparrow.tensor.HostInts;
-import java.util.function.IntFunction;
-
 /**
- * One pass over an array of tokens, for evaluation: rows in their order, striped over the ranks by
+ * One pass over samples in memory, for evaluation: rows in their order, striped over the ranks by
  * micro-batch. Where the rows end, the last batch is smaller and then {@link #next} gives null.
+ *
+ * @param <B> kind of batch
  */
-public final class SweepInMemory implements BatchSource {
-  private final int[] tokens; // (rows, context + 1)
-  private final int rowLength;
-  private final int rows;
+public final class SweepInMemory<B extends Batch> implements BatchSource {
+  private final Rows<B> rows;
   private final BatchPlan plan;
-  private final TokenBatch batch;
+  private final B batch;
   private long position;
 
-  /** With a batch on the heap. */
-  public SweepInMemory(int[] tokens, int context, BatchPlan plan) {
-    this(tokens, context, plan, HostInts::onHeap);
-  }
-
-  /**
-   * @param tokens rows of context + 1 ids, one after another; shared, not copied
-   * @param memory of the batch, see {@link TokenBatch}
-   */
-  public SweepInMemory(int[] tokens, int context, BatchPlan plan, IntFunction<HostInts> memory) {
-    this.tokens = tokens;
-    this.rowLength = context + 1;
-    this.rows = TokensInMemory.rows(tokens, rowLength);
+  public SweepInMemory(Rows<B> rows, BatchPlan plan) {
+    this.rows = rows;
     this.plan = plan;
-    this.batch = new TokenBatch(plan.microBatch(), context, memory);
+    this.batch = rows.batch(plan.microBatch());
   }
 
   @Override
-  public TokenBatch next() {
+  public B next() {
     long first = position + (long) plan.rank() * plan.microBatch();
     position += (long) plan.world() * plan.microBatch();
-    if (first >= rows) {
+    if (first >= rows.count()) {
       return null;
     }
-    int count = (int) Math.min(plan.microBatch(), rows - first);
-    int length = Math.multiplyExact(count, rowLength);
+    int count = (int) Math.min(plan.microBatch(), rows.count() - first);
     batch.awaitTakenSync();
-    batch.tokens().put(0, tokens, (int) first * rowLength, length);
+    for (int i = 0; i < count; i++) {
+      rows.copy((int) first + i, first + i, batch, i);
+    }
     batch.filled(count, first);
     return batch;
   }
 
   @Override
   public long samplesPerEpoch() {
-    return rows;
+    return rows.count();
   }
 
   @Override
   public long position() {
-    return Math.min(position, rows);
+    return Math.min(position, rows.count());
   }
 
   @Override

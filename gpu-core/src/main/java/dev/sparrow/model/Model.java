@@ -31,6 +31,9 @@ public interface Model {
   /** Terms of the loss that a sample brings: each token of a sequence, the label of an image. */
   int targets();
 
+  /** What its loss is a mean over: the kind of target. */
+  Unit unit();
+
   /** Takes activation memory for micro-batches of at most {@code samples} samples. */
   void reserve(Workspace workspace, int samples);
 

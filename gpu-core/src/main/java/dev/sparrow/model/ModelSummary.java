@@ -3,6 +3,7 @@ package dev.sparrow.model;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.ImageShape;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
@@ -19,24 +20,26 @@ import java.util.Set;
  *
  * @param layers a row per part, in forward order
  * @param parameters all trained elements; a shared one counts once
- * @param activeParameters those that one token meets
- * @param forwardFlopsPerToken of matrix products, multiply and add counted as two, attention over
- *     the average causal length; a training step takes three times that
+ * @param activeParameters those that one token, or one image, meets
+ * @param unit what FLOPs are counted for: one token, or one sample
+ * @param forwardFlops of matrix products, multiply and add counted as two, attention over the
+ *     average causal length; a training step takes three times that
  * @param weightBytes the copy that products read counted too
  * @param optimizerBytes of the optimizer's state
- * @param activationBytes for {@code sequences} sequences
- * @param sequences of one micro-batch
+ * @param activationBytes for {@code samples} samples
+ * @param samples of one micro-batch
  */
 public record ModelSummary(
     List<LayerSummary> layers,
     long parameters,
     long activeParameters,
-    double forwardFlopsPerToken,
+    Unit unit,
+    double forwardFlops,
     long weightBytes,
     long gradientBytes,
     long optimizerBytes,
     long activationBytes,
-    int sequences) {
+    int samples) {
 
   /**
    * What a model's memory depends on: see {@link Backend#computeType} and the methods beside it.
@@ -68,30 +71,45 @@ public record ModelSummary(
   }
 
   /** Multiply and add counted as two; backward is twice forward. */
-  public double trainingFlopsPerToken() {
-    return 3 * forwardFlopsPerToken;
+  public double trainingFlops() {
+    return 3 * forwardFlops;
   }
 
   /**
-   * Builds the model without memory and measures it.
+   * Builds a language model without memory and measures it.
    *
    * @param vocabulary token ids are below it
-   * @param sequences of one micro-batch
+   * @param samples of one micro-batch
    */
-  public static ModelSummary of(RunConfig config, int vocabulary, int sequences, Device device) {
+  public static ModelSummary of(RunConfig config, int vocabulary, int samples, Device device) {
     try (Backend backend = new SizeOnlyBackend(device)) {
       Model model =
           Models.languageModel(backend, config, vocabulary, Models.method(backend, config));
-      return of(model, config.optimizer(), sequences, backend);
+      return of(model, config.optimizer(), samples, backend);
+    }
+  }
+
+  /**
+   * Builds an image classifier without memory and measures it.
+   *
+   * @param classes labels are below it
+   * @param samples of one micro-batch
+   */
+  public static ModelSummary of(
+      RunConfig config, ImageShape image, int classes, int samples, Device device) {
+    try (Backend backend = new SizeOnlyBackend(device)) {
+      Model model =
+          Models.imageClassifier(backend, config, image, classes, Models.method(backend, config));
+      return of(model, config.optimizer(), samples, backend);
     }
   }
 
   private static ModelSummary of(
-      Model model, OptimizerSettings optimizer, int sequences, Backend backend) {
+      Model model, OptimizerSettings optimizer, int samples, Backend backend) {
     List<LayerSummary> layers = new ArrayList<>();
     model.describe(layers::add);
     Workspace workspace = new Workspace(backend);
-    model.reserve(workspace, sequences);
+    model.reserve(workspace, samples);
     long parameters = elements(model);
     ParameterArena arena = new ParameterArena(backend, model.parameters());
     long gradientBytes = arena.gradients().bytes();
@@ -100,12 +118,13 @@ public record ModelSummary(
         List.copyOf(layers),
         parameters,
         layers.stream().mapToLong(LayerSummary::activeParameters).sum(),
-        layers.stream().mapToDouble(LayerSummary::forwardFlopsPerToken).sum(),
+        model.unit(),
+        layers.stream().mapToDouble(LayerSummary::forwardFlops).sum(),
         arena.values().bytes() + operandBytes,
         gradientBytes,
         gradientBytes * states(optimizer),
         workspace.bytes(),
-        sequences);
+        samples);
   }
 
   private static long elements(Model model) {

@@ -3,11 +3,13 @@ package dev.sparrow.model;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.ImageShape;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.moe.MoeMethod;
 import dev.sparrow.sparsity.uniform.UniformMethod;
 import java.util.Map;
+import java.util.function.BiConsumer;
 
 /** Builds the model that a run's settings ask for. */
 public final class Models {
@@ -23,16 +25,39 @@ public final class Models {
   }
 
   /**
-   * How the patterns of the run's sparse weights are laid out, by the names of the weights; none
-   * where no method makes them sparse.
+   * @param image of all images
+   * @param classes labels are below it
+   * @param method of {@link #method}, or one of the caller's own
+   */
+  public static ImageClassifier imageClassifier(
+      Backend backend, RunConfig config, ImageShape image, int classes, Method method) {
+    return new ImageClassifier(backend, config.model(), image, classes, method);
+  }
+
+  /**
+   * How the patterns of a language model's sparse weights are laid out, by the names of the
+   * weights; none where no method makes them sparse.
    */
   public static Map<String, PatternLayout> patternLayouts(RunConfig config, int vocabulary) {
+    return patternLayouts(
+        config, (backend, method) -> languageModel(backend, config, vocabulary, method));
+  }
+
+  /** The same of an image classifier. */
+  public static Map<String, PatternLayout> patternLayouts(
+      RunConfig config, ImageShape image, int classes) {
+    return patternLayouts(
+        config, (backend, method) -> imageClassifier(backend, config, image, classes, method));
+  }
+
+  private static Map<String, PatternLayout> patternLayouts(
+      RunConfig config, BiConsumer<Backend, Method> build) {
     if (!config.method().isUniform()) {
       return Map.of();
     }
     try (Backend backend = new SizeOnlyBackend(ModelSummary.Device.CPU)) {
       Method method = method(backend, config);
-      languageModel(backend, config, vocabulary, method);
+      build.accept(backend, method);
       return method.patternLayouts();
     }
   }

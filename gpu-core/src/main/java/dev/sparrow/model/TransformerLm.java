@@ -1,10 +1,8 @@
 package dev.sparrow.model;
 
 import dev.sparrow.backend.Backend;
-import dev.sparrow.backend.Recording;
 import dev.sparrow.config.ModelShape;
 import dev.sparrow.data.Batch;
-import dev.sparrow.nn.Block;
 import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.Dropout;
@@ -13,7 +11,6 @@ import dev.sparrow.nn.FigureSink;
 import dev.sparrow.nn.KeyValueCache;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.LearnedPositions;
-import dev.sparrow.nn.Norm;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
@@ -21,10 +18,7 @@ import dev.sparrow.sparsity.Method;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -35,23 +29,18 @@ import java.util.function.Consumer;
  * <p>One thread uses a model; a training step allocates nothing on the device.
  */
 public final class TransformerLm implements Model {
-  private static final Consumer<Parameter> UNHEARD = parameter -> {};
-
   private final Backend backend;
   private final ModelShape shape;
   private final int vocabulary;
   private final Embedding embedding;
   private final LearnedPositions positions; // null where rotary
   private final Dropout embeddingDropout;
-  private final List<Block> blocks;
-  private final Norm norm;
+  private final TransformerStack stack;
   private final CrossEntropyHead head;
   private final TokenStage stage;
-  private BackwardOrder order;
-  private final boolean recordable;
-  private final Map<Pass, Recording> recordings = new HashMap<>();
-  private Pass lastOnHost;
-  private Tensor gradient; // (tokens, width), of the residual stream
+  private final PartParameters inputParameters;
+  private final PartParameters headParameters;
+  private final PassRecordings recordings;
   private Tensor lastRows; // I32 (sequences)
   private Tensor last; // (sequences, width)
   private Tensor lastLogits; // (sequences, head's columns)
@@ -70,47 +59,25 @@ public final class TransformerLm implements Model {
     this.backend = backend;
     this.shape = shape;
     this.vocabulary = vocabulary;
-    TransformerParts parts = new TransformerParts(backend, shape, vocabulary, method);
-    this.embedding = parts.embedding();
+    TransformerParts parts = new TransformerParts(backend, shape, shape.context(), true, method);
+    this.embedding = parts.embedding(vocabulary);
     this.positions = parts.positions();
     this.embeddingDropout = parts.dropout("embedding");
-    this.blocks = parts.blocks();
-    this.norm = parts.norm("norm");
-    this.head = parts.head(embedding, logitBytes);
+    this.stack = parts.stack();
+    this.head = parts.head(embedding, vocabulary, logitBytes);
     this.stage = new TokenStage(backend, vocabulary);
     method.modelBuilt(); // may give parameters their shapes
-    this.order = new BackwardOrder();
-    this.recordable = blocks.stream().allMatch(Block::recordable);
+    this.inputParameters = new PartParameters(this::inputParameters);
+    // A tied head's matrix is the embedding's, complete only with the embedding.
+    this.headParameters = new PartParameters(shape.tiedHead() ? sink -> {} : head::parameters);
+    this.recordings = new PassRecordings(backend, stack.recordable(), this::forwardBackward);
+    parametersChanged();
   }
 
-  /** The parts' parameters in the order in which a backward pass completes them. */
-  private final class BackwardOrder {
-    final List<Parameter> head = reversed(TransformerLm.this.head::parameters);
-    final List<Parameter> norm = reversed(TransformerLm.this.norm::parameters);
-    final List<List<Parameter>> blocks = new ArrayList<>();
-    final List<Parameter> inputs =
-        reversed(
-            sink -> {
-              embedding.parameters(sink);
-              if (positions != null) {
-                positions.parameters(sink);
-              }
-            });
-
-    BackwardOrder() {
-      if (shape.tiedHead()) {
-        head.clear(); // the embedding's, complete only with the embedding
-      }
-      for (Block block : TransformerLm.this.blocks) {
-        blocks.add(reversed(block::parameters));
-      }
-    }
-
-    private static List<Parameter> reversed(Consumer<Consumer<Parameter>> part) {
-      List<Parameter> found = new ArrayList<>();
-      part.accept(found::add);
-      Collections.reverse(found);
-      return found;
+  private void inputParameters(Consumer<Parameter> sink) {
+    embedding.parameters(sink);
+    if (positions != null) {
+      positions.parameters(sink);
     }
   }
 
@@ -130,12 +97,8 @@ public final class TransformerLm implements Model {
   @Override
   public List<Parameter> parameters() {
     List<Parameter> all = new ArrayList<>();
-    embedding.parameters(all::add);
-    if (positions != null) {
-      positions.parameters(all::add);
-    }
-    blocks.forEach(block -> block.parameters(all::add));
-    norm.parameters(all::add);
+    inputParameters(all::add);
+    stack.parameters(all::add);
     head.parameters(all::add);
     return all;
   }
@@ -143,19 +106,19 @@ public final class TransformerLm implements Model {
   @Override
   public List<Buffer> buffers() {
     List<Buffer> all = new ArrayList<>();
-    blocks.forEach(block -> block.buffers(all::add));
+    stack.buffers(all::add);
     return all;
   }
 
   @Override
   public void parametersChanged() {
-    order = new BackwardOrder();
-    forgetRecordings();
+    stack.parametersChanged();
+    recordings.forget();
   }
 
-  private void forgetRecordings() {
-    recordings.values().forEach(Recording::close);
-    recordings.clear();
+  @Override
+  public Unit unit() {
+    return Unit.TOKENS;
   }
 
   @Override
@@ -171,13 +134,11 @@ public final class TransformerLm implements Model {
   @Override
   public void reserve(Workspace workspace, int sequences) {
     int tokens = Math.multiplyExact(sequences, shape.context());
-    forgetRecordings(); // they hold the addresses of memory that was reserved before
+    recordings.forget(); // they hold the addresses of memory that was reserved before
     stage.reserve(workspace, sequences, shape.context());
     embedding.reserve(workspace, tokens);
-    blocks.forEach(block -> block.reserve(workspace, tokens));
-    norm.reserve(workspace, tokens);
+    stack.reserve(workspace, tokens);
     head.reserve(workspace, tokens);
-    gradient = workspace.keep(tokens, shape.width());
     lastRows = workspace.keep(DType.I32, sequences);
     last = workspace.keep(sequences, shape.width());
     lastLogits = workspace.keep(sequences, head.columns());
@@ -187,39 +148,21 @@ public final class TransformerLm implements Model {
   public void forwardBackward(Batch batch, Pass pass, Consumer<Parameter> complete) {
     requireContext(pass.length());
     stage.upload(batch, pass);
-    // Layers remember their last pass for figures: a replay must not stand behind another one.
-    Pass anywhere = pass.at(0);
-    boolean repeats = anywhere.equals(lastOnHost);
-    if (complete == null && repeats && recordable) {
-      recordings.computeIfAbsent(anywhere, this::record).run(pass.firstToken());
-    } else {
-      forwardBackward(pass, complete == null ? UNHEARD : complete);
-    }
-  }
-
-  private Recording record(Pass pass) {
-    return backend.record(
-        "forward and backward", token -> forwardBackward(pass.at(token), UNHEARD));
+    recordings.run(pass, complete);
   }
 
   /** On the batch that is staged. */
   private void forwardBackward(Pass pass, Consumer<Parameter> complete) {
     Tensor hidden = hidden(pass);
     Tensor dhidden = head.forwardBackward(hidden, stage.targets(pass.tokens()), pass.lossScale());
-    order.head.forEach(complete);
-    Tensor dx = gradient.first(pass.tokens());
-    norm.backward(dhidden, false, dx);
-    order.norm.forEach(complete);
-    for (int i = blocks.size() - 1; i >= 0; i--) {
-      blocks.get(i).backward(dx, pass);
-      order.blocks.get(i).forEach(complete);
-    }
+    headParameters.complete(complete);
+    Tensor dx = stack.backward(dhidden, pass, complete);
     embeddingDropout.apply(dx, pass, dx);
     if (positions != null) {
       positions.backward(dx, pass.length());
     }
     embedding.backward(stage.inputs(pass.tokens()), dx);
-    order.inputs.forEach(complete);
+    inputParameters.complete(complete);
   }
 
   @Override
@@ -239,18 +182,14 @@ public final class TransformerLm implements Model {
   private Tensor staged(Batch batch, Pass pass) {
     requireContext(pass.length());
     stage.upload(batch, pass);
+    recordings.onHost(pass);
     return hidden(pass);
   }
 
   /** Everything before the head, on the batch that is staged: (tokens, width). */
   private Tensor hidden(Pass pass) {
-    lastOnHost = pass.at(0);
     stage.split(pass);
-    Tensor x = embed(pass, 0);
-    for (Block block : blocks) {
-      x = block.forward(x, pass);
-    }
-    return norm.forward(x);
+    return stack.forward(embed(pass, 0), pass);
   }
 
   private Tensor embed(Pass pass, int start) {
@@ -296,11 +235,7 @@ public final class TransformerLm implements Model {
     stage.upload(ids, sequences);
     Pass pass = Pass.inference(sequences, length);
     Tensor x = embed(pass, cache.length());
-    for (Block block : blocks) {
-      x = block.forwardCached(x, pass, cache);
-    }
-    cache.advance(length);
-    return lastLogits(norm.forward(x), sequences, length);
+    return lastLogits(stack.forwardCached(x, pass, cache), sequences, length);
   }
 
   private Tensor lastLogits(Tensor hidden, int sequences, int length) {
@@ -329,7 +264,7 @@ public final class TransformerLm implements Model {
 
   @Override
   public void figures(FigureSink sink) {
-    blocks.forEach(block -> block.figures(sink));
+    stack.figures(sink);
   }
 
   @Override
@@ -338,8 +273,7 @@ public final class TransformerLm implements Model {
     if (positions != null) {
       positions.describe(sink);
     }
-    blocks.forEach(block -> block.describe(sink));
-    norm.describe(sink);
+    stack.describe(sink);
     head.describe(sink);
   }
 }

@@ -6,7 +6,6 @@ import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
 import dev.sparrow.nn.AttentionSpec;
 import dev.sparrow.nn.Block;
-import dev.sparrow.nn.CausalSelfAttention;
 import dev.sparrow.nn.CrossEntropyHead;
 import dev.sparrow.nn.Dropout;
 import dev.sparrow.nn.Embedding;
@@ -19,18 +18,23 @@ import dev.sparrow.nn.Norm;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.nn.RmsNorm;
+import dev.sparrow.nn.SelfAttention;
 import dev.sparrow.sparsity.Method;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Makes and names the layers of a {@link TransformerLm}.
+ * Makes and names the layers of a transformer.
  *
  * <p>Weights start as GPT-2's: N(0, d²), and d / sqrt(2·layers) for the output sides of residual
  * branches, of which there are two a block.
+ *
+ * @param length of the longest sequence
+ * @param causal whether a token sees those up to itself alone
  */
-record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Method method) {
-  Embedding embedding() {
+record TransformerParts(
+    Backend backend, ModelShape shape, int length, boolean causal, Method method) {
+  Embedding embedding(int vocabulary) {
     LinearSpec table =
         new LinearSpec("embedding", vocabulary, shape.width(), shape.initialDeviation());
     return new Embedding(backend, table);
@@ -41,24 +45,23 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
     if (shape.positions() == Positions.ROTARY) {
       return null;
     }
-    LinearSpec table =
-        new LinearSpec("positions", shape.context(), shape.width(), shape.initialDeviation());
+    LinearSpec table = new LinearSpec("positions", length, shape.width(), shape.initialDeviation());
     return new LearnedPositions(backend, table);
   }
 
-  List<Block> blocks() {
-    List<Block> made = new ArrayList<>();
+  TransformerStack stack() {
+    List<Block> blocks = new ArrayList<>();
     for (int layer = 0; layer < shape.layers(); layer++) {
-      made.add(block("blocks." + layer, layer));
+      blocks.add(block("blocks." + layer, layer));
     }
-    return List.copyOf(made);
+    return new TransformerStack(shape.width(), blocks, norm("norm"));
   }
 
   private Block block(String name, int layer) {
     String attending = name + ".attention";
     String feeding = name + ".feed_forward";
-    CausalSelfAttention attention =
-        new CausalSelfAttention(backend, attentionSpec(attending, layer), method::linearWeight);
+    SelfAttention attention =
+        new SelfAttention(backend, attentionSpec(attending, layer), method::linearWeight);
     ResidualBranch feedForward = method.feedForward(feedForwardSpec(feeding, layer));
     return new Block(
         backend,
@@ -73,7 +76,8 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
         layer,
         shape.width(),
         shape.heads(),
-        shape.context(),
+        length,
+        causal,
         shape.bias(),
         shape.positions() == Positions.ROTARY ? shape.rotaryTheta() : 0,
         shape.dropout(),
@@ -103,20 +107,20 @@ record TransformerParts(Backend backend, ModelShape shape, int vocabulary, Metho
     return new Dropout(backend, part + ".dropout", shape.dropout());
   }
 
-  Norm norm(String name) {
+  private Norm norm(String name) {
     return shape.norm() == NormKind.LAYER
         ? new LayerNorm(backend, name, shape.width(), shape.normEpsilon(), shape.bias())
         : new RmsNorm(backend, name, shape.width(), shape.normEpsilon());
   }
 
   /** Always dense: a method's forms are for the blocks, as in the papers. */
-  CrossEntropyHead head(Embedding embedding, long logitBytes) {
+  CrossEntropyHead head(Embedding embedding, int vocabulary, long logitBytes) {
     boolean tied = shape.tiedHead();
-    Parameter weight = tied ? embedding.weight() : headWeight();
+    Parameter weight = tied ? embedding.weight() : headWeight(vocabulary);
     return new CrossEntropyHead(backend, "head", weight, tied, logitBytes);
   }
 
-  private Parameter headWeight() {
+  private Parameter headWeight(int vocabulary) {
     Initializer start = Initializer.normal(shape.initialDeviation());
     return Parameter.matrix("head.weight", start, vocabulary, shape.width())
         .withRowMultiple(backend.columnMultiple());

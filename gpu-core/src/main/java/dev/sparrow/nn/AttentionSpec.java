@@ -8,6 +8,7 @@ package dev.sparrow.nn;
  * @param width columns of input and output
  * @param heads a divisor of width
  * @param context longest sequence, in tokens
+ * @param causal whether a token sees those up to itself alone; else it sees its whole sequence
  * @param bias whether the linears have one
  * @param rotaryTheta base of the rotary angles; 0: positions are not rotated here
  * @param dropout of the attention probabilities, in [0, 1)
@@ -20,6 +21,7 @@ public record AttentionSpec(
     int width,
     int heads,
     int context,
+    boolean causal,
     boolean bias,
     double rotaryTheta,
     double dropout,

@@ -15,7 +15,7 @@ import java.util.function.Consumer;
 public final class Block implements Layer {
   private final ElementwiseOps elementwise;
   private final int width;
-  private final Branch<CausalSelfAttention> attention;
+  private final Branch<SelfAttention> attention;
   private final Branch<?> feedForward;
   private Tensor middle; // (tokens, width)
   private Tensor y; // (tokens, width)
@@ -43,8 +43,7 @@ public final class Block implements Layer {
     }
   }
 
-  public Block(
-      Backend backend, int width, Branch<CausalSelfAttention> attention, Branch<?> feedForward) {
+  public Block(Backend backend, int width, Branch<SelfAttention> attention, Branch<?> feedForward) {
     this.elementwise = backend.elementwise();
     this.width = width;
     this.attention = attention;

@@ -12,7 +12,8 @@ import dev.sparrow.backend.RandomKey;
  *     the sample, not the rank or micro-batch that holds it
  * @param sequences sequences of this micro-batch
  * @param length tokens of each
- * @param lossScale factor of every token's gradient: 1 / tokens of the global batch
+ * @param lossScale factor of every row's loss: 1 / rows of the global batch. A head whose targets
+ *     are fewer than the rows of its body takes 1 / targets, see {@link #withLossScale}
  */
 public record Pass(
     boolean training, long seed, long firstToken, int sequences, int length, double lossScale) {
@@ -29,6 +30,11 @@ public record Pass(
   /** The same pass over a batch that starts elsewhere in the run. */
   public Pass at(long token) {
     return new Pass(training, seed, token, sequences, length, lossScale);
+  }
+
+  /** The same pass with another weight of a row's loss. */
+  public Pass withLossScale(double scale) {
+    return new Pass(training, seed, firstToken, sequences, length, scale);
   }
 
   /**

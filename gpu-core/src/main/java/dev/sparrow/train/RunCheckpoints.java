@@ -7,8 +7,11 @@ import dev.sparrow.checkpoint.CheckpointWriter;
 import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.checkpoint.TensorShapes;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.model.ImageClassifier;
+import dev.sparrow.model.Unit;
 import java.io.IOException;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -91,16 +94,34 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
-  /** A position means the same samples only under the same seed, batch and context. */
+  /** A position means the same samples only under the same seed, batch and kind of sample. */
   private void requireSameOrder(CheckpointState saved) {
     RunConfig config = parts.config();
     requireSame("train.seed", saved.seed(), config.train().seed());
     requireSame("train.batch", saved.batch(), config.train().batch());
-    requireSame("model.context", saved.context(), config.model().context());
+    requireSame("model.context", saved.context(), context());
+    requireSame("images", saved.images(), images());
   }
 
-  private static void requireSame(String key, long saved, long configured) {
-    if (saved != configured) {
+  /** Tokens of a sequence; 0 where samples are images. */
+  private int context() {
+    return parts.model().unit() == Unit.TOKENS ? parts.config().model().context() : 0;
+  }
+
+  /** What samples are where they are images; else null. */
+  private String images() {
+    return parts.model() instanceof ImageClassifier classifier
+        ? "%d x %d x %d pixels in %d classes"
+            .formatted(
+                classifier.image().height(),
+                classifier.image().width(),
+                classifier.image().channels(),
+                classifier.classes())
+        : null;
+  }
+
+  private static void requireSame(String key, Object saved, Object configured) {
+    if (!Objects.equals(saved, configured)) {
       throw new CheckpointException(
           key
               + ": expected "
@@ -142,7 +163,8 @@ final class RunCheckpoints implements AutoCloseable {
         (double) position / parts.train().samplesPerEpoch(),
         config.train().seed(),
         config.train().batch(),
-        config.model().context(),
+        context(),
+        images(),
         parts.collective().size(),
         parts.method().name(),
         config.optimizer().name().name().toLowerCase(Locale.ROOT),

@@ -5,11 +5,11 @@ final class StepClock {
   private static final double NANOS_PER_SECOND = 1e9;
 
   private long rowStart;
-  private long rowTokens;
+  private long rowUnits;
   private long rowDataWait;
   private long rowReduceWait;
   private long pauseStart;
-  private long totalTokens;
+  private long totalUnits;
   private long totalNanos;
 
   /** Begins the first row's window. */
@@ -25,8 +25,9 @@ final class StepClock {
     rowReduceWait += nanos;
   }
 
-  void tokens(long count) {
-    rowTokens += count;
+  /** Tokens or samples that were trained on. */
+  void units(long count) {
+    rowUnits += count;
   }
 
   void pause() {
@@ -42,21 +43,20 @@ final class StepClock {
     long now = System.nanoTime();
     double nanos = Math.max(1, now - rowStart);
     Window window =
-        new Window(
-            rowTokens / nanos * NANOS_PER_SECOND, rowDataWait / nanos, rowReduceWait / nanos);
-    totalTokens += rowTokens;
+        new Window(rowUnits / nanos * NANOS_PER_SECOND, rowDataWait / nanos, rowReduceWait / nanos);
+    totalUnits += rowUnits;
     totalNanos += now - rowStart;
     rowStart = now;
-    rowTokens = 0;
+    rowUnits = 0;
     rowDataWait = 0;
     rowReduceWait = 0;
     return window;
   }
 
-  record Window(double tokensPerSecond, double dataWaitShare, double reduceWaitShare) {}
+  record Window(double unitsPerSecond, double dataWaitShare, double reduceWaitShare) {}
 
   /** Of all windows so far. */
-  double tokensPerSecond() {
-    return totalNanos == 0 ? 0 : totalTokens / (double) totalNanos * NANOS_PER_SECOND;
+  double unitsPerSecond() {
+    return totalNanos == 0 ? 0 : totalUnits / (double) totalNanos * NANOS_PER_SECOND;
   }
 }

@@ -80,13 +80,13 @@ final class TrainStep implements AutoCloseable {
     parts.backend().downloadSync(results, host, 0);
     sums[0] = host[0];
     parts.collective().allReduce(sums);
-    loss = sums[0] / globalTokens();
+    loss = sums[0] / globalTargets();
     gradientNorm = Math.sqrt(host[1]);
     divergence.requireFinite(done + 1, loss, gradientNorm, lastCheckpoint);
     learningRate = parts.schedule().rate(done);
     parts.optimizer().step(done + 1, learningRate, clipping.scale(gradientNorm));
     apply(parts.method().afterStep(done + 1, parts.collective()));
-    clock.tokens(globalTokens());
+    clock.units(globalTargets());
     return sums[1] > 0;
   }
 
@@ -128,7 +128,7 @@ final class TrainStep implements AutoCloseable {
   private Pass pass(Batch batch) {
     int length = parts.model().length();
     return new Pass(
-        true, seed, batch.firstSample() * length, batch.samples(), length, 1.0 / globalTokens());
+        true, seed, batch.firstSample() * length, batch.samples(), length, 1.0 / globalTargets());
   }
 
   private void awaitGradients() {
@@ -137,12 +137,12 @@ final class TrainStep implements AutoCloseable {
     clock.reduceWait(System.nanoTime() - start);
   }
 
-  /** Predicted tokens of one update over all ranks. */
-  long globalTokens() {
+  /** What one update predicts over all ranks: tokens, or samples. */
+  long globalTargets() {
     return (long) plan.globalBatch() * parts.model().targets();
   }
 
-  /** Mean token loss of the last update's global batch. */
+  /** Mean loss of the last update's global batch. */
   double loss() {
     return loss;
   }

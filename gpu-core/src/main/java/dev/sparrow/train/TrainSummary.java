@@ -1,5 +1,7 @@
 package dev.sparrow.train;
 
+import dev.sparrow.model.Confusion;
+import dev.sparrow.model.Unit;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -10,9 +12,12 @@ import java.util.Map;
  * @param stopped whether a stop request ended it before its last step
  * @param trainLoss of the last step; NaN where this run made none
  * @param validationLoss after the last step; NaN without a validation split
- * @param activeParameters those that one token meets
- * @param tokens trained on since the run began
- * @param tokensPerSecond of all ranks, from this process's first step to its last, validation left
+ * @param confusion what a classifier predicted after the last step; null without a validation split
+ *     and for language models
+ * @param activeParameters those that one token, or one image, meets
+ * @param unit what is counted here: a language model's tokens, a classifier's samples
+ * @param trained units trained on since the run began
+ * @param unitsPerSecond of all ranks, from this process's first step to its last, validation left
  *     out; 0 where it made none
  * @param wallSeconds of this process's run
  */
@@ -22,10 +27,12 @@ public record TrainSummary(
     boolean stopped,
     double trainLoss,
     double validationLoss,
+    Confusion confusion,
     long parameters,
     long activeParameters,
-    long tokens,
-    double tokensPerSecond,
+    Unit unit,
+    long trained,
+    double unitsPerSecond,
     double wallSeconds,
     int ranks,
     String device) {
@@ -38,10 +45,14 @@ public record TrainSummary(
     fields.put("stopped", stopped);
     putKnown(fields, "train_loss", trainLoss);
     putKnown(fields, "validation_loss", validationLoss);
+    if (confusion != null) {
+      putKnown(fields, "validation_accuracy", confusion.accuracy());
+      fields.put("confusion", confusion.rows());
+    }
     fields.put("parameters", parameters);
     fields.put("active_parameters", activeParameters);
-    fields.put("tokens", tokens);
-    fields.put("tokens_per_second", tokensPerSecond);
+    fields.put(unit.plural(), trained);
+    fields.put(unit.plural() + "_per_second", unitsPerSecond);
     fields.put("wall_seconds", wallSeconds);
     fields.put("ranks", ranks);
     fields.put("device", device);

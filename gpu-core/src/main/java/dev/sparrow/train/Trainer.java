@@ -18,7 +18,7 @@ public final class Trainer {
   private final BatchPlan plan;
   private final StepClock clock = new StepClock();
   private final Divergence divergence;
-  private double validationLoss = Double.NaN;
+  private Evaluation validation; // the last one; null before
 
   /** Throws {@link IllegalArgumentException} where the batch does not divide over the ranks. */
   public Trainer(TrainerParts parts) {
@@ -58,12 +58,12 @@ public final class Trainer {
     tellStart(resumed);
     long done = loop(resumed, step, checkpoints);
     boolean stopped = done < settings.steps();
-    if (!stopped && Double.isNaN(validationLoss)) {
+    if (!stopped && validation == null) {
       validate();
     }
     double loss = done == resumed ? Double.NaN : step.loss();
     double seconds = (System.nanoTime() - begun) / 1e9;
-    return summary(done, stopped, loss, done * step.globalTokens(), seconds);
+    return summary(done, stopped, loss, done * step.globalTargets(), seconds);
   }
 
   private void tellStart(long done) {
@@ -112,9 +112,9 @@ public final class Trainer {
     parts.model().figures(figures);
     parts.method().figures(figures);
     Map<String, Double> means = figures.over(parts.collective());
-    double validation = validated ? validate() : Double.NaN;
+    Evaluation fresh = validated ? validate() : null;
     if (parts.collective().rank() == 0) {
-      parts.metrics().row(row(done, step, window, validation, means));
+      parts.metrics().row(row(done, step, window, fresh, means));
     }
     clock.resume();
   }
@@ -123,34 +123,37 @@ public final class Trainer {
       long done,
       TrainStep step,
       StepClock.Window window,
-      double validation,
+      Evaluation fresh,
       Map<String, Double> figures) {
     return new MetricsRow(
         done,
         (double) parts.train().position() / parts.train().samplesPerEpoch(),
-        done * step.globalTokens(),
+        parts.model().unit(),
+        done * step.globalTargets(),
         step.loss(),
         step.learningRate(),
         step.gradientNorm(),
-        window.tokensPerSecond(),
+        window.unitsPerSecond(),
         window.reduceWaitShare(),
         window.dataWaitShare(),
-        validation,
+        fresh == null ? Double.NaN : fresh.loss(),
+        fresh == null ? Double.NaN : fresh.accuracy(),
         figures);
   }
 
-  /** The loss over the validation split; NaN without one. */
-  private double validate() {
+  /** Over the validation split; null without one. */
+  private Evaluation validate() {
     if (parts.validation() != null) {
       try (BatchSource source = parts.validation().get()) {
-        validationLoss = new Evaluator(parts.model(), parts.collective()).evaluate(source).loss();
+        validation = new Evaluator(parts.model(), parts.collective()).evaluate(source);
       }
     }
-    return validationLoss;
+    return validation;
   }
 
   private TrainSummary summary(
-      long done, boolean stopped, double loss, long tokens, double seconds) {
+      long done, boolean stopped, double loss, long trained, double seconds) {
+    Evaluation last = stopped ? null : validation;
     long[] active = {0};
     LayerSummary.Sink sink = row -> active[0] += row.activeParameters();
     parts.model().describe(sink);
@@ -159,11 +162,13 @@ public final class Trainer {
         done,
         stopped,
         loss,
-        stopped ? Double.NaN : validationLoss,
+        last == null ? Double.NaN : last.loss(),
+        last == null ? null : last.confusion(),
         parts.arena().parameterCount(),
         active[0],
-        tokens,
-        clock.tokensPerSecond(),
+        parts.model().unit(),
+        trained,
+        clock.unitsPerSecond(),
         seconds,
         parts.collective().size(),
         parts.backend().description());

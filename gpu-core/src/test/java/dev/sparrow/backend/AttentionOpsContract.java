@@ -47,6 +47,26 @@ abstract class AttentionOpsContract extends Contract {
     check(new AttentionShape(sequences, length, heads, headWidth), Dropout.NONE);
   }
 
+  /** As images' patches are attended to: each sees all of its image. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1, 1, 0",
+    "2, 3, 1, 5, 0",
+    "2, 17, 3, 8, 0",
+    "3, 16, 2, 7, 0.25",
+    "1, 63, 1, 64, 0",
+    "2, 64, 3, 32, 0.25",
+    "2, 65, 2, 32, 0",
+    "1, 129, 2, 16, 0.25",
+    "1, 130, 1, 128, 0"
+  })
+  void attentionWithoutAMaskEqualsTheOracle(
+      int sequences, int length, int heads, int headWidth, double p) {
+    check(
+        new AttentionShape(sequences, length, heads, headWidth, false),
+        p == 0 ? Dropout.NONE : new Dropout(p, Draws.from(new RandomKey(77, 78), 6)));
+  }
+
   @ParameterizedTest
   @CsvSource({"1, 1, 1, 4, 0", "2, 17, 3, 8, 1", "1, 65, 2, 16, 8589934597", "1, 129, 1, 8, 6"})
   void dropoutFollowsTheOraclesMask(
@@ -147,6 +167,18 @@ abstract class AttentionOpsContract extends Contract {
             b.attention().forward(shape, at.of(qkv), Dropout.NONE, o, l);
             b.attention().backward(shape, at.of(qkv), o, l, o, Dropout.NONE, at.of(dqkv));
           });
+    }
+  }
+
+  @Test
+  void aCacheTakesCausalAttentionAlone() {
+    AttentionShape shape = new AttentionShape(1, 4, 1, 2, false);
+    try (Backend b = open()) {
+      Tensor qkv = compute(b, 4, 6);
+      Tensor cache = compute(b, 1, 4, 2);
+      Comparison.assertShapeError(
+          "cached attention",
+          () -> b.attention().forwardCached(shape, qkv, cache, cache, 0, compute(b, 4, 2)));
     }
   }
 

@@ -81,6 +81,26 @@ abstract class EmbeddingOpsContract extends Contract {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1, 1", "2, 3, 5", "3, 17, 16", "5, 64, 65", "2, 196, 128"})
+  void meansOfSequencesEqualTheOracle(int sequences, int length, int width) {
+    skipWhereSlow(Cost.passes(4, sequences * length * width));
+    String what = "%d x %d, width %d".formatted(sequences, length, width);
+    try (Comparison c = compare(SEED + length, what)) {
+      Pair x = c.normal(sequences * length, width);
+      Pair out = c.poisoned(sequences, width);
+      Pair dout = c.normal(sequences, width);
+      Pair dx = c.poisoned(sequences * length, width);
+      c.run(
+          (b, at) -> {
+            b.embedding().mean(at.of(x), length, at.of(out));
+            b.embedding().meanBackward(at.of(dout), length, at.of(dx));
+          });
+      c.check("out", out, Comparison.sumOf(length), Comparison.FEW_ROUNDINGS);
+      c.check("dx", dx, Comparison.sumOf(1), Comparison.FEW_ROUNDINGS);
+    }
+  }
+
   /**
    * Angles must come from double: the float nearest to an angle of 5000 is off by up to 2.4e-4.
    * Cosine and sine rounded to float, and two products each: 1e-6. Only fp32 shows it: the rounding

@@ -3,7 +3,7 @@ package dev.sparrow.backend;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.DoubleUnaryOperator;
 
-/** Causal attention with whole score matrices, in double. */
+/** Attention with whole score matrices, in double. */
 final class ReferenceAttentionOps implements AttentionOps {
   private final DoubleUnaryOperator operand;
 
@@ -34,7 +34,7 @@ final class ReferenceAttentionOps implements AttentionOps {
         for (int i = 0; i < shape.length(); i++) {
           for (int c = 0; c < shape.headWidth(); c++) {
             double sum = 0;
-            for (int j = 0; j <= i; j++) {
+            for (int j = 0; j < head.seen(i); j++) {
               sum += operand.applyAsDouble(p[i][j] * mask[i][j]) * head.value(qkv, j, c);
             }
             Doubles.of(out).set(head.row(i), head.column(c), sum);
@@ -71,6 +71,7 @@ final class ReferenceAttentionOps implements AttentionOps {
   @Override
   public void forwardCached(
       AttentionShape shape, Tensor qkv, Tensor keys, Tensor values, int position, Tensor out) {
+    shape.requireCausal("cached attention");
     qkv.require("qkv", shape.tokens(), 3 * shape.width());
     out.require("out", shape.tokens(), shape.width());
     int capacity = keys.dim(1);
@@ -108,6 +109,11 @@ final class ReferenceAttentionOps implements AttentionOps {
       return head * shape.headWidth() + c;
     }
 
+    /** Keys that query i sees. */
+    int seen(int i) {
+      return shape.causal() ? i + 1 : shape.length();
+    }
+
     double scale() {
       return 1 / StrictMath.sqrt(shape.headWidth());
     }
@@ -133,17 +139,17 @@ final class ReferenceAttentionOps implements AttentionOps {
       return scale() * sum;
     }
 
-    /** P_ij = exp(S_ij - L_i) for j <= i, and L_i stored. */
+    /** P_ij = exp(S_ij - L_i) for the keys that i sees, and L_i stored. */
     double[][] probabilities(Tensor qkv, Tensor logSumExp) {
       double[][] p = new double[shape.length()][];
       for (int i = 0; i < shape.length(); i++) {
-        double[] scores = new double[i + 1];
-        for (int j = 0; j <= i; j++) {
+        double[] scores = new double[seen(i)];
+        for (int j = 0; j < seen(i); j++) {
           scores[j] = score(qkv, i, j);
         }
         double l = logSumExp(scores);
         Doubles.of(logSumExp).set(sequence * shape.heads() + head, i, l);
-        for (int j = 0; j <= i; j++) {
+        for (int j = 0; j < seen(i); j++) {
           scores[j] = StrictMath.exp(scores[j] - l);
         }
         p[i] = scores;
@@ -156,7 +162,7 @@ final class ReferenceAttentionOps implements AttentionOps {
       double[][] mask = new double[shape.length()][shape.length()];
       long matrix = (long) sequence * shape.heads() + head;
       for (int i = 0; i < shape.length(); i++) {
-        for (int j = 0; j <= i; j++) {
+        for (int j = 0; j < seen(i); j++) {
           long draw = (matrix * shape.length() + i) * shape.length() + j;
           mask[i][j] =
               dropout.p() == 0
@@ -180,7 +186,7 @@ final class ReferenceAttentionOps implements AttentionOps {
         for (int c = 0; c < shape.headWidth(); c++) {
           d += dO.get(row(i), column(c)) * Doubles.of(out).get(row(i), column(c));
         }
-        for (int j = 0; j <= i; j++) {
+        for (int j = 0; j < seen(i); j++) {
           double p = StrictMath.exp(score(qkv, i, j) - l);
           // dP_ij = m_ij·<dO_i, V_j>, dS_ij = P_ij·(dP_ij - D_i)
           double dp = 0;

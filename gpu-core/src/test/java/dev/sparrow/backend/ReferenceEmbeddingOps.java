@@ -81,6 +81,34 @@ final class ReferenceEmbeddingOps implements EmbeddingOps {
     }
   }
 
+  @Override
+  public void mean(Tensor x, int length, Tensor out) {
+    x.require("x", out.rows() * length, out.columns());
+    Doubles from = Doubles.of(x);
+    Doubles to = Doubles.of(out);
+    for (int b = 0; b < out.rows(); b++) {
+      for (int c = 0; c < out.columns(); c++) {
+        double sum = 0;
+        for (int t = 0; t < length; t++) {
+          sum += from.get(b * length + t, c);
+        }
+        to.set(b, c, sum / length);
+      }
+    }
+  }
+
+  @Override
+  public void meanBackward(Tensor dout, int length, Tensor dx) {
+    dx.require("dx", dout.rows() * length, dout.columns());
+    Doubles from = Doubles.of(dout);
+    Doubles to = Doubles.of(dx);
+    for (int row = 0; row < dx.rows(); row++) {
+      for (int c = 0; c < dx.columns(); c++) {
+        to.set(row, c, from.get(row / length, c) / length);
+      }
+    }
+  }
+
   private static void requireContext(Tensor positions, int length, int start) {
     if (start < 0 || start + length > positions.rows()) {
       throw new IllegalArgumentException(

@@ -45,6 +45,18 @@ final class RoundingEmbeddingOps implements EmbeddingOps {
   }
 
   @Override
+  public void mean(Tensor x, int length, Tensor out) {
+    ops.mean(compute(x), length, compute(out));
+    round(out);
+  }
+
+  @Override
+  public void meanBackward(Tensor dout, int length, Tensor dx) {
+    ops.meanBackward(compute(dout), length, compute(dx));
+    round(dx);
+  }
+
+  @Override
   public void rotary(AttentionShape shape, double theta, int start, boolean inverse, Tensor qkv) {
     ops.rotary(shape, theta, start, inverse, compute(qkv));
     round(qkv);

@@ -9,7 +9,8 @@ import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.Uniform;
 import dev.sparrow.data.BatchPlan;
-import dev.sparrow.data.TokensInMemory;
+import dev.sparrow.data.EpochsInMemory;
+import dev.sparrow.data.TokenRows;
 import dev.sparrow.nn.LayerSummary;
 import java.util.List;
 import java.util.Map;
@@ -92,7 +93,9 @@ class LmBenchTest {
         (asked, memory) -> {
           assertEquals(lm, asked);
           return new SlowSource(
-              new TokensInMemory(rows, 4, new BatchPlan(0, 1, lm.batch(), 1), 1, true), 20);
+              new EpochsInMemory<>(
+                  new TokenRows(rows, 4), new BatchPlan(0, 1, lm.batch(), 1), 1, true),
+              20);
         };
     List<BenchRow> fed =
         new LmBench(BenchDevice.of(backend), Map.of()).fedBy(slow).run(List.of(lm));
@@ -121,7 +124,7 @@ class LmBenchTest {
       double routers = lm.moe() == null ? 0 : 12 * 768.0 * lm.moe().experts();
       double weights = 12 * 12 * 768.0 * 768 + 50257 * 768.0 + routers;
       double[] forward = {0};
-      LayerSummary.Sink sink = row -> forward[0] += row.forwardFlopsPerToken();
+      LayerSummary.Sink sink = row -> forward[0] += row.forwardFlops();
       lm.model(backend).describe(sink);
       assertEquals(6 * weights + 6 * 12 * 1025 * 768.0, 3 * forward[0], 1, lm.name());
     }

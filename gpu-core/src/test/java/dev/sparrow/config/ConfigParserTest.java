@@ -6,8 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.CudaSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigParserTest {
   @Test
@@ -129,6 +134,64 @@ class ConfigParserTest {
     assertHas(e, "moe.top-k: expected at most moe.experts = 2, got 3");
     assertHas(e, "tokenizer.vocabulary: expected the number of ids >= 1");
     assertHas(e, "train.batch: expected a multiple of cluster.ranks = 3, got 16");
+  }
+
+  @Test
+  void aKindOfModelRefusesWhatDoesNotFitIt() {
+    RunConfig fine =
+        ConfigParser.parse(
+            "model { kind = mlp, hidden-layers = [], heads = 3 }", "recipe", List.of());
+    assertEquals(ModelShape.Kind.MLP, fine.model().kind());
+    assertEquals(List.of(), fine.model().hiddenLayers());
+    ConfigProblemsException mlp =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    """
+                    model { kind = mlp, hidden-layers = [512, 0], gated = true }
+                    method.name = moe
+                    image.height = 32
+                    """,
+                    "recipe",
+                    List.of()));
+    assertHas(mlp, "model.hidden-layers: expected whole numbers >= 1, got [512, 0]");
+    assertHas(mlp, "model.gated: expected false for model.kind = mlp");
+    assertHas(mlp, "method.name: expected dense or uniform for model.kind = mlp");
+    assertHas(mlp, "image.height: expected both image.height and image.width");
+    assertEquals(4, mlp.problems().size(), mlp.getMessage());
+    ConfigProblemsException vit =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    """
+                    model { kind = vit, heads = 3, patch = 5, positions = rotary }
+                    image { height = 32, width = 30 }
+                    """,
+                    "recipe",
+                    List.of()));
+    assertHas(vit, "model.heads: expected a divisor of model.width = 256, got 3");
+    assertHas(vit, "model.positions: expected learned for model.kind = vit");
+    assertHas(vit, "model.patch: expected a divisor of image.height = 32 and image.width = 30");
+    assertEquals(3, vit.problems().size(), vit.getMessage());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cifar10-mlp",
+        "cifar10-vit",
+        "gpt2-small",
+        "moe-small",
+        "quickstart",
+        "uniform-small"
+      })
+  void recipesAreValid(String recipe) throws IOException {
+    String text = Files.readString(Path.of("..", "conf", recipe + ".conf"));
+    RunConfig config = ConfigParser.parse(text, recipe, List.of());
+    boolean images = recipe.startsWith("cifar10");
+    assertEquals(images, config.model().kind().classifiesImages());
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.MethodChoice;
+import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
@@ -70,8 +71,45 @@ class ModelSummaryTest {
         ModelSummary.of(
             config(Kind.GPT, "dense"), SmallModel.VOCABULARY, 1, ModelSummary.Device.CPU);
     double block = 8 * 24 + 8 * 8 + 2 * 8 * 32 + 2 * 8 * 3.5;
-    assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlopsPerToken());
-    assertEquals(3 * summary.forwardFlopsPerToken(), summary.trainingFlopsPerToken());
+    assertEquals(2 * (2 * block + 8 * 11), summary.forwardFlops());
+    assertEquals(3 * summary.forwardFlops(), summary.trainingFlops());
+  }
+
+  /** Of a GPU too, and of every form that a classifier has. */
+  @ParameterizedTest
+  @EnumSource(
+      value = SmallClassifier.Kind.class,
+      names = {"MLP", "LINEAR", "VIT"})
+  void summaryOfAClassifierEqualsTheModelThatRuns(SmallClassifier.Kind kind) {
+    RunConfig config = config(kind.shape(0.1), "dense");
+    for (ModelSummary.Device device : ModelSummary.Device.values()) {
+      ModelSummary summary =
+          ModelSummary.of(config, SmallClassifier.IMAGE, SmallClassifier.CLASSES, 3, device);
+      boolean gpu = device == ModelSummary.Device.GPU;
+      try (SmallClassifier small =
+          new SmallClassifier(gpu ? TestGpu.open() : new CpuBackend(1), kind, 0.1, 3)) {
+        assertEquals(small.arena.parameterCount(), summary.parameters());
+        assertEquals(small.workspace.bytes(), summary.activationBytes());
+      }
+      assertEquals(Unit.SAMPLES, summary.unit());
+    }
+  }
+
+  /**
+   * Six patches of 8 numbers: the embedding 8·8, two blocks as above with a feed-forward of 12 and
+   * attention to all six; the head 8·5 once an image.
+   */
+  @Test
+  void flopsOfASmallVisionTransformer() {
+    ModelSummary summary =
+        ModelSummary.of(
+            config(SmallClassifier.Kind.VIT.shape(0), "dense"),
+            SmallClassifier.IMAGE,
+            SmallClassifier.CLASSES,
+            1,
+            ModelSummary.Device.CPU);
+    double block = 8 * 24 + 8 * 8 + 2 * 8 * 12 + 2 * 8 * 6;
+    assertEquals(2 * (6 * (8 * 8 + 2 * block) + 8 * 5), summary.forwardFlops());
   }
 
   /** A quarter of the blocks' matrices is left; gradual pruning starts with all of them. */
@@ -112,10 +150,15 @@ class ModelSummaryTest {
   }
 
   private static RunConfig config(Kind kind, String method) {
+    return config(kind.shape(0.1), method);
+  }
+
+  private static RunConfig config(ModelShape shape, String method) {
     return new RunConfig(
         null,
         null,
-        kind.shape(0.1),
+        null,
+        shape,
         new MethodChoice(method),
         new Moe(4, 2, 0, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, 0.01, 0.001, 0.001, 1),
         null,

@@ -13,6 +13,7 @@ import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
+import java.util.List;
 
 /** A language model of a few hundred weights with memory and a batch, for tests. */
 final class SmallModel implements AutoCloseable {
@@ -36,6 +37,7 @@ final class SmallModel implements AutoCloseable {
     ModelShape shape(double dropout) {
       boolean llama = this == LLAMA;
       return new ModelShape(
+          ModelShape.Kind.TRANSFORMER,
           2,
           2,
           8,
@@ -50,7 +52,9 @@ final class SmallModel implements AutoCloseable {
           !llama,
           this != GPT,
           dropout,
-          0.3);
+          0.3,
+          List.of(),
+          1);
     }
   }
 

@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.data.Batch;
+import dev.sparrow.data.ImageBatch;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.SmallModel.Kind;
 import dev.sparrow.nn.Pass;
@@ -31,24 +34,39 @@ class StepAllocationTest {
   @EnumSource(Kind.class)
   void stepAllocatesNothingButViews(Kind kind) {
     try (SmallModel small = new SmallModel(new CpuBackend(1), kind, 0.1, 3)) {
-      long backendBytes = small.backend.allocatedBytes();
       TokenBatch batch = SmallModel.batch(3, 8);
-      Pass pass = SmallModel.pass(batch, 3 * SmallModel.CONTEXT);
-      long bytes = Long.MAX_VALUE;
-      for (int round = 0; round < ROUNDS && bytes > BYTES_PER_STEP; round++) {
-        bytes = bytesPerStep(small, batch, pass);
-      }
-      assertTrue(
-          bytes <= BYTES_PER_STEP, bytes + " bytes a step, expected at most " + BYTES_PER_STEP);
-      assertEquals(backendBytes, small.backend.allocatedBytes());
+      check(small.backend, small.model, batch, SmallModel.pass(batch, 3 * SmallModel.CONTEXT));
     }
   }
 
-  private static long bytesPerStep(SmallModel small, TokenBatch batch, Pass pass) {
+  /** Uploading included: cutting images into patches. */
+  @ParameterizedTest
+  @EnumSource(
+      value = SmallClassifier.Kind.class,
+      names = {"MLP", "SPARSE_MLP", "VIT"})
+  void aClassifiersStepAllocatesNothingButViews(SmallClassifier.Kind kind) {
+    try (SmallClassifier small = new SmallClassifier(new CpuBackend(1), kind, 0.1, 3)) {
+      ImageBatch batch = SmallClassifier.batch(3, 8);
+      check(small.backend, small.model, batch, small.pass(batch, 3));
+    }
+  }
+
+  private static void check(Backend backend, Model model, Batch batch, Pass pass) {
+    long backendBytes = backend.allocatedBytes();
+    long bytes = Long.MAX_VALUE;
+    for (int round = 0; round < ROUNDS && bytes > BYTES_PER_STEP; round++) {
+      bytes = bytesPerStep(model, batch, pass);
+    }
+    assertTrue(
+        bytes <= BYTES_PER_STEP, bytes + " bytes a step, expected at most " + BYTES_PER_STEP);
+    assertEquals(backendBytes, backend.allocatedBytes());
+  }
+
+  private static long bytesPerStep(Model model, Batch batch, Pass pass) {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     long before = threads.getCurrentThreadAllocatedBytes();
     for (int i = 0; i < STEPS; i++) {
-      small.model.forwardBackward(batch, pass, parameter -> {});
+      model.forwardBackward(batch, pass, parameter -> {});
     }
     return (threads.getCurrentThreadAllocatedBytes() - before) / STEPS;
   }

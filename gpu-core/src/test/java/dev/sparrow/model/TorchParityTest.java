@@ -17,6 +17,7 @@ import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.tensor.Tensor;
+import java.util.List;
 import java.util.function.Function;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -86,6 +87,7 @@ class TorchParityTest {
 
     private static ModelShape shape(boolean llama) {
       return new ModelShape(
+          ModelShape.Kind.TRANSFORMER,
           2,
           2,
           16,
@@ -100,7 +102,9 @@ class TorchParityTest {
           !llama,
           llama,
           0,
-          0.02);
+          0.02,
+          List.of(),
+          1);
     }
 
     void check() {

@@ -47,9 +47,16 @@ class LayerGradientTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"0, 0, true", "0, 0.3, true", "10000, 0, false", "100, 0.3, true"})
-  void attention(double rotaryTheta, double dropout, boolean bias) {
-    check.check(attentionLayer(rotaryTheta, dropout, bias), WIDTH, WIDTH, PASS);
+  @CsvSource({
+    "true, 0, 0, true",
+    "true, 0, 0.3, true",
+    "true, 10000, 0, false",
+    "true, 100, 0.3, true",
+    "false, 0, 0, true",
+    "false, 100, 0.3, false"
+  })
+  void attention(boolean causal, double rotaryTheta, double dropout, boolean bias) {
+    check.check(attentionLayer(causal, rotaryTheta, dropout, bias), WIDTH, WIDTH, PASS);
   }
 
   @ParameterizedTest
@@ -73,7 +80,7 @@ class LayerGradientTest {
             WIDTH,
             new Block.Branch<>(
                 new LayerNorm(backend, "norm1", WIDTH, 1e-5, true),
-                attentionLayer(0, p, true),
+                attentionLayer(true, 0, p, true),
                 new Dropout(backend, "attention.dropout", p)),
             new Block.Branch<>(
                 new RmsNorm(backend, "norm2", WIDTH, 1e-5),
@@ -82,10 +89,11 @@ class LayerGradientTest {
     check.check(block, WIDTH, WIDTH, PASS);
   }
 
-  private CausalSelfAttention attentionLayer(double rotaryTheta, double dropout, boolean bias) {
-    return new CausalSelfAttention(
+  private SelfAttention attentionLayer(
+      boolean causal, double rotaryTheta, double dropout, boolean bias) {
+    return new SelfAttention(
         backend,
-        new AttentionSpec("a", 0, WIDTH, 2, 6, bias, rotaryTheta, dropout, 0.1, 0.1),
+        new AttentionSpec("a", 0, WIDTH, 2, 6, causal, bias, rotaryTheta, dropout, 0.1, 0.1),
         dense);
   }
 

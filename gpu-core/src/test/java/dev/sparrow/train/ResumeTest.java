@@ -100,8 +100,8 @@ class ResumeTest {
     for (int step = 6; step < 12; step++) {
       List<Integer> together = new ArrayList<>();
       int from = (step - 6) * 4;
-      two.forEach(rank -> together.addAll(rank.firstTokens().subList(from, from + 4)));
-      List<Integer> expected = undisturbed.firstTokens().subList(step * 8, step * 8 + 8);
+      two.forEach(rank -> together.addAll(rank.samples().subList(from, from + 4)));
+      List<Integer> expected = undisturbed.samples().subList(step * 8, step * 8 + 8);
       assertEquals(new HashSet<>(expected), new HashSet<>(together), "step " + (step + 1));
       assertEquals(undisturbed.losses().get(step), two.get(0).losses().get(step - 6), 1e-3);
     }

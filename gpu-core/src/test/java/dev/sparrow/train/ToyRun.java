@@ -13,25 +13,21 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
-import dev.sparrow.data.SweepInMemory;
-import dev.sparrow.data.TokenBatch;
-import dev.sparrow.data.TokensInMemory;
+import dev.sparrow.model.Model;
 import dev.sparrow.model.Models;
-import dev.sparrow.model.TransformerLm;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
 import dev.sparrow.sparsity.Method;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 
-/** A run of a small transformer on sequences that count upwards with some noise. */
+/** A run of a small model on a {@link ToyTask}. */
 final class ToyRun {
   static final int VOCABULARY = 13;
   static final int CONTEXT = 8;
-  private static final int ROWS = 90;
 
+  private final ToyTask task;
   private final List<String> settings = new ArrayList<>();
   private Path checkpoints;
   private Opener opener = rank -> new CpuBackend(1);
@@ -54,13 +50,19 @@ final class ToyRun {
       List<MetricsRow> rows,
       float[] weights,
       long parameters,
-      List<Integer> firstTokens) {
+      List<Integer> samples) {
     List<Double> losses() {
       return rows.stream().map(MetricsRow::loss).toList();
     }
   }
 
+  /** Of a language model. */
   ToyRun(String... assignments) {
+    this(new CountingTask(), assignments);
+  }
+
+  ToyRun(ToyTask task, String... assignments) {
+    this.task = task;
     settings.addAll(
         List.of(
             "model.layers=2",
@@ -101,35 +103,23 @@ final class ToyRun {
     return this;
   }
 
-  static int[] tokens(long seed) {
-    Random random = new Random(seed);
-    int[] tokens = new int[ROWS * (CONTEXT + 1)];
-    for (int i = 0; i < tokens.length; i++) {
-      boolean fresh = i % (CONTEXT + 1) == 0 || random.nextInt(10) == 0;
-      tokens[i] = fresh ? random.nextInt(VOCABULARY) : (tokens[i - 1] + 1) % VOCABULARY;
-    }
-    return tokens;
-  }
-
-  /** Tells first tokens of each sequence that was trained on. */
+  /** Keeps a number that stands for each sample that was trained on. */
   private static final class Recording implements BatchSource {
     private final BatchSource source;
-    private final List<Integer> firstTokens;
+    private final ToyTask task;
+    private final List<Integer> seen;
 
-    Recording(BatchSource source, List<Integer> firstTokens) {
+    Recording(BatchSource source, ToyTask task, List<Integer> seen) {
       this.source = source;
-      this.firstTokens = firstTokens;
+      this.task = task;
+      this.seen = seen;
     }
 
     @Override
     public Batch next() {
-      TokenBatch batch = (TokenBatch) source.next();
+      Batch batch = source.next();
       for (int row = 0; row < batch.samples(); row++) {
-        int hash = 0;
-        for (int i = 0; i <= CONTEXT; i++) {
-          hash = hash * VOCABULARY + batch.tokens().get(row * (CONTEXT + 1) + i);
-        }
-        firstTokens.add(hash);
+        seen.add(task.hash(batch, row));
       }
       return batch;
     }
@@ -175,7 +165,7 @@ final class ToyRun {
             collective.size());
     try (Backend backend = opener.open(collective.rank())) {
       Method method = Models.method(backend, config);
-      TransformerLm model = Models.languageModel(backend, config, VOCABULARY, method);
+      Model model = task.model(backend, config, method);
       try (Replica replica = new Replica(backend, model, config.optimizer())) {
         return run(config, plan, method, replica, collective);
       }
@@ -203,17 +193,15 @@ final class ToyRun {
             sink.row(row);
           }
         };
-    BatchSource source =
-        new TokensInMemory(
-            tokens(1), CONTEXT, plan, config.train().seed(), true, backend::hostInts);
+    BatchSource source = task.train(config, plan, backend::hostInts);
     TrainerParts parts =
         new TrainerParts(
             replica,
             method,
             LearningRateSchedule.of(
                 config.schedule(), config.optimizer().learningRate(), config.train().steps()),
-            new Recording(source, seen),
-            () -> new SweepInMemory(tokens(2), CONTEXT, plan, backend::hostInts),
+            new Recording(source, task, seen),
+            () -> task.validation(config, plan, backend::hostInts),
             collective,
             checkpoints == null || collective.rank() > 0
                 ? null

@@ -16,7 +16,8 @@ class TrainerTest {
   @Test
   void lossFallsBelowTheUnigramModels() {
     ToyRun.Result run = new ToyRun("train.steps=120", "train.log-every=40").alone();
-    double unigram = UnigramModel.loss(counts(ToyRun.tokens(1)), counts(ToyRun.tokens(2)));
+    double unigram =
+        UnigramModel.loss(counts(CountingTask.tokens(1)), counts(CountingTask.tokens(2)));
     assertEquals(Math.log(ToyRun.VOCABULARY), unigram, 0.1);
     assertTrue(
         run.summary().validationLoss() < 0.7 * unigram,
@@ -40,9 +41,9 @@ class TrainerTest {
         List.of(false, true, false, true),
         run.rows().stream().map(MetricsRow::hasValidation).toList());
     MetricsRow last = run.rows().get(3);
-    assertEquals(10 * 8 * ToyRun.CONTEXT, last.tokens());
+    assertEquals(10 * 8 * ToyRun.CONTEXT, last.trained());
     assertEquals(80 / 88.0, last.epoch());
-    assertTrue(last.gradNorm() > 0 && last.tokensPerSecond() > 0);
+    assertTrue(last.gradNorm() > 0 && last.unitsPerSecond() > 0);
     assertTrue(last.dataWaitShare() >= 0 && last.dataWaitShare() < 1);
     assertEquals(run.summary().validationLoss(), last.validationLoss());
     assertEquals(run.parameters(), run.summary().parameters());

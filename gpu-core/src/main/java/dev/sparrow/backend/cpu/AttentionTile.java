@@ -10,8 +10,8 @@ import jdk.incubator.vector.VectorSpecies;
  * are elements of vectors. Rows are {@link #stride} elements apart, whole vectors; what lies past
  * the queries is computed with and means nothing. Arrays of one number a query have that length.
  *
- * <p>The queries of a block follow {@code before} keys that all of them see; query i sees i + 1
- * more.
+ * <p>A tile has {@code keys} keys. All its queries see the first {@code before} of them, query i
+ * sees i + 1 more, as far as there are any: without a mask {@code before = keys}.
  *
  * <p>The loops are passes that are called from one place, for the reason that {@link
  * ActivationPass} gives.
@@ -43,16 +43,23 @@ final class AttentionTile {
      * @param shift of the exponentials, one a query
      * @param sums of each query: of its exponentials, in backward of {@code dO ⊙ O}
      */
-    void run(float[] p, float[] ds, int queries, int before, float[] shift, float[] sums);
+    void run(float[] p, float[] ds, int queries, int keys, int before, float[] shift, float[] sums);
   }
 
   private AttentionTile() {}
 
   /** Takes a tile through passes; see {@link Pass}. */
   static void run(
-      Pass[] passes, float[] p, float[] ds, int queries, int before, float[] shift, float[] sums) {
+      Pass[] passes,
+      float[] p,
+      float[] ds,
+      int queries,
+      int keys,
+      int before,
+      float[] shift,
+      float[] sums) {
     for (Pass pass : passes) {
-      pass.run(p, ds, queries, before, shift, sums);
+      pass.run(p, ds, queries, keys, before, shift, sums);
     }
   }
 
@@ -63,9 +70,9 @@ final class AttentionTile {
 
   /** Sets the scores with keys that a query must not see to -inf, within the vectors it is in. */
   private static void mask(
-      float[] s, float[] ds, int queries, int before, float[] shift, float[] sums) {
+      float[] s, float[] ds, int queries, int keys, int before, float[] shift, float[] sums) {
     int stride = stride(queries);
-    for (int i = 1; i < queries; i++) {
+    for (int i = 1; i < queries && before + i < keys; i++) {
       int row = (before + i) * stride;
       Arrays.fill(s, row + Lanes.whole(i), row + i, Float.NEGATIVE_INFINITY);
     }
@@ -73,10 +80,10 @@ final class AttentionTile {
 
   /** The largest score of each query; NaN where one is NaN. */
   private static void max(
-      float[] s, float[] ds, int queries, int before, float[] shift, float[] sums) {
+      float[] s, float[] ds, int queries, int keys, int before, float[] shift, float[] sums) {
     int stride = stride(queries);
     for (int i = 0; i < queries; i += LANES) {
-      int end = end(queries, before, i) * stride;
+      int end = end(keys, before, i) * stride;
       FloatVector top = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
       for (int at = i; at < end; at += stride) {
         top = top.max(FloatVector.fromArray(F, s, at));
@@ -87,11 +94,11 @@ final class AttentionTile {
 
   /** {@code p = exp(s - shift)} in place, 0 where masked; shift is at least the largest score. */
   private static void exp(
-      float[] s, float[] ds, int queries, int before, float[] shift, float[] sums) {
+      float[] s, float[] ds, int queries, int keys, int before, float[] shift, float[] sums) {
     int stride = stride(queries);
-    int all = (before + queries) * stride;
+    int all = keys * stride;
     for (int i = 0; i < queries; i += LANES) {
-      int end = end(queries, before, i) * stride;
+      int end = end(keys, before, i) * stride;
       FloatVector shifts = FloatVector.fromArray(F, shift, i);
       for (int at = i; at < end; at += stride) {
         VectorMath.exp(FloatVector.fromArray(F, s, at).sub(shifts)).intoArray(s, at);
@@ -104,8 +111,7 @@ final class AttentionTile {
 
   /** {@code Σ_keys p} of each query. */
   private static void sum(
-      float[] p, float[] ds, int queries, int before, float[] shift, float[] sums) {
-    int keys = before + queries;
+      float[] p, float[] ds, int queries, int keys, int before, float[] shift, float[] sums) {
     int stride = stride(queries);
     for (int i = 0; i < queries; i += LANES) {
       FloatVector total = FloatVector.zero(F);
@@ -123,8 +129,7 @@ final class AttentionTile {
 
   /** {@code ds = p·(ds - sums)} in place. */
   private static void scoreGradient(
-      float[] p, float[] ds, int queries, int before, float[] shift, float[] sums) {
-    int keys = before + queries;
+      float[] p, float[] ds, int queries, int keys, int before, float[] shift, float[] sums) {
     int stride = stride(queries);
     for (int i = 0; i < queries; i += LANES) {
       FloatVector dot = FloatVector.fromArray(F, sums, i);
@@ -137,16 +142,16 @@ final class AttentionTile {
     }
   }
 
-  /** Multiplies the first {@code keys} scores of one query by the factors. */
-  static void multiplyColumn(float[] p, int query, int queries, float[] factors, int keys) {
+  /** Multiplies the first {@code seen} scores of one query by the factors. */
+  static void multiplyColumn(float[] p, int query, int queries, float[] factors, int seen) {
     int stride = stride(queries);
-    for (int j = 0; j < keys; j++) {
+    for (int j = 0; j < seen; j++) {
       p[j * stride + query] *= factors[j];
     }
   }
 
   /** The keys that any query of the vector from query i on sees. */
-  private static int end(int queries, int before, int i) {
-    return Math.min(before + queries, before + i + LANES);
+  private static int end(int keys, int before, int i) {
+    return Math.min(keys, before + i + LANES);
   }
 }

@@ -7,11 +7,11 @@ import java.util.Arrays;
 
 /**
  * Attention in blocks of queries. The scores of one block against the keys that it sees are one
- * product into a thread's scratch tile, sized for the second-level cache; the keys past the block
- * are never touched. A tile is (keys, queries), so that queries are lanes of vectors: see {@link
- * AttentionTile}. Forward tasks are (sequence, head, block), a head's blocks one after another
- * while its keys are in the cache; backward tasks are (sequence, head), since all blocks of a head
- * add to its keys' gradient.
+ * product into a thread's scratch tile, sized for the second-level cache; the keys past a causal
+ * block are never touched. A tile is (keys, queries), so that queries are lanes of vectors: see
+ * {@link AttentionTile}. Forward tasks are (sequence, head, block), a head's blocks one after
+ * another while its keys are in the cache; backward tasks are (sequence, head), since all blocks of
+ * a head add to its keys' gradient.
  */
 final class CpuAttentionOps implements AttentionOps {
   /** Queries of a block; more of them waste more products on masked pairs. */
@@ -61,6 +61,7 @@ final class CpuAttentionOps implements AttentionOps {
   @Override
   public void forwardCached(
       AttentionShape shape, Tensor qkv, Tensor keys, Tensor values, int position, Tensor out) {
+    shape.requireCausal("cached attention");
     int width = shape.width();
     int capacity = keys.dim(1);
     Matrices.check("qkv", qkv, shape.tokens(), 3 * width);
@@ -148,8 +149,8 @@ final class CpuAttentionOps implements AttentionOps {
     int width = shape.width();
     int sequence = head / shape.heads();
     int column = head % shape.heads() * d;
-    int before = position + from;
-    int seen = before + rows;
+    int before = shape.causal() ? position + from : position + shape.length();
+    int seen = shape.causal() ? before + rows : before;
     int stride = AttentionTile.stride(rows);
     int slot = pool.slot();
     float[] p = scores[slot];
@@ -172,10 +173,10 @@ final class CpuAttentionOps implements AttentionOps {
         p,
         0,
         stride);
-    AttentionTile.run(AttentionTile.SOFTMAX, p, null, rows, before, max, sum);
+    AttentionTile.run(AttentionTile.SOFTMAX, p, null, rows, seen, before, max, sum);
     if (mask != null) {
       long row = (long) head * shape.length() + from;
-      drop(mask, row * shape.length(), shape.length(), p, rows, before, slot);
+      drop(mask, row * shape.length(), shape.length(), p, rows, seen, before, slot);
     }
     int out = y0 + (sequence * shape.length() + from) * width + column;
     blas.sgemm(
@@ -262,8 +263,9 @@ final class CpuAttentionOps implements AttentionOps {
       int dqkv0) {}
 
   /**
-   * One block of queries. Blocks run from the last, which sees all keys, to the first, so that the
-   * first product into the keys' and values' gradients assigns and the others add.
+   * One block of queries. Blocks run from the last, which sees all keys even where attention is
+   * causal, to the first, so that the first product into the keys' and values' gradients assigns
+   * and the others add.
    */
   private void backwardBlock(
       AttentionShape shape, Backward a, Mask mask, int head, int from, int rows, float beta) {
@@ -272,7 +274,7 @@ final class CpuAttentionOps implements AttentionOps {
     int packed = 3 * width;
     int first = head / shape.heads() * shape.length(); // the sequence's first token
     int column = head % shape.heads() * d;
-    int seen = from + rows;
+    int seen = shape.causal() ? from + rows : shape.length();
     int stride = AttentionTile.stride(rows);
     int slot = pool.slot();
     float[] p = scores[slot];
@@ -356,14 +358,16 @@ final class CpuAttentionOps implements AttentionOps {
       int at = outs + i * width;
       dots[i] = RowOps.dot(a.dout, a.dout0 + at, a.out, a.out0 + at, shape.headWidth());
     }
-    AttentionTile.run(AttentionTile.EXPONENTIALS, p, ds, rows, from, lse, dots);
+    int before = shape.causal() ? from : shape.length();
+    int seen = shape.causal() ? from + rows : before;
+    AttentionTile.run(AttentionTile.EXPONENTIALS, p, ds, rows, seen, before, lse, dots);
     long row = ((long) head * shape.length() + from) * shape.length();
     if (mask != null) {
-      drop(mask, row, shape.length(), ds, rows, from, slot);
+      drop(mask, row, shape.length(), ds, rows, seen, before, slot);
     }
-    AttentionTile.run(AttentionTile.SCORE_GRADIENT, p, ds, rows, from, lse, dots);
+    AttentionTile.run(AttentionTile.SCORE_GRADIENT, p, ds, rows, seen, before, lse, dots);
     if (mask != null) {
-      drop(mask, row, shape.length(), p, rows, from, slot);
+      drop(mask, row, shape.length(), p, rows, seen, before, slot);
     }
   }
 
@@ -411,10 +415,11 @@ final class CpuAttentionOps implements AttentionOps {
    *
    * @param index the draw of the first query and key; {@code next} later is that of the next query
    */
-  private void drop(Mask mask, long index, int next, float[] tile, int rows, int before, int slot) {
+  private void drop(
+      Mask mask, long index, int next, float[] tile, int rows, int seen, int before, int slot) {
     float[] factors = draws[slot];
     for (int i = 0; i < rows; i++) {
-      int valid = before + i + 1;
+      int valid = Math.min(seen, before + i + 1);
       long counter = mask.counter + index + (long) i * next;
       mask.draws.apply(ones, 0, counter, factors, 0, valid, blocks[slot]);
       AttentionTile.multiplyColumn(tile, i, rows, factors, valid);

@@ -3,8 +3,9 @@ package dev.sparrow.backend.cpu;
 import dev.sparrow.backend.AttentionShape;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.tensor.Tensor;
+import java.util.Arrays;
 
-/** Table look-ups and rotary positions. */
+/** Table look-ups, positions, and the mean of a sequence. */
 final class CpuEmbeddingOps implements EmbeddingOps {
   /** Elements of a task. */
   private static final int GRAIN = 1 << 15;
@@ -145,6 +146,47 @@ final class CpuEmbeddingOps implements EmbeddingOps {
           "%s: expected (multiple of %d, %d), got %s".formatted(op, length, width, x));
     }
     return x.rows();
+  }
+
+  @Override
+  public void mean(Tensor x, int length, Tensor out) {
+    int width = out.columns();
+    Matrices.check("mean: x", x, Math.multiplyExact(out.rows(), length), width);
+    float[] xs = HeapStorage.floats(x);
+    float[] ys = HeapStorage.floats(out);
+    int xo = HeapStorage.offset(x);
+    int yo = HeapStorage.offset(out);
+    pool.ranges(
+        out.rows(),
+        rows(Math.multiplyExact(length, width)),
+        (from, to) -> {
+          for (int b = from; b < to; b++) {
+            int row = yo + b * width;
+            Arrays.fill(ys, row, row + width, 0);
+            for (int i = b * length; i < (b + 1) * length; i++) {
+              RowOps.add(ys, row, xs, xo + i * width, ys, row, width);
+            }
+            RowOps.scale(1f / length, ys, row, ys, row, width);
+          }
+        });
+  }
+
+  @Override
+  public void meanBackward(Tensor dout, int length, Tensor dx) {
+    int width = dout.columns();
+    Matrices.check("meanBackward: dx", dx, Math.multiplyExact(dout.rows(), length), width);
+    float[] ds = HeapStorage.floats(dout);
+    float[] xs = HeapStorage.floats(dx);
+    int dO = HeapStorage.offset(dout);
+    int xo = HeapStorage.offset(dx);
+    pool.ranges(
+        dx.rows(),
+        rows(width),
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            RowOps.scale(1f / length, ds, dO + i / length * width, xs, xo + i * width, width);
+          }
+        });
   }
 
   @Override

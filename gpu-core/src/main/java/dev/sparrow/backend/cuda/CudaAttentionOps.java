@@ -7,7 +7,8 @@ import dev.sparrow.tensor.Tensor;
 
 /**
  * Launches of {@code nn/attention*.cu}: flash attention on tensor cores where the head width is a
- * multiple of 8 up to 128, plain kernels else, and the kernels of the key-value cache.
+ * multiple of 8 up to 128, causal and full in kernels of their own; plain kernels else; and the
+ * kernels of the key-value cache.
  */
 final class CudaAttentionOps implements AttentionOps {
   private static final int TILE_THREADS = 128;
@@ -31,32 +32,32 @@ final class CudaAttentionOps implements AttentionOps {
     final Launch keysDropout;
 
     /**
+     * @param mask {@code attention} or {@code attention_full}
      * @param backwardRows of a block, as the kernels' headers state them
      * @param sharedBytes of a block of forward, backward_queries and backward_keys
      */
-    Tiles(KernelQueue queue, int headWidth, int backwardRows, int[] sharedBytes) {
+    Tiles(KernelQueue queue, String mask, int headWidth, int backwardRows, int[] sharedBytes) {
       this.headWidth = headWidth;
       this.backwardRows = backwardRows;
-      this.forward = tile(queue, "forward_", headWidth, sharedBytes[0]);
-      this.forwardDropout = tile(queue, "forward_dropout_", headWidth, sharedBytes[0]);
-      this.queries = tile(queue, "backward_queries_", headWidth, sharedBytes[1]);
-      this.queriesDropout = tile(queue, "backward_queries_dropout_", headWidth, sharedBytes[1]);
-      this.keys = tile(queue, "backward_keys_", headWidth, sharedBytes[2]);
-      this.keysDropout = tile(queue, "backward_keys_dropout_", headWidth, sharedBytes[2]);
+      this.forward = tile(queue, mask + "_forward_", headWidth, sharedBytes[0]);
+      this.forwardDropout = tile(queue, mask + "_forward_dropout_", headWidth, sharedBytes[0]);
+      this.queries = tile(queue, mask + "_backward_queries_", headWidth, sharedBytes[1]);
+      this.queriesDropout =
+          tile(queue, mask + "_backward_queries_dropout_", headWidth, sharedBytes[1]);
+      this.keys = tile(queue, mask + "_backward_keys_", headWidth, sharedBytes[2]);
+      this.keysDropout = tile(queue, mask + "_backward_keys_dropout_", headWidth, sharedBytes[2]);
     }
 
     private static Launch tile(KernelQueue queue, String stem, int width, int sharedBytes) {
-      return queue
-          .kernel("attention_" + stem + "bf16_d" + width)
-          .block(TILE_THREADS)
-          .shared(sharedBytes);
+      return queue.kernel(stem + "bf16_d" + width).block(TILE_THREADS).shared(sharedBytes);
     }
   }
 
   private final KernelQueue queue;
   private final TokenOrigin origin;
   private final Scratch rows;
-  private final Tiles[] tiles;
+  private final Tiles[] causal;
+  private final Tiles[] full;
   private final Launch plainForward;
   private final Launch plainQueries;
   private final Launch plainKeys;
@@ -67,17 +68,21 @@ final class CudaAttentionOps implements AttentionOps {
     this.queue = queue;
     this.origin = origin;
     this.rows = queue.scratch("attention statistics");
-    this.tiles =
-        new Tiles[] {
-          new Tiles(queue, 32, 128, new int[] {24 << 10, 32 << 10, 33 << 10}),
-          new Tiles(queue, 64, 128, new int[] {48 << 10, 64 << 10, 65 << 10}),
-          new Tiles(queue, 128, 64, new int[] {80 << 10, 64 << 10, 129 << 9})
-        };
+    this.causal = tiles(queue, "attention");
+    this.full = tiles(queue, "attention_full");
     this.plainForward = queue.kernel("attention_plain_forward_bf16");
     this.plainQueries = queue.kernel("attention_plain_backward_queries_bf16");
     this.plainKeys = queue.kernel("attention_plain_backward_keys_bf16");
     this.cached = queue.kernel("attention_cached_bf16");
     this.append = queue.kernel("attention_append_bf16");
+  }
+
+  private static Tiles[] tiles(KernelQueue queue, String mask) {
+    return new Tiles[] {
+      new Tiles(queue, mask, 32, 128, new int[] {24 << 10, 32 << 10, 33 << 10}),
+      new Tiles(queue, mask, 64, 128, new int[] {48 << 10, 64 << 10, 65 << 10}),
+      new Tiles(queue, mask, 128, 64, new int[] {80 << 10, 64 << 10, 129 << 9})
+    };
   }
 
   @Override
@@ -99,7 +104,7 @@ final class CudaAttentionOps implements AttentionOps {
     }
     long firstToken = drops ? origin.of(dropout.draws()) : 0;
     ArgumentBlock arguments = launch.arguments().tensor(qkv).tensor(out).address(logSumExp);
-    finish(launch, arguments, shape, dropout, drops || fit == null, firstToken);
+    finish(launch, arguments, shape, dropout, fit == null, firstToken);
   }
 
   @Override
@@ -120,7 +125,6 @@ final class CudaAttentionOps implements AttentionOps {
     boolean drops = dropout.p() > 0;
     long statistics = rows.bytes(2L * shape.tokens() * shape.heads() * Float.BYTES);
     long firstToken = drops ? origin.of(dropout.draws()) : 0;
-    boolean takesDropout = drops || fit == null;
 
     Launch queries =
         fit == null ? plain(plainQueries, shape) : drops ? fit.queriesDropout : fit.queries;
@@ -138,26 +142,30 @@ final class CudaAttentionOps implements AttentionOps {
             .tensor(dout)
             .address(statistics)
             .tensor(dqkv);
-    finish(queries, first, shape, dropout, takesDropout, firstToken);
+    finish(queries, first, shape, dropout, fit == null, firstToken);
     ArgumentBlock second =
         keys.arguments().tensor(qkv).tensor(dout).address(statistics).tensor(dqkv);
-    finish(keys, second, shape, dropout, takesDropout, firstToken);
+    finish(keys, second, shape, dropout, fit == null, firstToken);
   }
 
-  /** Packs the arguments that all kernels over whole sequences end with, and queues. */
+  /**
+   * Packs the arguments that all kernels over whole sequences end with, and queues.
+   *
+   * @param isPlain whether the kernel is one of those that take the mask and dropout as arguments
+   */
   private void finish(
       Launch launch,
       ArgumentBlock arguments,
       AttentionShape shape,
       Dropout dropout,
-      boolean takesDropout,
+      boolean isPlain,
       long firstToken) {
-    arguments
-        .int32(shape.length())
-        .int32(shape.heads())
-        .int32(shape.headWidth())
-        .float32(scale(shape));
-    if (takesDropout) {
+    arguments.int32(shape.length()).int32(shape.heads()).int32(shape.headWidth());
+    if (isPlain) {
+      arguments.int32(shape.causal() ? 1 : 0);
+    }
+    arguments.float32(scale(shape));
+    if (isPlain || dropout.p() > 0) {
       Dropped dropped = Dropped.of("attention", dropout.p());
       arguments.int32(dropped.below()).float32(dropped.scale()).draws(dropout.draws(), firstToken);
     }
@@ -167,6 +175,7 @@ final class CudaAttentionOps implements AttentionOps {
   @Override
   public void forwardCached(
       AttentionShape shape, Tensor qkv, Tensor keys, Tensor values, int position, Tensor out) {
+    shape.requireCausal("cached attention");
     requireActivations("cached attention", shape, qkv, out);
     int capacity = capacity(shape, keys, values, position);
     if (position == 0 && shape.length() >= LEAST_PROMPT && tiles(shape, qkv, out) != null) {
@@ -221,7 +230,7 @@ final class CudaAttentionOps implements AttentionOps {
         return null;
       }
     }
-    for (Tiles candidate : tiles) {
+    for (Tiles candidate : shape.causal() ? causal : full) {
       if (shape.headWidth() <= candidate.headWidth) {
         return candidate;
       }

@@ -20,6 +20,8 @@ final class CudaEmbeddingOps implements EmbeddingOps {
   private final Launch join;
   private final ByType addPositions;
   private final ByType addPositionsBackward;
+  private final ByType mean;
+  private final ByType meanBackward;
   private final ByType rotary;
 
   CudaEmbeddingOps(KernelQueue queue, RotaryTables tables) {
@@ -33,6 +35,8 @@ final class CudaEmbeddingOps implements EmbeddingOps {
     this.join = queue.kernel("embedding_join_f32");
     this.addPositions = queue.kernels("add_positions");
     this.addPositionsBackward = queue.kernels("add_positions_backward");
+    this.mean = queue.kernels("sequence_mean");
+    this.meanBackward = queue.kernels("sequence_mean_backward");
     this.rotary = queue.kernels("rotary");
   }
 
@@ -131,6 +135,24 @@ final class CudaEmbeddingOps implements EmbeddingOps {
         .tensor(dpositions)
         .int64(dx.rows())
         .int32(dx.columns());
+    queue.run(launch);
+  }
+
+  @Override
+  public void mean(Tensor x, int length, Tensor out) {
+    Doors.requireMatrix("mean: x", x, (long) out.rows() * length, out.columns());
+    DType type = Doors.equalTypes("mean: x, out", x, out);
+    Launch launch = rows(mean.of(type), out.rows(), out.columns());
+    launch.arguments().tensor(x).int32(length).tensor(out).int64(out.rows()).int32(out.columns());
+    queue.run(launch);
+  }
+
+  @Override
+  public void meanBackward(Tensor dout, int length, Tensor dx) {
+    Doors.requireMatrix("meanBackward: dx", dx, (long) dout.rows() * length, dout.columns());
+    DType type = Doors.equalTypes("meanBackward: dout, dx", dout, dx);
+    Launch launch = rows(meanBackward.of(type), dx.rows(), dx.columns());
+    launch.arguments().tensor(dout).int32(length).tensor(dx).int64(dx.rows()).int32(dx.columns());
     queue.run(launch);
   }
 

@@ -43,6 +43,7 @@ class MoeMethodTest {
 
   private static ModelShape shape(int layers) {
     return new ModelShape(
+        ModelShape.Kind.TRANSFORMER,
         layers,
         2,
         WIDTH,
@@ -57,7 +58,9 @@ class MoeMethodTest {
         true,
         false,
         0,
-        0.02);
+        0.02,
+        List.of(),
+        1);
   }
 
   private static FeedForwardSpec block(int layer) {
@@ -122,7 +125,7 @@ class MoeMethodTest {
       for (LayerSummary matrix : experts) {
         assertEquals(EXPERTS * 24 * WIDTH, matrix.parameters());
         assertEquals(2 * 24 * WIDTH, matrix.activeParameters());
-        assertEquals(2 * 2 * 24 * WIDTH, matrix.forwardFlopsPerToken());
+        assertEquals(2 * 2 * 24 * WIDTH, matrix.forwardFlops());
       }
     }
   }

@@ -71,6 +71,7 @@ class SparseExpertsTest {
     Moe moe = new Moe(EXPERTS, TOP_K, HIDDEN, 0, dispatch, 4, 0, 1, 0.01, 0.001, 0, 1);
     ModelShape shape =
         new ModelShape(
+            ModelShape.Kind.TRANSFORMER,
             1,
             2,
             WIDTH,
@@ -85,7 +86,9 @@ class SparseExpertsTest {
             false,
             false,
             0,
-            0.02);
+            0.02,
+            List.of(),
+            1);
     return new MoeMethod(backend, moe, shape, new UniformMethod(backend, settings, 10, 5));
   }
 
@@ -177,7 +180,7 @@ class SparseExpertsTest {
       assertEquals("3 experts, 12 -> 8, uniformly sparse, 3 of 12 in each of 24 rows", down.kind());
       assertEquals(72, down.parameters());
       assertEquals(72 / EXPERTS * TOP_K, down.activeParameters());
-      assertEquals(2.0 * 72 / EXPERTS * TOP_K, down.forwardFlopsPerToken());
+      assertEquals(2.0 * 72 / EXPERTS * TOP_K, down.forwardFlops());
     }
   }
 

@@ -117,7 +117,7 @@ public final class EvaluateJob {
         BatchSource source =
             new Readers(hadoop, shards, config, own.backend()::hostInts).validation(plan)) {
       Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
-      return new Stripe(evaluation.loss() * evaluation.tokens(), evaluation.tokens(), null);
+      return new Stripe(evaluation.loss() * evaluation.targets(), evaluation.targets(), null);
     } catch (RuntimeException e) {
       if (!Ending.comesAgain(e)) {
         throw e;

@@ -67,7 +67,7 @@ public final class Inspection {
         config.method().name(),
         model.parameters(),
         model.activeParameters(),
-        flops(model.trainingFlopsPerToken()),
+        flops(model.trainingFlops()),
         memory());
   }
 
@@ -86,7 +86,7 @@ public final class Inspection {
               layer.kind(),
               layer.parameters(),
               layer.activeParameters(),
-              flops(layer.forwardFlopsPerToken())));
+              flops(layer.forwardFlops())));
     }
     text.append(
         format(
@@ -95,7 +95,7 @@ public final class Inspection {
     text.append(
         format(
             "FLOPs/token  %s forward, %s training (attention over the average causal length)%n",
-            flops(model.forwardFlopsPerToken()), flops(model.trainingFlopsPerToken())));
+            flops(model.forwardFlops()), flops(model.trainingFlops())));
     text.append(
         format(
             "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for %d"
@@ -105,7 +105,7 @@ public final class Inspection {
             bytes(model.gradientBytes()),
             bytes(model.optimizerBytes()),
             bytes(model.activationBytes()),
-            model.sequences(),
+            model.samples(),
             config.model().context()));
     text.append(format("vocabulary   %,d", vocabulary));
     return text.toString();

@@ -140,7 +140,18 @@ class FileStoreTest {
   private static CheckpointContent content(long step) {
     CheckpointState state =
         new CheckpointState(
-            CheckpointState.FORMAT_VERSION, step, 8 * step, 0.5, 1, 8, 4, 2, "moe", "adamw", null);
+            CheckpointState.FORMAT_VERSION,
+            step,
+            8 * step,
+            0.5,
+            1,
+            8,
+            4,
+            null,
+            2,
+            "moe",
+            "adamw",
+            null);
     HostTensor weight = HostTensor.of("w", Shape.of(2), new float[] {step, 2}, 0);
     return new CheckpointContent(state, List.of(weight), List.of(weight), "train.steps = 4\n");
   }

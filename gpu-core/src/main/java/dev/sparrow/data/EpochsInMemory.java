@@ -1,75 +1,48 @@
 package dev.sparrow.data;
 
-import dev.sparrow.tensor.HostInts;
 import java.util.SplittableRandom;
-import java.util.function.IntFunction;
 
 /**
- * Training batches from an array of tokens, for corpora that fit in memory. Each epoch has its own
- * order, drawn from the seed and the epoch's number alone (Fisher-Yates).
+ * Training batches of samples that fit in memory. Each epoch has its own order, drawn from the seed
+ * and the epoch's number alone (Fisher-Yates).
+ *
+ * @param <B> kind of batch
  */
-public final class TokensInMemory implements BatchSource {
-  private final int[] tokens; // (rows, context + 1)
-  private final int rowLength;
+public final class EpochsInMemory<B extends Batch> implements BatchSource {
+  private final Rows<B> rows;
   private final BatchPlan plan;
   private final long seed;
   private final boolean shuffle;
   private final long samplesPerEpoch;
   private final int[] order; // (rows), of epoch orderEpoch
-  private final TokenBatch batch;
+  private final B batch;
   private long orderEpoch = -1;
   private long position;
   private int microBatch;
 
-  /** With a batch on the heap. */
-  public TokensInMemory(int[] tokens, int context, BatchPlan plan, long seed, boolean shuffle) {
-    this(tokens, context, plan, seed, shuffle, HostInts::onHeap);
-  }
-
   /**
-   * @param tokens rows of context + 1 ids, one after another; shared, not copied
    * @param shuffle false: rows in their order, every epoch
-   * @param memory of the batch, see {@link TokenBatch}
    */
-  public TokensInMemory(
-      int[] tokens,
-      int context,
-      BatchPlan plan,
-      long seed,
-      boolean shuffle,
-      IntFunction<HostInts> memory) {
-    this.tokens = tokens;
-    this.rowLength = context + 1;
+  public EpochsInMemory(Rows<B> rows, BatchPlan plan, long seed, boolean shuffle) {
+    this.rows = rows;
     this.plan = plan;
     this.seed = seed;
     this.shuffle = shuffle;
-    this.order = new int[rows(tokens, rowLength)];
+    this.order = new int[rows.count()];
     this.samplesPerEpoch = order.length / plan.globalBatch() * (long) plan.globalBatch();
     if (samplesPerEpoch == 0) {
       throw new IllegalArgumentException(
-          "tokens: expected at least one global batch of "
+          "data: expected at least one global batch of "
               + plan.globalBatch()
-              + " sequences, got "
+              + " samples, got "
               + order.length
               + "; lower train.batch or bring more data");
     }
-    this.batch = new TokenBatch(plan.microBatch(), context, memory);
-  }
-
-  static int rows(int[] tokens, int rowLength) {
-    if (tokens.length % rowLength != 0) {
-      throw new IllegalArgumentException(
-          "tokens: expected rows of context + 1 = "
-              + rowLength
-              + " ids, got "
-              + tokens.length
-              + " ids");
-    }
-    return tokens.length / rowLength;
+    this.batch = rows.batch(plan.microBatch());
   }
 
   @Override
-  public TokenBatch next() {
+  public B next() {
     long epoch = position / samplesPerEpoch;
     if (epoch != orderEpoch) {
       draw(epoch);
@@ -78,8 +51,7 @@ public final class TokensInMemory implements BatchSource {
     int first = plan.start(microBatch);
     int inEpoch = (int) (position % samplesPerEpoch) + first;
     for (int i = 0; i < plan.microBatch(); i++) {
-      int row = order[inEpoch + i];
-      batch.tokens().put(i * rowLength, tokens, row * rowLength, rowLength);
+      rows.copy(order[inEpoch + i], position + first + i, batch, i);
     }
     batch.filled(plan.microBatch(), position + first);
     microBatch++;
@@ -120,7 +92,7 @@ public final class TokensInMemory implements BatchSource {
       throw new IllegalArgumentException(
           "position: expected a multiple of the global batch of "
               + plan.globalBatch()
-              + " sequences, got "
+              + " samples, got "
               + position
               + "; resume with the train.batch of the run that saved it");
     }

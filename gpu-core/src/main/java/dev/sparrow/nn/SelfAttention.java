@@ -10,13 +10,13 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Causal multi-head attention (Vaswani et al. 2017) between two linears: {@code
- * out(attend(qkv(x)))}, with rotary positions on queries and keys where the spec asks for them.
+ * Multi-head attention (Vaswani et al. 2017) between two linears: {@code out(attend(qkv(x)))}, with
+ * rotary positions on queries and keys where the spec asks for them.
  *
  * <p>Kept until backward: qkv, the heads' output and one number a row and head; scores never exist
  * as a whole.
  */
-public final class CausalSelfAttention implements ResidualBranch {
+public final class SelfAttention implements ResidualBranch {
   private final AttentionSpec spec;
   private final AttentionOps attention;
   private final EmbeddingOps embedding;
@@ -34,7 +34,7 @@ public final class CausalSelfAttention implements ResidualBranch {
   /**
    * @param weights makes the form of each matrix
    */
-  public CausalSelfAttention(
+  public SelfAttention(
       Backend backend, AttentionSpec spec, Function<LinearSpec, LinearWeight> weights) {
     this.spec = spec;
     this.attention = backend.attention();
@@ -144,7 +144,8 @@ public final class CausalSelfAttention implements ResidualBranch {
   }
 
   private AttentionShape shape(Pass pass) {
-    return new AttentionShape(pass.sequences(), pass.length(), spec.heads(), spec.headWidth());
+    return new AttentionShape(
+        pass.sequences(), pass.length(), spec.heads(), spec.headWidth(), spec.causal());
   }
 
   private Tensor statistics(AttentionShape shape) {
@@ -164,10 +165,11 @@ public final class CausalSelfAttention implements ResidualBranch {
   @Override
   public void describe(LayerSummary.Sink sink) {
     qkv.describe(sink);
-    // Two products of width multiply-adds with each of the (context + 1) / 2 tokens that a token
-    // sees on average.
-    double flops = 2.0 * 2 * spec.width() * (spec.context() + 1) / 2;
-    String kind = "CausalAttention %d heads x %d".formatted(spec.heads(), spec.headWidth());
+    // Two products of width multiply-adds with each of the tokens that a token sees on average.
+    double seen = spec.causal() ? (spec.context() + 1) / 2.0 : spec.context();
+    double flops = 2.0 * 2 * spec.width() * seen;
+    String mask = spec.causal() ? "CausalAttention" : "Attention";
+    String kind = "%s %d heads x %d".formatted(mask, spec.heads(), spec.headWidth());
     String positions = spec.rotaryTheta() == 0 ? "" : ", rotary";
     sink.row(new LayerSummary(spec.name(), kind + positions, 0, 0, flops));
     out.describe(sink);
