@@ -204,7 +204,10 @@ final class CpuSparseOps implements SparseOps {
     float[] ws = HeapStorage.floats(w);
     int b0 = HeapStorage.offset(bits);
     int w0 = HeapStorage.offset(w);
-    pool.ranges(size, SparseScratch.COPY_GRAIN, (from, to) -> MaskLoop.run(words, b0, ws, w0, from, to - from));
+    pool.ranges(
+        size,
+        SparseScratch.COPY_GRAIN,
+        (from, to) -> MaskLoop.run(words, b0, ws, w0, from, to - from));
   }
 
   static void requireValues(String name, Tensor values, UniformPattern pattern) {
