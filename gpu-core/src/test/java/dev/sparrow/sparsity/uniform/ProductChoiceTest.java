@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.LocalCollective;
 import dev.sparrow.config.Uniform.Products;
@@ -172,11 +173,24 @@ class ProductChoiceTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2})
   void bothFormsAreReallyRun(int matrices) {
+    requireTimes(backend, matrices);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void bothFormsAreReallyRunOnAGpu(int matrices) {
+    try (Backend gpu = TestGpu.open()) {
+      requireTimes(gpu, matrices);
+    }
+  }
+
+  private void requireTimes(Backend device, int matrices) {
     UniformPattern pattern = update(layer(4), 10).next();
-    TimedProducts timed = new TimedProducts(backend);
-    long before = backend.allocatedBytes();
+    TimedProducts timed = new TimedProducts(device);
+    timed.time(pattern, matrices, ROWS); // ops grow memory of their own at first
+    long before = device.allocatedBytes();
     ProductTimes times = timed.time(pattern, matrices, ROWS);
     assertTrue(times.sparseNanos() > 0 && times.wholeNanos() > 0, times.toString());
-    assertEquals(before, backend.allocatedBytes());
+    assertEquals(before, device.allocatedBytes());
   }
 }
