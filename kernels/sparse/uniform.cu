@@ -2,6 +2,7 @@
 //
 //   expand   w_r,c = value of (r, c) where the pattern has it; w is zero before
 //   sample   values += w at the pattern's places
+//   mask     w_i = 0 where bit i mod 32 of word i / 32 is not set, w as one vector of n elements
 //
 // values (live rows, fanIn), w (rows, columns), both of the entry's type. A group of groupRows rows shares
 // columns (live groups, fanIn); liveGroups (live groups) are the groups' numbers, ascending.
@@ -46,4 +47,10 @@ extern "C" __global__ void uniform_sample_f32(const float* w, const int* indices
                                               long long liveRows, int fanIn, int groupRows, int columns) {
   uniform::forNonZeros(indices, liveGroups, liveRows, fanIn, groupRows, columns,
                        [&](long long i, long long at) { values[i] += w[at]; });
+}
+
+extern "C" __global__ void uniform_mask_f32(const int* bits, float* w, long long n) {
+  long long threads = (long long)gridDim.x * blockDim.x;
+  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += threads)
+    if ((bits[i / 32] >> (i % 32) & 1) == 0) w[i] = 0;
 }

@@ -75,4 +75,20 @@ SPARROW_CHECK(uniform, sample_adds_what_lies_at_the_places) {
   }
 }
 
+SPARROW_CHECK(uniform, mask_leaves_what_its_bits_name) {
+  for (int n : {1, 31, 32, 33, 1000}) {
+    std::vector<int> bits((n + 31) / 32);
+    for (int& word : bits) word = check.integer(-(1 << 30), 1 << 30) * 2 + check.integer(0, 1);
+    auto w = check.normal<float>(n);
+    w[n / 2] = INFINITY;
+    std::vector<float> expected = w;
+    for (int i = 0; i < n; i++)
+      if ((unsigned(bits[i / 32]) >> (i % 32)) % 2 == 0) expected[i] = 0;
+    device::Buffer<int> B(bits);
+    device::Buffer<float> W(w);
+    device::launch(uniform_mask_f32, 3, 96, 0, B, W, (long long)n);
+    check.identical("w of " + std::to_string(n), W.toHost(), expected);
+  }
+}
+
 }  // namespace

@@ -81,7 +81,8 @@ public record LmCase(
         0,
         100,
         0.3,
-        0);
+        0,
+        Uniform.Products.SPARSE);
   }
 
   private static LmCase gpt2(String name, Moe moe) {

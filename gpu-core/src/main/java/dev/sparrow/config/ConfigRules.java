@@ -125,6 +125,9 @@ final class ConfigRules {
               + uniform.schedule().name().toLowerCase(Locale.ROOT)
               + ", which grows row by row");
     }
+    if (uniform.format() == Uniform.Format.UNSTRUCTURED) {
+      unstructured(uniform, problems);
+    }
     long last = uniform.lastUpdate(train.steps());
     if (uniform.schedule() != Uniform.Schedule.STATIC && uniform.beginStep() > last) {
       problems.add(
@@ -140,6 +143,18 @@ final class ConfigRules {
               + ", got "
               + last
               + "; uniform.sparsity would not be reached");
+    }
+  }
+
+  private static void unstructured(Uniform uniform, List<String> problems) {
+    if (uniform.growsBack() && uniform.ablation() > 0) {
+      problems.add(
+          "uniform.ablation: expected 0 for uniform.format = unstructured, whose rows have no fan-in to fall short of, got "
+              + uniform.ablation());
+    }
+    if (uniform.products() == Uniform.Products.SPARSE) {
+      problems.add(
+          "uniform.products: expected timed or dense for uniform.format = unstructured, which has no sparse products, got sparse");
     }
   }
 

@@ -108,7 +108,8 @@ final class ConfigSections {
         s.atLeast("end-step", 0),
         s.atLeast("update-every", 1),
         s.share("drop-fraction"),
-        s.share("ablation"));
+        s.share("ablation"),
+        s.choice("products", Uniform.Products.class));
   }
 
   OptimizerSettings optimizer() {

@@ -19,7 +19,8 @@ public record Uniform(
     int endStep,
     int updateEvery,
     double dropFraction,
-    double ablation) {
+    double ablation,
+    Products products) {
   /** How the pattern comes about. */
   public enum Schedule {
     /** Drawn at the start and kept. */
@@ -40,12 +41,24 @@ public record Uniform(
     ERK
   }
 
-  /** Where a row's non-zeros may lie. */
+  /** Where non-zeros may lie. */
   public enum Format {
     UNIFORM,
     BANK,
     GROUP,
-    DOUBLY
+    DOUBLY,
+    /** Anywhere in the matrix, without a fan-in that rows share. */
+    UNSTRUCTURED
+  }
+
+  /** How a layer multiplies. */
+  public enum Products {
+    /** As was faster when it was timed. */
+    TIMED,
+    /** By its non-zeros alone. */
+    SPARSE,
+    /** As a whole matrix that is zero off the pattern. */
+    DENSE
   }
 
   /** Whether connections are dropped and others grown. */

@@ -16,18 +16,18 @@ public final class DenseGroupedWeight implements GroupedLinearWeight {
    * @param spec of one expert's matrix; the parameter is {@code spec.name() + ".weight"}
    */
   public DenseGroupedWeight(Backend backend, LinearSpec spec, int groups) {
+    this(backend, spec, groups, Initializer.normal(spec.standardDeviation()));
+  }
+
+  /** The same with a start of its own. */
+  public DenseGroupedWeight(Backend backend, LinearSpec spec, int groups, Initializer initializer) {
     if (groups < 1) {
       throw new IllegalArgumentException(spec.name() + ": expected groups >= 1, got " + groups);
     }
     this.name = spec.name();
     this.matmul = backend.matmul();
     this.weight =
-        Parameter.matrix(
-            spec.name() + ".weight",
-            Initializer.normal(spec.standardDeviation()),
-            groups,
-            spec.out(),
-            spec.in());
+        Parameter.matrix(spec.name() + ".weight", initializer, groups, spec.out(), spec.in());
   }
 
   /** The matrices (groups, out, in). */

@@ -13,13 +13,13 @@ public final class DenseWeight implements LinearWeight {
 
   /** A weight of its own, {@code spec.name() + ".weight"}. */
   public DenseWeight(Backend backend, LinearSpec spec) {
+    this(backend, spec, Initializer.normal(spec.standardDeviation()));
+  }
+
+  /** The same with a start of its own. */
+  public DenseWeight(Backend backend, LinearSpec spec, Initializer initializer) {
     this.matmul = backend.matmul();
-    this.weight =
-        Parameter.matrix(
-            spec.name() + ".weight",
-            Initializer.normal(spec.standardDeviation()),
-            spec.out(),
-            spec.in());
+    this.weight = Parameter.matrix(spec.name() + ".weight", initializer, spec.out(), spec.in());
   }
 
   /** The matrix (out, in). */

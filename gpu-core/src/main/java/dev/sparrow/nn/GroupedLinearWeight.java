@@ -64,6 +64,11 @@ public interface GroupedLinearWeight {
   /** Of all groups together. */
   long parameterCount();
 
+  /** Of those that may differ from zero. */
+  default long activeParameterCount() {
+    return parameterCount();
+  }
+
   /** Of one row, which meets one expert; multiply and add counted as two. */
   double forwardFlopsPerRow();
 
@@ -78,7 +83,7 @@ public interface GroupedLinearWeight {
             name(),
             "%d experts, %d -> %d, %s".formatted(groups(), in(), out(), kind()),
             parameterCount(),
-            parameterCount() * topK / groups(),
+            activeParameterCount() * topK / groups(),
             topK * forwardFlopsPerRow()));
   }
 }

@@ -6,7 +6,7 @@ package dev.sparrow.nn;
  * @param name dotted path in the model
  * @param kind what it is, with its sizes: {@code Linear 384 -> 1536}
  * @param parameters all trained elements
- * @param activeParameters those that one token meets: k of E experts
+ * @param activeParameters those that one token meets and that may differ from zero: k of E experts
  * @param forwardFlops of one token, or of one image, multiply and add counted as two; backward is
  *     twice that
  */

@@ -101,8 +101,10 @@ public final class Linear {
   }
 
   public void describe(LayerSummary.Sink sink) {
-    long parameters = weight.parameterCount() + (bias == null ? 0 : bias.size());
+    long biases = bias == null ? 0 : bias.size();
+    long parameters = weight.parameterCount() + biases;
+    long active = weight.activeParameterCount() + biases;
     String kind = "Linear %d -> %d, %s".formatted(in(), out(), weight.kind());
-    sink.row(new LayerSummary(name, kind, parameters, parameters, weight.forwardFlopsPerRow()));
+    sink.row(new LayerSummary(name, kind, parameters, active, weight.forwardFlopsPerRow()));
   }
 }

@@ -42,7 +42,13 @@ public interface LinearWeight {
   /** The form in words for inspection: {@code dense}. */
   String kind();
 
+  /** Of what is held and trained. */
   long parameterCount();
+
+  /** Of those that may differ from zero. */
+  default long activeParameterCount() {
+    return parameterCount();
+  }
 
   /** Multiply and add counted as two. */
   double forwardFlopsPerRow();

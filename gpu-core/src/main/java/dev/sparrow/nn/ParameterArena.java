@@ -3,8 +3,6 @@ package dev.sparrow.nn;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.DecaySegments;
 import dev.sparrow.backend.OptimizerOps;
-import dev.sparrow.backend.Philox;
-import dev.sparrow.backend.RandomKey;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -93,13 +91,8 @@ public final class ParameterArena implements AutoCloseable {
   /** Draws every parameter's start; the same bits on every rank. */
   public void initialize(long seed) {
     for (Parameter parameter : parameters) {
-      Initializer initializer = parameter.initializer();
       float[] host = new float[Math.toIntExact(parameter.size())];
-      if (initializer.standardDeviation() == 0) {
-        Arrays.fill(host, (float) initializer.mean());
-      } else {
-        draw(new RandomKey(seed, RandomKey.streamOf(parameter.name())), initializer, host);
-      }
+      parameter.initializer().fill(seed, parameter.name(), host);
       backend.upload(host, 0, parameter.value());
     }
     publish();
@@ -112,13 +105,6 @@ public final class ParameterArena implements AutoCloseable {
   public void publish() {
     if (operands != values) {
       backend.elementwise().copy(values, operands);
-    }
-  }
-
-  private static void draw(RandomKey key, Initializer initializer, float[] out) {
-    Philox.normals(key, 0, out, 0, out.length);
-    for (int i = 0; i < out.length; i++) {
-      out[i] = (float) (initializer.mean() + initializer.standardDeviation() * out[i]);
     }
   }
 

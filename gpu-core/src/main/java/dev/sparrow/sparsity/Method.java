@@ -44,6 +44,17 @@ public interface Method {
   default void loaded() {}
 
   /**
+   * Called by every rank when weights are set and before the first step, in the same order of
+   * collective calls on all ranks.
+   *
+   * @param done updates done so far: none in a new run
+   * @return as of {@link #afterStep}
+   */
+  default ModelChange beforeRun(long done, Collective collective) {
+    return ModelChange.NONE;
+  }
+
+  /**
    * Called by every rank before each step.
    *
    * @param step updates done so far

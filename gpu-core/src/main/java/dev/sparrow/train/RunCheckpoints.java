@@ -24,7 +24,6 @@ final class RunCheckpoints implements AutoCloseable {
   private final TrainerParts parts;
   private final CheckpointWriter writer; // null: this rank writes none
   private RunState.Snapshot snapshot;
-  private long snapshotGeneration;
   private long lastSaved = -1;
 
   RunCheckpoints(TrainerParts parts) {
@@ -146,9 +145,8 @@ final class RunCheckpoints implements AutoCloseable {
       return;
     }
     writer.await();
-    if (snapshot == null || snapshotGeneration != parts.replica().generation()) {
+    if (snapshot == null || !snapshot.isOf(parts)) {
       snapshot = new RunState(parts).snapshot();
-      snapshotGeneration = parts.replica().generation();
     }
     writer.write(snapshot.capture(stateAt(step), parts.config().text()));
   }

@@ -92,6 +92,11 @@ final class RunState {
       }
     }
 
+    /** Whether the run's weights and buffers are still where they were. */
+    boolean isOf(TrainerParts parts) {
+      return arena == parts.arena() && buffers.equals(parts.model().buffers());
+    }
+
     private void addWindows(List<HostTensor> list, String prefix, float[] values) {
       for (Parameter p : arena.parameters()) {
         list.add(

@@ -48,6 +48,7 @@ public final class Trainer {
         RunCheckpoints checkpoints = new RunCheckpoints(parts)) {
       parts.model().reserve(workspace, plan.microBatch());
       long resumed = checkpoints.restore();
+      parts.replica().apply(parts.method().beforeRun(resumed, parts.collective()));
       try (TrainStep step = new TrainStep(parts, plan, workspace, clock)) {
         return run(begun, resumed, step, checkpoints);
       }

@@ -132,6 +132,17 @@ final class ReferenceSparseOps implements SparseOps {
     visit(loaded, (row, column, at) -> to.set(at, to.get(at) + from.get(row, column)));
   }
 
+  @Override
+  public void mask(Tensor bits, Tensor w) {
+    bits.require("bits", SparseOps.maskWords(Math.toIntExact(w.size())));
+    Doubles to = Doubles.of(w);
+    for (int i = 0; i < w.size(); i++) {
+      if ((Ints.of(bits).get(i / 32) & 1 << i % 32) == 0) {
+        to.set(i, 0);
+      }
+    }
+  }
+
   private static void requireValues(SparsePattern loaded, Tensor values) {
     values.require("values", loaded.pattern().liveRows(), loaded.pattern().fanIn());
   }

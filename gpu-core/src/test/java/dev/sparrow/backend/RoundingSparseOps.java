@@ -73,4 +73,9 @@ final class RoundingSparseOps implements SparseOps {
     ops.sample(twin(w), pattern, twin(values));
     round(values);
   }
+
+  @Override
+  public void mask(Tensor bits, Tensor w) {
+    ops.mask(bits, floats(w));
+  }
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Comparison.Pair;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -120,6 +122,26 @@ abstract class SparseOpsContract extends Contract {
     }
   }
 
+  /** Words whole and cut, more than one task of them; what goes is gone even where it is NaN. */
+  @ParameterizedTest
+  @CsvSource({"1, 1, 1", "3, 5, 2", "8, 32, 32", "33, 31, 7", "40, 64, 9", "300, 257, 20"})
+  void aMaskLeavesThePatternsPlacesAlone(int out, int in, int fanIn) {
+    UniformPattern pattern = SparsePatterns.plain(SEED, out, in, fanIn);
+    int[] bits = SparseOps.bits(pattern.places(), out * in);
+    try (Comparison c = compare(SEED, pattern.toString())) {
+      Pair mask = c.ints(bits, bits.length);
+      Pair w = c.normal(FLOAT, out, in);
+      Pair poisoned = c.poisoned(FLOAT, out, in);
+      c.run(
+          (b, at) -> {
+            b.sparse().mask(at.of(mask), at.of(w));
+            b.sparse().mask(at.of(mask), at.of(poisoned));
+          });
+      c.checkExact("w", w);
+      c.checkExact("poisoned w", poisoned);
+    }
+  }
+
   @Test
   void anEmptyBatchAddsNothing() {
     UniformPattern pattern = SparsePatterns.plain(SEED, 6, 5, 2);
@@ -153,6 +175,7 @@ abstract class SparseOpsContract extends Contract {
       refused("dy", () -> b.sparse().backwardInput(x, values, p, false, x));
       refused("dx", () -> b.sparse().backwardInput(y, values, p, false, y));
       refused("w", () -> b.sparse().expand(values, p, compute(b, 5, 6)));
+      refused("bits", () -> b.sparse().mask(b.allocate(DType.I32, Shape.of(2)), b.allocate(6, 5)));
     }
   }
 

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class ModelSummaryTest {
@@ -125,11 +126,41 @@ class ModelSummaryTest {
     assertEquals(dense, parameters(settings, "method.name=uniform", "uniform.schedule=gradual"));
   }
 
+  /** Held, moved and multiplied as a dense layer is; a quarter of it differs from zero. */
+  @ParameterizedTest
+  @CsvSource({
+    "uniform, '4 of 16 in each of 48 rows, multiplied whole'",
+    "unstructured, '192 of 768, multiplied whole'"
+  })
+  void maskedWeightsAreNamedAndMeasuredWithoutRunning(String format, String kind) {
+    List<String> settings = List.of("model.layers=2", "model.heads=2", "model.width=16");
+    ModelSummary dense = summary(settings, "method.name=dense");
+    ModelSummary masked =
+        summary(
+            settings,
+            "method.name=uniform",
+            "uniform.schedule=static",
+            "uniform.sparsity=0.75",
+            "uniform.products=dense",
+            "uniform.format=" + format);
+    long matrices = 2 * (4 * 16 * 16 + 2 * 16 * 64);
+    assertEquals(dense.parameters(), masked.parameters());
+    assertEquals(dense.activeParameters() - matrices * 3 / 4, masked.activeParameters());
+    assertEquals(dense.forwardFlops(), masked.forwardFlops());
+    assertTrue(
+        masked.layers().stream().anyMatch(layer -> layer.kind().endsWith(kind)),
+        masked.layers().toString());
+  }
+
   private static long parameters(List<String> settings, String... more) {
+    return summary(settings, more).parameters();
+  }
+
+  private static ModelSummary summary(List<String> settings, String... more) {
     List<String> all = new ArrayList<>(settings);
     all.addAll(List.of(more));
     RunConfig config = ConfigParser.parse("", "test", all);
-    return ModelSummary.of(config, 11, 2, ModelSummary.Device.CPU).parameters();
+    return ModelSummary.of(config, 11, 2, ModelSummary.Device.CPU);
   }
 
   /** Eight experts of three matrices (12, 8) in all; a token meets half of them. */

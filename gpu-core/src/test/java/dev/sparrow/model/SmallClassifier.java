@@ -94,7 +94,8 @@ final class SmallClassifier implements AutoCloseable {
           0,
           1,
           0,
-          0);
+          0,
+          Uniform.Products.SPARSE);
     }
   }
 

@@ -15,6 +15,7 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.model.Model;
 import dev.sparrow.model.Models;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.LearningRateSchedule;
 import dev.sparrow.sparsity.Method;
@@ -31,12 +32,18 @@ final class ToyRun {
   private final List<String> settings = new ArrayList<>();
   private Path checkpoints;
   private Opener opener = rank -> new CpuBackend(1);
+  private Methods methods = (backend, config, rank) -> Models.method(backend, config);
   private Hook hook = (step, arena, backend) -> false;
   private MetricsSink sink = row -> {};
 
   /** Called on every rank between backward and update; true asks to stop. */
   interface Hook {
     boolean at(long step, ParameterArena arena, Backend backend);
+  }
+
+  /** Makes a rank's training method. */
+  interface Methods {
+    Method of(Backend backend, RunConfig config, int rank);
   }
 
   /** Opens a rank's backend on the rank's thread. */
@@ -89,6 +96,11 @@ final class ToyRun {
 
   ToyRun on(Opener backend) {
     this.opener = backend;
+    return this;
+  }
+
+  ToyRun methods(Methods made) {
+    this.methods = made;
     return this;
   }
 
@@ -164,7 +176,7 @@ final class ToyRun {
             collective.rank(),
             collective.size());
     try (Backend backend = opener.open(collective.rank())) {
-      Method method = Models.method(backend, config);
+      Method method = methods.of(backend, config, collective.rank());
       Model model = task.model(backend, config, method);
       try (Replica replica = new Replica(backend, model, config.optimizer())) {
         return run(config, plan, method, replica, collective);
@@ -215,12 +227,14 @@ final class ToyRun {
             () -> hook.at(++step[0], replica.arena(), backend));
     long before = backend.allocatedBytes();
     long generation = replica.generation();
+    List<Buffer> buffers = replica.model().buffers();
     try (source) {
       TrainSummary summary = new Trainer(parts).run();
       ParameterArena arena = replica.arena();
       return new Result(summary, rows, weights(backend, arena), arena.parameterCount(), seen);
     } finally {
-      boolean sameForm = replica.generation() == generation;
+      boolean sameForm =
+          replica.generation() == generation && replica.model().buffers().equals(buffers);
       if (sameForm && backend.allocatedBytes() != before) {
         throw new AssertionError(
             "expected "

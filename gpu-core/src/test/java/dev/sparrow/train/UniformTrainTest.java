@@ -56,7 +56,47 @@ class UniformTrainTest {
         "moe.dispatch=padded",
         "model.gated=true",
         "uniform.schedule=rigl",
-        "uniform.format=group");
+        "uniform.format=group"),
+    MASKED_STATIC("uniform.schedule=static", "uniform.products=dense"),
+    MASKED_GRADUAL("uniform.schedule=gradual", "uniform.products=dense"),
+    MASKED_RIGL(
+        "uniform.schedule=rigl",
+        "uniform.end-step=10",
+        "uniform.ablation=0.95",
+        "uniform.products=dense"),
+    MASKED_SET("uniform.schedule=set", "uniform.format=group", "uniform.products=dense"),
+    UNSTRUCTURED_STATIC(
+        "uniform.schedule=static",
+        "uniform.distribution=erk",
+        "uniform.format=unstructured",
+        "uniform.products=timed"),
+    UNSTRUCTURED_GRADUAL(
+        "uniform.schedule=gradual", "uniform.format=unstructured", "uniform.products=dense"),
+    UNSTRUCTURED_RIGL(
+        "uniform.schedule=rigl",
+        "uniform.end-step=10",
+        "uniform.format=unstructured",
+        "uniform.products=dense"),
+    UNSTRUCTURED_SET(
+        "uniform.schedule=set",
+        "uniform.end-step=10",
+        "uniform.format=unstructured",
+        "uniform.products=dense"),
+    EXPERTS_MASKED(
+        "method.name=moe+uniform",
+        "moe.experts=4",
+        "moe.dispatch=padded",
+        "model.gated=true",
+        "uniform.schedule=rigl",
+        "uniform.ablation=0.95",
+        "uniform.products=dense"),
+    EXPERTS_UNSTRUCTURED(
+        "method.name=moe+uniform",
+        "moe.experts=4",
+        "uniform.schedule=rigl",
+        "uniform.distribution=erk",
+        "uniform.format=unstructured",
+        "uniform.products=timed");
 
     private final String[] settings;
 
@@ -70,6 +110,7 @@ class UniformTrainTest {
               List.of(
                   "method.name=uniform",
                   "uniform.sparsity=0.75",
+                  "uniform.products=sparse",
                   "uniform.update-every=3",
                   "train.steps=12"));
       all.addAll(List.of(settings));
@@ -109,7 +150,16 @@ class UniformTrainTest {
   @ParameterizedTest
   @EnumSource(
       value = Form.class,
-      names = {"GRADUAL", "RIGL", "SET", "EXPERTS_GRADUAL", "EXPERTS_RIGL"})
+      names = {
+        "GRADUAL",
+        "RIGL",
+        "SET",
+        "EXPERTS_GRADUAL",
+        "EXPERTS_RIGL",
+        "MASKED_GRADUAL",
+        "UNSTRUCTURED_RIGL",
+        "EXPERTS_MASKED"
+      })
   void ranksHoldTheSamePatterns(Form form) throws Exception {
     ToyRun.Result alone = form.run().alone();
     List<ToyRun.Result> two = form.run().ranks(2);
@@ -123,7 +173,16 @@ class UniformTrainTest {
   @ParameterizedTest
   @EnumSource(
       value = Form.class,
-      names = {"STATIC", "GRADUAL", "RIGL_GROUPS", "EXPERTS_GRADUAL", "EXPERTS_RIGL"})
+      names = {
+        "STATIC",
+        "GRADUAL",
+        "RIGL_GROUPS",
+        "EXPERTS_GRADUAL",
+        "EXPERTS_RIGL",
+        "MASKED_GRADUAL",
+        "UNSTRUCTURED_RIGL",
+        "EXPERTS_MASKED"
+      })
   void lossesOnAGpuFollowTheCpus(Form form) {
     ToyRun.Result cpu = form.run().alone();
     ToyRun.Result gpu = form.run().on(rank -> TestGpu.open()).alone();
@@ -210,6 +269,58 @@ class UniformTrainTest {
     assertTrue(message.contains("each of 4 banks, got [48, 2]"), message);
   }
 
+  /** From the same start; sums in another order, as {@link #ranksHoldTheSamePatterns}. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Form.class,
+      names = {
+        "STATIC",
+        "STATIC_ERK",
+        "GRADUAL",
+        "GRADUAL_BANK",
+        "RIGL_ABLATING",
+        "SET",
+        "EXPERTS_STATIC",
+        "EXPERTS_GRADUAL",
+        "EXPERTS_ABLATING"
+      })
+  void theMaskedFormFollowsTheSparseOne(Form form) {
+    ToyRun.Result sparse = form.run().alone();
+    ToyRun.Result masked = form.run("uniform.products=dense").alone();
+    assertEquals(sparse.losses().get(0), masked.losses().get(0), 1e-5);
+    for (int i = 0; i < 12; i++) {
+      assertEquals(sparse.losses().get(i), masked.losses().get(i), 0.02, "row " + (i + 1));
+    }
+    assertEquals(sparse.summary().activeParameters(), masked.summary().activeParameters());
+    assertTrue(masked.parameters() > sparse.parameters());
+    assertEquals(0, masked.rows().get(11).figures().get("sparse_layers"));
+  }
+
+  /** A mask holds no columns, columns no mask. */
+  @ParameterizedTest
+  @CsvSource({
+    "STATIC, unstructured, mask got a uniform one",
+    "MASKED_STATIC, unstructured, mask got a uniform one",
+    "UNSTRUCTURED_STATIC, uniform, columns got an unstructured one"
+  })
+  void aSavedPatternOfAnotherStructureIsNamed(
+      Form form, String format, String expected, @TempDir Path directory) {
+    form.run("train.steps=2").checkpoints(directory).alone();
+    String[] settings = {
+      "train.from=" + directory.resolve("step-00000002/model.safetensors"),
+      "uniform.format=" + format,
+      "uniform.products=timed",
+      "uniform.distribution=uniform"
+    };
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> Form.STATIC.run(settings).alone())
+            .getMessage();
+    String want =
+        "blocks.0.attention.qkv.weight: expected a saved pattern in weight."
+            + expected.replace(" got", ", got");
+    assertTrue(message.startsWith(want), message);
+  }
+
   @Test
   void fewerParametersAreHeldAndSummed() {
     ToyRun.Result dense = new ToyRun("method.name=dense", "train.steps=2").alone();
@@ -244,6 +355,8 @@ class UniformTrainTest {
         "uniform.group-rows=7 uniform.format=group => expected rows in groups of uniform.group-rows = 7",
         "uniform.begin-step=11 => uniform.begin-step: expected at most uniform.end-step = 9",
         "uniform.schedule=rigl => uniform.format: doubly is kept by uniform.schedule = static or gradual",
+        "uniform.format=unstructured uniform.schedule=rigl uniform.ablation=0.3 => uniform.ablation: expected 0 for uniform.format = unstructured",
+        "uniform.format=unstructured => uniform.products: expected timed or dense for uniform.format = unstructured",
         "uniform.end-step=13 => uniform.end-step: expected at most train.steps = 12, got 13",
         "uniform.sparsity=0 => uniform.sparsity: expected more than 0",
         "uniform.layers=[] => uniform.layers: expected at least one pattern"

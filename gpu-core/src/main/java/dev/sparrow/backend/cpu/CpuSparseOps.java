@@ -197,6 +197,19 @@ final class CpuSparseOps implements SparseOps {
         });
   }
 
+  @Override
+  public void mask(Tensor bits, Tensor w) {
+    int size = Math.toIntExact(w.size());
+    int[] words = HeapStorage.ints(Matrices.vector("bits", bits, SparseOps.maskWords(size)));
+    float[] ws = HeapStorage.floats(w);
+    int b0 = HeapStorage.offset(bits);
+    int w0 = HeapStorage.offset(w);
+    pool.ranges(
+        size,
+        SparseScratch.COPY_GRAIN,
+        (from, to) -> MaskLoop.run(words, b0, ws, w0, from, to - from));
+  }
+
   static void requireValues(String name, Tensor values, UniformPattern pattern) {
     Matrices.check(name, values, pattern.liveRows(), pattern.fanIn());
   }

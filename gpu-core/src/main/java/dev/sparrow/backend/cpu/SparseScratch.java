@@ -8,7 +8,7 @@ import dev.sparrow.tensor.Tensor;
  */
 final class SparseScratch {
   /** Elements of a copy that a task takes. */
-  private static final int COPY_GRAIN = 1 << 15;
+  static final int COPY_GRAIN = 1 << 15;
 
   final CpuPool pool;
   final TaskScratch tasks;

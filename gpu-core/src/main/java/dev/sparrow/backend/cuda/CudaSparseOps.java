@@ -20,6 +20,7 @@ final class CudaSparseOps implements SparseOps {
   private final Scratch matrix;
   private final KernelQueue.ByType expand;
   private final Launch sample;
+  private final Launch mask;
 
   CudaSparseOps(KernelQueue queue, MatmulOps matmul) {
     this.queue = queue;
@@ -27,6 +28,7 @@ final class CudaSparseOps implements SparseOps {
     this.matrix = queue.scratch("matrix of a sparse weight");
     this.expand = queue.kernels("uniform_expand");
     this.sample = queue.kernel("uniform_sample_f32");
+    this.mask = queue.kernel("uniform_mask_f32");
   }
 
   @Override
@@ -113,7 +115,17 @@ final class CudaSparseOps implements SparseOps {
     run(sample, w, loaded, values);
   }
 
-  /** Both kernels: from, columns, groups, to. */
+  @Override
+  public void mask(Tensor bits, Tensor w) {
+    Doors.requireType("w", w, DType.F32);
+    Doors.requireType("bits", bits, DType.I32);
+    Doors.requireSize("bits", bits, SparseOps.maskWords(Math.toIntExact(w.size())));
+    queue.overElements(mask, w.size());
+    mask.arguments().tensor(bits).tensor(w).int64(w.size());
+    queue.run(mask);
+  }
+
+  /** Expand and sample: from, columns, groups, to. */
   private void run(Launch launch, Tensor from, SparsePattern loaded, Tensor to) {
     UniformPattern pattern = loaded.pattern();
     if (pattern.nonZeros() == 0) {

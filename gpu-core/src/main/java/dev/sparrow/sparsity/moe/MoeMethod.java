@@ -157,6 +157,11 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public ModelChange beforeRun(long done, Collective collective) {
+    return inner.beforeRun(done, collective);
+  }
+
+  @Override
   public boolean beforeStep(long step) {
     return inner.beforeStep(step);
   }

@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.config.Uniform;
+import dev.sparrow.tensor.Shape;
 import java.util.Arrays;
 import java.util.List;
 
@@ -14,8 +15,10 @@ import java.util.List;
 final class LayerDensities {
   private LayerDensities() {}
 
-  static double[] of(
-      Uniform.Distribution distribution, List<PatternFormat> layers, double sparsity) {
+  /**
+   * @param layers (out, in), or (experts, out, in)
+   */
+  static double[] of(Uniform.Distribution distribution, List<Shape> layers, double sparsity) {
     return distribution == Uniform.Distribution.UNIFORM
         ? same(layers.size(), 1 - sparsity)
         : erdosRenyi(layers, 1 - sparsity);
@@ -27,11 +30,11 @@ final class LayerDensities {
     return densities;
   }
 
-  private static double[] erdosRenyi(List<PatternFormat> layers, double density) {
+  private static double[] erdosRenyi(List<Shape> layers, double density) {
     double[] densities = new double[layers.size()];
     double budget = 0;
-    for (PatternFormat layer : layers) {
-      budget += density * layer.elements();
+    for (Shape layer : layers) {
+      budget += density * layer.size();
     }
     boolean settled = false;
     while (!settled) {
@@ -53,21 +56,22 @@ final class LayerDensities {
   }
 
   /** By which the raw densities of the layers that are not dense use up the budget. */
-  private static double scale(List<PatternFormat> layers, double[] densities, double budget) {
+  private static double scale(List<Shape> layers, double[] densities, double budget) {
     double left = budget;
     double wanted = 0;
     for (int i = 0; i < densities.length; i++) {
       if (densities[i] == 1) {
-        left -= layers.get(i).elements();
+        left -= layers.get(i).size();
       } else {
-        wanted += raw(layers.get(i)) * layers.get(i).elements();
+        wanted += raw(layers.get(i)) * layers.get(i).size();
       }
     }
     return wanted == 0 ? 0 : Math.max(0, left) / wanted;
   }
 
-  private static double raw(PatternFormat layer) {
-    double out = (double) layer.rows() / layer.matrices();
-    return (layer.columns() + out) / (layer.columns() * out);
+  private static double raw(Shape layer) {
+    double out = layer.dim(-2);
+    double in = layer.dim(-1);
+    return (in + out) / (in * out);
   }
 }

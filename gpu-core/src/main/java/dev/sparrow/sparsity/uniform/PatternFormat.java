@@ -1,16 +1,15 @@
 package dev.sparrow.sparsity.uniform;
 
-import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.config.Uniform;
 import dev.sparrow.nn.LinearSpec;
-import dev.sparrow.tensor.Shape;
 import java.util.Locale;
 
 /**
  * Where a layer's non-zeros may lie: rows share their columns in groups of {@code groupRows}, and
  * each bank of {@code bankColumns} columns holds equally many of a row. The matrices of experts lie
- * one below the other in one pattern.
+ * one below the other in one pattern. An unstructured pattern has one row for each matrix, in which
+ * the matrix's rows follow each other.
  *
  * @param layer for messages
  * @param matrices equal ones that the rows are
@@ -36,6 +35,32 @@ record PatternFormat(
    * @throws IllegalArgumentException where the layer's sizes do not fit the format
    */
   static PatternFormat of(Uniform settings, LinearSpec spec, int matrices) {
+    requireFewElements(spec, matrices);
+    return settings.format() == Uniform.Format.UNSTRUCTURED
+        ? unstructured(spec, matrices)
+        : structured(settings, spec, matrices);
+  }
+
+  private static void requireFewElements(LinearSpec spec, int matrices) {
+    if ((double) matrices * spec.out() * spec.in() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "%s: expected a matrix of at most %d elements to choose a pattern of, got %s%d by %d; leave the layer out by uniform.except"
+              .formatted(
+                  spec.name(),
+                  Integer.MAX_VALUE,
+                  matrices > 1 ? matrices + " of " : "",
+                  spec.out(),
+                  spec.in()));
+    }
+  }
+
+  /** All rows of a matrix as one, in which non-zeros may lie anywhere. */
+  private static PatternFormat unstructured(LinearSpec spec, int matrices) {
+    int elements = spec.out() * spec.in();
+    return new PatternFormat(spec.name(), matrices, matrices, elements, 1, elements, false);
+  }
+
+  private static PatternFormat structured(Uniform settings, LinearSpec spec, int matrices) {
     boolean group = settings.format() == Uniform.Format.GROUP;
     boolean bank = settings.format() == Uniform.Format.BANK;
     int groupRows = group ? settings.groupRows() : 1;
@@ -50,16 +75,6 @@ record PatternFormat(
           "%s: expected columns in banks of uniform.bank-columns = %d, got %d columns; name another number or leave the layer out by uniform.except"
               .formatted(spec.name(), bankColumns, spec.in()));
     }
-    if ((double) matrices * spec.out() * spec.in() > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(
-          "%s: expected a matrix of at most %d elements to choose a pattern of, got %s%d by %d; leave the layer out by uniform.except"
-              .formatted(
-                  spec.name(),
-                  Integer.MAX_VALUE,
-                  matrices > 1 ? matrices + " of " : "",
-                  spec.out(),
-                  spec.in()));
-    }
     return new PatternFormat(
         spec.name(),
         matrices,
@@ -70,6 +85,14 @@ record PatternFormat(
         settings.format() == Uniform.Format.DOUBLY);
   }
 
+  /**
+   * Whether rows of the pattern are rows of the matrices, so that products can walk it; not where a
+   * row is a whole matrix.
+   */
+  boolean hasRowsOf(LinearSpec spec) {
+    return columns == spec.in();
+  }
+
   int groups() {
     return rows / groupRows;
   }
@@ -77,11 +100,6 @@ record PatternFormat(
   /** Groups of each matrix. */
   int matrixGroups() {
     return groups() / matrices;
-  }
-
-  /** Of all matrices, zeros and all. */
-  long elements() {
-    return (long) rows * columns;
   }
 
   int banks() {
@@ -107,8 +125,17 @@ record PatternFormat(
     return perBank * banks();
   }
 
-  PatternLayout layout() {
-    return new PatternLayout(Shape.of(rows, columns), groupRows, bankColumns);
+  /**
+   * A pattern from a file.
+   *
+   * @throws IllegalArgumentException naming the layer where it is none of this format
+   */
+  UniformPattern saved(int fanIn, int[] liveGroups, int[] indices) {
+    try {
+      return pattern(fanIn, liveGroups, indices);
+    } catch (IllegalArgumentException broken) {
+      throw new IllegalArgumentException(layer + ".weight: saved " + broken.getMessage(), broken);
+    }
   }
 
   /** A pattern of this format. */

@@ -4,19 +4,19 @@ import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.DenseGroupedWeight;
 import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.util.function.Consumer;
 
 /**
  * A {@link SparsifiedWeight} that is the matrices of all experts, (groups, out, in): one pattern of
- * groups·out rows, of one fan-in. Reads x where it has a row for each of y, dense or not, so that
- * the memory that the layer took serves both forms.
+ * groups·out rows, of one fan-in. Reads x where it has a row for each of y in every form, so that
+ * the memory that the layer took serves them all.
  */
 final class SparsifiedGroupedWeight extends SparsifiedWeight implements GroupedLinearWeight {
   private final int groups;
@@ -24,16 +24,16 @@ final class SparsifiedGroupedWeight extends SparsifiedWeight implements GroupedL
 
   /** Dense. */
   SparsifiedGroupedWeight(Backend backend, LinearSpec spec, PatternFormat format) {
-    super(backend, spec, format);
+    super(backend, spec, format, Shape.of(format.matrices(), spec.out(), spec.in()));
     this.groups = format.matrices();
     becomeDense();
   }
 
   @Override
-  Parameter useDense() {
-    DenseGroupedWeight dense = new DenseGroupedWeight(backend(), spec(), groups);
-    form = dense;
-    return dense.weight();
+  Parameter useWhole(Initializer start) {
+    DenseGroupedWeight whole = new DenseGroupedWeight(backend(), spec(), groups, start);
+    form = whole;
+    return whole.weight();
   }
 
   @Override
@@ -57,27 +57,8 @@ final class SparsifiedGroupedWeight extends SparsifiedWeight implements GroupedL
   }
 
   @Override
-  public int in() {
-    return spec().in();
-  }
-
-  @Override
-  public int out() {
-    return spec().out();
-  }
-
-  @Override
-  public void parameters(Consumer<Parameter> sink) {
-    form.parameters(sink);
-  }
-
-  @Override
-  public void buffers(Consumer<Buffer> sink) {
-    form.buffers(sink);
-  }
-
-  @Override
   public void reserve(Workspace workspace, int rows) {
+    reserved(rows);
     form.reserve(workspace, rows);
   }
 
@@ -97,6 +78,7 @@ final class SparsifiedGroupedWeight extends SparsifiedWeight implements GroupedL
       Tensor x, Tensor rows, Tensor dy, Tensor offsets, boolean accumulate, Tensor dx) {
     addWholeGradient(x, dy, offsets);
     form.backward(x, rows, dy, offsets, accumulate, dx);
+    maskGradient();
   }
 
   @Override
@@ -104,22 +86,13 @@ final class SparsifiedGroupedWeight extends SparsifiedWeight implements GroupedL
       Activation f, Tensor h, Tensor x, Tensor dy, Tensor offsets, Tensor dh) {
     addWholeGradient(x, dy, offsets);
     form.activatedBackward(f, h, x, dy, offsets, dh);
+    maskGradient();
   }
 
   private void addWholeGradient(Tensor x, Tensor dy, Tensor offsets) {
     if (wholeGradient() != null) {
       backend().matmul().groupedBackwardWeight(dy, x, offsets, wholeGradient());
     }
-  }
-
-  @Override
-  public String kind() {
-    return form.kind();
-  }
-
-  @Override
-  public long parameterCount() {
-    return form.parameterCount();
   }
 
   @Override

@@ -4,14 +4,14 @@ import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.DenseWeight;
+import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.util.function.Consumer;
 
 /** A {@link SparsifiedWeight} that is one matrix, (out, in). */
 final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWeight {
@@ -19,15 +19,15 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
 
   /** Dense. */
   SparsifiedLinearWeight(Backend backend, LinearSpec spec, PatternFormat format) {
-    super(backend, spec, format);
+    super(backend, spec, format, Shape.of(spec.out(), spec.in()));
     becomeDense();
   }
 
   @Override
-  Parameter useDense() {
-    DenseWeight dense = new DenseWeight(backend(), spec());
-    form = dense;
-    return dense.weight();
+  Parameter useWhole(Initializer start) {
+    DenseWeight whole = new DenseWeight(backend(), spec(), start);
+    form = whole;
+    return whole.weight();
   }
 
   @Override
@@ -41,27 +41,8 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
   }
 
   @Override
-  public int in() {
-    return spec().in();
-  }
-
-  @Override
-  public int out() {
-    return spec().out();
-  }
-
-  @Override
-  public void parameters(Consumer<Parameter> sink) {
-    form.parameters(sink);
-  }
-
-  @Override
-  public void buffers(Consumer<Buffer> sink) {
-    form.buffers(sink);
-  }
-
-  @Override
   public void reserve(Workspace workspace, int rows) {
+    reserved(rows);
     form.reserve(workspace, rows);
   }
 
@@ -79,6 +60,7 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
   public void backward(Tensor x, Tensor dy, Tensor dbias, boolean accumulate, Tensor dx) {
     addWholeGradient(x, dy);
     form.backward(x, dy, dbias, accumulate, dx);
+    maskGradient();
   }
 
   @Override
@@ -86,22 +68,13 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
       Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh) {
     addWholeGradient(x, dy);
     form.activatedBackward(f, h, x, dy, dbias, dh);
+    maskGradient();
   }
 
   private void addWholeGradient(Tensor x, Tensor dy) {
     if (wholeGradient() != null) {
       backend().matmul().backwardWeight(dy, x, wholeGradient(), null);
     }
-  }
-
-  @Override
-  public String kind() {
-    return form.kind();
-  }
-
-  @Override
-  public long parameterCount() {
-    return form.parameterCount();
   }
 
   @Override

@@ -1,51 +1,62 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.nn.Buffer;
+import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.sparsity.ModelChange.Replacement;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /**
- * A matrix, or those of all experts stacked, that is dense at first, or sparse from the start, and
- * whose pattern the method changes between steps. For a step that grows connections it also sums
- * the gradient of the whole matrix. How it multiplies is for those that extend it.
+ * A matrix, or those of all experts stacked, that is dense at first, or has a pattern from the
+ * start, and whose pattern and form, by its non-zeros or whole under a mask, the method changes
+ * between steps. For a step that grows connections it also sums the gradient of the whole matrix.
+ * How it multiplies is for those that extend it.
  */
 abstract class SparsifiedWeight {
   private final Backend backend;
   private final LinearSpec spec;
   private final PatternFormat format;
-  private Parameter dense; // null once sparse
-  private UniformValues sparse; // null while dense
-  private Shape wholeShape; // (out, in) or (matrices, out, in)
+  private final Shape shape; // (out, in) or (matrices, out, in)
+  private Parameter dense; // null once there is a pattern
+  private PatternedMatrix patterned; // null while dense
+  private int rows;
   private Tensor wholeGradient; // in the float type, or null where nobody asks
 
-  /** Without a form: the class that extends it calls {@link #becomeDense}. */
-  SparsifiedWeight(Backend backend, LinearSpec spec, PatternFormat format) {
+  /**
+   * Without a form: the class that extends it calls {@link #becomeDense}.
+   *
+   * @param spec of one matrix
+   * @param shape of all matrices, zeros and all
+   */
+  SparsifiedWeight(Backend backend, LinearSpec spec, PatternFormat format, Shape shape) {
     this.backend = backend;
     this.spec = spec;
     this.format = format;
+    this.shape = shape;
   }
 
-  /** Takes a dense form and tells its parameter, the whole matrix. */
-  abstract Parameter useDense();
+  /** Takes a form that multiplies whole matrices, and tells its parameter. */
+  abstract Parameter useWhole(Initializer start);
 
-  /** Takes a sparse form over these values. */
+  /** Takes a form that multiplies by these values. */
   abstract void useSparse(UniformValues values);
 
   /** Brings a pattern to the device. */
   abstract SparsePattern load(UniformPattern pattern);
 
   final void becomeDense() {
-    sparse = null;
-    dense = useDense();
-    wholeShape = dense.shape();
+    patterned = null;
+    dense = useWhole(Initializer.normal(spec.standardDeviation()));
   }
 
   Backend backend() {
@@ -61,77 +72,145 @@ abstract class SparsifiedWeight {
     return format;
   }
 
+  /** Of all matrices, zeros and all: (out, in) or (matrices, out, in). */
+  Shape shape() {
+    return shape;
+  }
+
   boolean isDense() {
     return dense != null;
   }
 
-  /** Of a sparse weight. */
+  /** Whether products take the non-zeros alone, which are then all that is held. */
+  boolean isSparse() {
+    return !isDense() && patterned.isSparse();
+  }
+
+  /** Whether products could take the non-zeros alone: not those of an unstructured pattern. */
+  boolean canBeSparse() {
+    return format.hasRowsOf(spec);
+  }
+
+  /** Where it {@link #canBeSparse}. */
+  PatternLayout layout() {
+    return new PatternLayout(shape, format.groupRows(), format.bankColumns());
+  }
+
+  /** Where it is not dense. */
   UniformPattern pattern() {
-    return sparse.pattern();
+    return patterned.pattern();
   }
 
   /** What the optimizer updates: the matrix, or its non-zeros. */
   Parameter trained() {
-    return isDense() ? dense : sparse.parameter();
+    return isDense() ? dense : patterned.parameter();
   }
 
-  /** Starts with a pattern, before there are weights. */
-  void begin(UniformPattern pattern) {
+  /** Rows of the largest batch that memory was reserved for, over all matrices; 0 before. */
+  int rows() {
+    return rows;
+  }
+
+  void reserved(int most) {
+    rows = most;
+  }
+
+  /** The whole matrix, zeros and all, in the order of the pattern's rows. */
+  float[] matrixSync() {
+    float[] values = downloadSync(trained().value());
+    return isSparse() ? PatternCarry.toMatrix(pattern()).apply(values) : values;
+  }
+
+  /** The non-zeros alone, (liveRows, fanIn). */
+  float[] valuesSync() {
+    float[] values = downloadSync(trained().value());
+    return isSparse() ? values : PatternCarry.toValues(pattern()).apply(values);
+  }
+
+  private float[] downloadSync(Tensor tensor) {
+    float[] host = new float[Math.toIntExact(tensor.size())];
+    backend.downloadSync(tensor, host, 0);
+    return host;
+  }
+
+  /**
+   * Starts with a pattern, before there are weights.
+   *
+   * @param sparsely whether products are to take the non-zeros alone
+   */
+  void begin(UniformPattern pattern, boolean sparsely) {
     dense = null;
-    sparse = new UniformValues(backend, spec, format, pattern, this::load);
-    useSparse(sparse);
+    take(pattern, sparsely);
   }
 
   /** Takes a pattern and tells how weights and optimizer state follow; new non-zeros are zero. */
-  Replacement change(UniformPattern next) {
+  Replacement change(UniformPattern next, boolean sparsely) {
     Parameter before = trained();
-    int[] sources = isDense() ? next.places() : sourcesInValues(pattern(), next);
-    if (isDense()) {
-      begin(next);
-    } else {
-      sparse.replace(next);
-    }
+    UnaryOperator<float[]> carry = carry(next, sparsely);
+    take(next, sparsely);
     return new Replacement(
-        before, List.of(trained()), (values, moments) -> List.of(gather(values, sources)));
+        before, List.of(trained()), (values, moments) -> List.of(carry.apply(values)));
   }
 
-  /** For each value of the next pattern its place in the last one's, or -1. */
-  private static int[] sourcesInValues(UniformPattern last, UniformPattern next) {
-    int[] lastLive = new int[last.rows()];
-    Arrays.fill(lastLive, -1);
-    for (int live = 0; live < last.liveRows(); live++) {
-      lastLive[last.row(live)] = live;
+  private UnaryOperator<float[]> carry(UniformPattern next, boolean sparsely) {
+    if (isSparse() && sparsely) {
+      return PatternCarry.betweenValues(pattern(), next);
     }
-    int[] sources = new int[Math.toIntExact(next.nonZeros())];
-    for (int live = 0, at = 0; live < next.liveRows(); live++) {
-      int old = lastLive[next.row(live)];
-      int start = old < 0 ? 0 : last.start(old);
-      for (int i = 0; i < next.fanIn(); i++, at++) {
-        int column = next.indices()[next.start(live) + i];
-        int found =
-            old < 0 ? -1 : Arrays.binarySearch(last.indices(), start, start + last.fanIn(), column);
-        sources[at] = found < 0 ? -1 : old * last.fanIn() + found - start;
-      }
+    UnaryOperator<float[]> fromMatrix =
+        sparsely ? PatternCarry.toValues(next) : PatternCarry.withinMatrix(next);
+    if (!isSparse()) {
+      return fromMatrix;
     }
-    return sources;
+    UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(pattern());
+    return values -> fromMatrix.apply(toMatrix.apply(values));
   }
 
-  private static float[] gather(float[] values, int[] sources) {
-    float[] gathered = new float[sources.length];
-    for (int i = 0; i < sources.length; i++) {
-      gathered[i] = sources[i] < 0 ? 0 : values[sources[i]];
+  private void take(UniformPattern next, boolean sparsely) {
+    if (patterned != null && patterned.isSparse() == sparsely) {
+      patterned.replace(next);
+      return;
     }
-    return gathered;
+    if (patterned != null) {
+      patterned.release();
+    }
+    patterned = sparsely ? sparse(next) : masked(next);
+    dense = null;
+  }
+
+  private UniformValues sparse(UniformPattern pattern) {
+    UniformValues values = new UniformValues(backend, spec, format, pattern, this::load);
+    useSparse(values);
+    return values;
+  }
+
+  /** Of a dense weight the matrix stays. */
+  private MaskedMatrix masked(UniformPattern pattern) {
+    Parameter whole = dense == null ? useWhole(this::startMasked) : dense;
+    return new MaskedMatrix(backend, format, canBeSparse(), pattern, whole);
+  }
+
+  /** As the sparse form of the pattern would start. */
+  private void startMasked(long seed, String name, float[] matrix) {
+    float[] values = new float[Math.toIntExact(pattern().nonZeros())];
+    PatternedMatrix.start(spec, pattern()).fill(seed, name + ".values", values);
+    PatternCarry.scatter(values, pattern().places(), matrix);
+  }
+
+  /** To be called after each product that adds to the gradient. */
+  void maskGradient() {
+    if (!isDense()) {
+      patterned.maskGradient();
+    }
   }
 
   /** From now on the gradient of the whole matrix is summed, too, from zero. */
   void sumWholeGradient() {
-    wholeGradient = backend.allocate(backend.floatType(), wholeShape);
+    wholeGradient = backend.allocate(backend.floatType(), shape);
   }
 
   /**
-   * The sum since {@link #sumWholeGradient}, shaped as the dense parameter; null where nobody asks;
-   * given back by {@link #dropWholeGradient}.
+   * The sum since {@link #sumWholeGradient}, of this {@link #shape}; null where nobody asks; given
+   * back by {@link #dropWholeGradient}.
    */
   Tensor wholeGradient() {
     return wholeGradient;
@@ -145,59 +224,54 @@ abstract class SparsifiedWeight {
   }
 
   /** Whether a file holds a pattern of this weight. */
-  boolean isSparseIn(Map<String, Shape> saved) {
-    return saved.containsKey(columnsName());
-  }
-
-  private String columnsName() {
-    return spec.name() + ".weight.columns";
+  boolean hasPatternIn(Map<String, Shape> saved) {
+    return new SavedPattern(spec, format, saved).exists();
   }
 
   /** Takes the form and shape that the weight has in a file; its pattern is read once loaded. */
   void fit(Map<String, Shape> saved) {
-    if (!isSparseIn(saved)) {
-      if (sparse != null) {
-        sparse.release();
-        becomeDense();
-      }
-      return;
+    SavedPattern file = new SavedPattern(spec, format, saved);
+    if (file.exists()) {
+      begin(file.standIn(), file.isSparse());
+    } else if (!isDense()) {
+      patterned.release();
+      becomeDense();
     }
-    Shape columns = saved.get(columnsName());
-    requireFits(columns);
-    UniformPattern stand = standIn(columns.dim(0), columns.dim(1));
-    if (isDense()) {
-      begin(stand);
-    } else {
-      sparse.replace(stand);
-    }
-  }
-
-  private void requireFits(Shape columns) {
-    boolean fits =
-        columns.rank() == 2
-            && columns.dim(0) <= format.groups()
-            && columns.dim(1) <= format.columns()
-            && columns.dim(1) % format.banks() == 0;
-    if (!fits) {
-      throw new IllegalArgumentException(
-          "%s.weight.columns: expected a saved pattern of at most %d groups by %d columns, equally many in each of %d banks, got %s; set uniform.format, uniform.group-rows and uniform.bank-columns as they were when it was saved"
-              .formatted(spec.name(), format.groups(), format.columns(), format.banks(), columns));
-    }
-  }
-
-  private UniformPattern standIn(int liveGroups, int fanIn) {
-    int perBank = fanIn / format.banks();
-    int[] indices = new int[liveGroups * fanIn];
-    for (int i = 0; i < indices.length; i++) {
-      int inGroup = i % fanIn;
-      indices[i] = inGroup / perBank * format.bankColumns() + inGroup % perBank;
-    }
-    return format.pattern(fanIn, UniformPattern.allGroups(liveGroups), indices);
   }
 
   void loaded() {
     if (!isDense()) {
-      sparse.readBuffers();
+      patterned.readBuffers();
     }
+  }
+
+  public int in() {
+    return spec.in();
+  }
+
+  public int out() {
+    return spec.out();
+  }
+
+  public void parameters(Consumer<Parameter> sink) {
+    sink.accept(trained());
+  }
+
+  public void buffers(Consumer<Buffer> sink) {
+    if (!isDense()) {
+      patterned.buffers(sink);
+    }
+  }
+
+  public long parameterCount() {
+    return trained().size();
+  }
+
+  public long activeParameterCount() {
+    return isDense() ? dense.size() : pattern().nonZeros();
+  }
+
+  public String kind() {
+    return isDense() ? "dense" : patterned.kind();
   }
 }

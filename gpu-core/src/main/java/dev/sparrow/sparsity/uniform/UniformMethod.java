@@ -15,13 +15,13 @@ import dev.sparrow.nn.FigureSink;
 import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
-import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -29,7 +29,8 @@ import java.util.Map;
 
 /**
  * Makes the matrices whose names match uniformly sparse (Muralidharan, MLSys 2023), by one of the
- * schedules of {@link Uniform.Schedule}; those of a mixture's experts all by one pattern.
+ * schedules of {@link Uniform.Schedule}, those of a mixture's experts all by one pattern; or
+ * unstructured, to compare with.
  *
  * <p>Patterns follow from weights, summed gradients and numbered random draws, all of which every
  * rank has in the same bits: no rank tells another its pattern.
@@ -42,11 +43,12 @@ public final class UniformMethod implements Method {
   private final long seed;
   private final LayerNames names;
   private final PruningSchedule schedule;
+  private final ProductChoice products;
   private final List<SparsifiedWeight> weights = new ArrayList<>();
   private double[] densities = {};
   private int[] budgets = {};
   private boolean growing;
-  private long updates;
+  private long patternUpdates;
   private long updateNanos;
 
   /**
@@ -54,11 +56,25 @@ public final class UniformMethod implements Method {
    * @param seed of the run, for patterns that are drawn
    */
   public UniformMethod(Backend backend, Uniform settings, long steps, long seed) {
+    this(
+        backend,
+        settings,
+        steps,
+        seed,
+        new ProductChoice(settings.products(), new TimedProducts(backend)));
+  }
+
+  /**
+   * @param products decides how layers multiply
+   */
+  public UniformMethod(
+      Backend backend, Uniform settings, long steps, long seed, ProductChoice products) {
     this.backend = backend;
     this.settings = settings;
     this.seed = seed;
     this.names = new LayerNames(settings.layers(), settings.except());
     this.schedule = new PruningSchedule(settings, steps);
+    this.products = products;
   }
 
   @Override
@@ -96,15 +112,16 @@ public final class UniformMethod implements Method {
   @Override
   public void modelBuilt() {
     names.requireMatches();
-    List<PatternFormat> formats = weights.stream().map(SparsifiedWeight::format).toList();
-    densities = LayerDensities.of(settings.distribution(), formats, settings.sparsity());
+    List<Shape> shapes = weights.stream().map(SparsifiedWeight::shape).toList();
+    densities = LayerDensities.of(settings.distribution(), shapes, settings.sparsity());
     budgets = new int[weights.size()];
     for (int i = 0; i < budgets.length; i++) {
       PatternFormat format = weights.get(i).format();
       int fanIn = format.fanIn(densities[i]);
       budgets[i] = Math.multiplyExact(format.groups(), fanIn);
       if (settings.schedule() != Uniform.Schedule.GRADUAL) {
-        weights.get(i).begin(drawn(weights.get(i), fanIn));
+        SparsifiedWeight weight = weights.get(i);
+        weight.begin(drawn(weight, fanIn), products.startsSparse(weight));
       }
     }
   }
@@ -139,7 +156,7 @@ public final class UniformMethod implements Method {
   /** Of the schedules gradual pruning alone makes a dense weight sparse. */
   private void requirePatterns(Map<String, Shape> saved) {
     for (int i = 0; i < budgets.length; i++) {
-      if (!weights.get(i).isSparseIn(saved) && !wantsAll(i)) {
+      if (!weights.get(i).hasPatternIn(saved) && !wantsAll(i)) {
         throw new IllegalArgumentException(
             "%s.weight: expected a sparse weight in the saved model under uniform.schedule = %s, got a dense one; prune it at once with uniform.schedule = gradual, uniform.begin-step = 1, uniform.end-step = 1"
                 .formatted(
@@ -158,6 +175,34 @@ public final class UniformMethod implements Method {
   @Override
   public void loaded() {
     weights.forEach(SparsifiedWeight::loaded);
+  }
+
+  /**
+   * Patterns stay, forms follow from {@code uniform.products}. Where that lets times decide, a run
+   * that goes on keeps the forms that its checkpoint has.
+   */
+  @Override
+  public ModelChange beforeRun(long done, Collective collective) {
+    List<SparsifiedWeight> patterned = weights.stream().filter(w -> !w.isDense()).toList();
+    if (products.isTimed() && done > 0) {
+      patterned.forEach(products::keep);
+      return ModelChange.NONE;
+    }
+    return taken(
+        patterned.stream().map(w -> new PatternUpdate(w, w.pattern())).toList(), collective);
+  }
+
+  /** Makes the updates, each in the form that is chosen for it. */
+  private ModelChange taken(List<PatternUpdate> updates, Collective collective) {
+    BitSet sparse = products.sparse(updates, collective);
+    List<ModelChange.Replacement> replacements = new ArrayList<>();
+    for (int i = 0; i < updates.size(); i++) {
+      PatternUpdate update = updates.get(i);
+      if (update.changes(sparse.get(i))) {
+        replacements.add(update.weight().change(update.next(), sparse.get(i)));
+      }
+    }
+    return new ModelChange(replacements);
   }
 
   /** A step that ends in growing by gradient sums the gradients of whole matrices. */
@@ -179,7 +224,7 @@ public final class UniformMethod implements Method {
       return ModelChange.NONE;
     }
     long start = System.nanoTime();
-    List<ModelChange.Replacement> replacements = new ArrayList<>();
+    List<PatternUpdate> updates = new ArrayList<>();
     for (int i = 0; i < weights.size(); i++) {
       SparsifiedWeight weight = weights.get(i);
       UniformPattern next =
@@ -187,13 +232,14 @@ public final class UniformMethod implements Method {
               ? pruned(weight, densities[i], step)
               : wantsAll(i) ? null : regrown(weight, budgets[i], step, collective);
       if (next != null) {
-        replacements.add(weight.change(next));
+        updates.add(new PatternUpdate(weight, next));
       }
     }
     weights.forEach(SparsifiedWeight::dropWholeGradient);
-    updates++;
+    ModelChange change = taken(updates, collective);
+    patternUpdates++;
     updateNanos += System.nanoTime() - start;
-    return new ModelChange(replacements);
+    return change;
   }
 
   /** The largest magnitudes at this step's density; null where the pattern stays. */
@@ -204,22 +250,7 @@ public final class UniformMethod implements Method {
     if (fanIn >= before) {
       return null;
     }
-    return new PatternChoice(format).byMagnitude(matrix(weight), fanIn);
-  }
-
-  /** The weights as (rows, columns), zero where there is none. */
-  private float[] matrix(SparsifiedWeight weight) {
-    float[] values = download(weight.trained().value());
-    if (weight.isDense()) {
-      return values;
-    }
-    UniformPattern pattern = weight.pattern();
-    float[] matrix = new float[pattern.rows() * pattern.columns()];
-    int[] places = pattern.places();
-    for (int i = 0; i < places.length; i++) {
-      matrix[places[i]] = values[i];
-    }
-    return matrix;
+    return new PatternChoice(format).byMagnitude(weight.matrixSync(), fanIn);
   }
 
   private UniformPattern regrown(
@@ -227,7 +258,7 @@ public final class UniformMethod implements Method {
     PatternFormat format = weight.format();
     PatternChoice choice = new PatternChoice(format);
     UniformPattern pattern = weight.pattern();
-    float[] magnitudes = choice.magnitudes(pattern, download(weight.trained().value()));
+    float[] magnitudes = choice.magnitudes(pattern, weight.valuesSync());
     float[] scores =
         settings.schedule() == Uniform.Schedule.SET
             ? draws(weight, "grow", step)
@@ -240,19 +271,19 @@ public final class UniformMethod implements Method {
   private float[] gradient(SparsifiedWeight weight, Collective collective) {
     Tensor gradient = weight.wholeGradient();
     collective.allReduce(gradient);
-    return download(gradient);
-  }
-
-  private float[] download(Tensor tensor) {
-    float[] host = new float[Math.toIntExact(tensor.size())];
-    backend.downloadSync(tensor, host, 0);
+    float[] host = new float[Math.toIntExact(gradient.size())];
+    backend.downloadSync(gradient, host, 0);
     return host;
   }
 
   @Override
   public Map<String, PatternLayout> patternLayouts() {
     Map<String, PatternLayout> layouts = new LinkedHashMap<>();
-    weights.forEach(w -> layouts.put(w.spec().name() + ".weight", w.format().layout()));
+    for (SparsifiedWeight weight : weights) {
+      if (weight.canBeSparse()) {
+        layouts.put(weight.spec().name() + ".weight", weight.layout());
+      }
+    }
     return layouts;
   }
 
@@ -260,13 +291,15 @@ public final class UniformMethod implements Method {
   public void figures(FigureSink sink) {
     long elements = 0;
     long nonZeros = 0;
+    long sparse = 0;
     for (SparsifiedWeight weight : weights) {
-      Parameter trained = weight.trained();
-      elements += weight.format().elements();
-      nonZeros += trained.size();
+      elements += weight.shape().size();
+      nonZeros += weight.activeParameterCount();
+      sparse += weight.isSparse() ? 1 : 0;
     }
     sink.figure("sparsity", 1 - (double) nonZeros / elements);
-    sink.figure("pattern_updates", updates);
+    sink.figure("sparse_layers", sparse);
+    sink.figure("pattern_updates", patternUpdates);
     sink.figure("pattern_update_seconds", updateNanos / NANOS_PER_SECOND);
   }
 }

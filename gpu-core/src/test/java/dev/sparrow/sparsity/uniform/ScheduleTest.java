@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.Uniform;
+import dev.sparrow.tensor.Shape;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,8 @@ class ScheduleTest {
         end,
         every,
         0.3,
-        0);
+        0,
+        Uniform.Products.SPARSE);
   }
 
   private static long[] changes(Uniform settings, long steps) {
@@ -69,18 +71,14 @@ class ScheduleTest {
 
   @Test
   void erdosRenyiMakesLargeLayersSparserAtTheSameTotal() {
-    List<PatternFormat> layers =
-        List.of(
-            new PatternFormat("small", 16, 16, 1, 16, false),
-            new PatternFormat("wide", 512, 64, 1, 64, false),
-            new PatternFormat("large", 1024, 1024, 1, 1024, false));
+    List<Shape> layers = List.of(Shape.of(16, 16), Shape.of(512, 64), Shape.of(1024, 1024));
     double[] densities = LayerDensities.of(Uniform.Distribution.ERK, layers, 0.9);
     assertEquals(1, densities[0]);
     assertTrue(densities[1] > densities[2], densities[1] + " and " + densities[2]);
     double nonZeros = 0;
     double elements = 0;
     for (int i = 0; i < layers.size(); i++) {
-      double size = layers.get(i).elements();
+      double size = layers.get(i).size();
       nonZeros += densities[i] * size;
       elements += size;
     }
@@ -98,15 +96,15 @@ class ScheduleTest {
   /** An expert is a matrix of its own: its density is that of a single one of its size. */
   @Test
   void erdosRenyiDoesNotAskHowManyExpertsThereAre() {
-    PatternFormat one = new PatternFormat("one", 64, 512, 1, 512, false);
-    PatternFormat eight = new PatternFormat("eight", 8, 8 * 64, 512, 1, 512, false);
+    Shape one = Shape.of(64, 512);
+    Shape eight = Shape.of(8, 64, 512);
     double[] densities = LayerDensities.of(Uniform.Distribution.ERK, List.of(one, eight), 0.9);
     assertEquals(0.1, densities[0], 1e-12);
     assertEquals(0.1, densities[1], 1e-12);
-    PatternFormat large = new PatternFormat("large", 1024, 1024, 1, 1024, false);
+    Shape large = Shape.of(1024, 1024);
     densities = LayerDensities.of(Uniform.Distribution.ERK, List.of(large, eight), 0.9);
-    double nonZeros = densities[0] * large.elements() + densities[1] * eight.elements();
-    assertEquals(0.1, nonZeros / (large.elements() + eight.elements()), 1e-12);
+    double nonZeros = densities[0] * large.size() + densities[1] * eight.size();
+    assertEquals(0.1, nonZeros / (large.size() + eight.size()), 1e-12);
   }
 
   @Test

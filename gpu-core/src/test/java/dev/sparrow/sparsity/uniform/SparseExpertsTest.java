@@ -33,6 +33,7 @@ import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -64,7 +65,8 @@ class SparseExpertsTest {
         0,
         1,
         0.3,
-        0);
+        0,
+        Uniform.Products.SPARSE);
   }
 
   private static MoeMethod method(Backend backend, Moe.Dispatch dispatch, Uniform settings) {
@@ -218,7 +220,7 @@ class SparseExpertsTest {
       PatternFormat format = new PatternFormat("up", EXPERTS, 36, WIDTH, 1, WIDTH, false);
       SparsifiedGroupedWeight sparse = new SparsifiedGroupedWeight(backend, spec, format);
       float[] weights = new RandomValues(2).normal(EXPERTS * HIDDEN * WIDTH);
-      sparse.begin(new PatternChoice(format).byMagnitude(weights, WIDTH));
+      sparse.begin(new PatternChoice(format).byMagnitude(weights, WIDTH), true);
       float[] results = passes(backend, sparse, weights);
       float[] dense = passes(backend, new DenseGroupedWeight(backend, spec, EXPERTS), weights);
       assertArrayEquals(dense, results, 1e-5f);
@@ -260,7 +262,7 @@ class SparseExpertsTest {
       UniformPattern pattern = format.pattern(1, new int[] {0, 1, 2, 3}, new int[] {2, 0, 1, 2});
       float[] carried =
           weight
-              .change(pattern)
+              .change(pattern, true)
               .carry()
               .carry(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, false)
               .get(0);
@@ -269,6 +271,65 @@ class SparseExpertsTest {
       List<Buffer> buffers = new ArrayList<>();
       weight.buffers(buffers::add);
       assertEquals("up.weight.columns", buffers.get(0).name());
+    }
+  }
+
+  /** Sums in other orders; off the pattern the gradient of the whole matrices is zero. */
+  @Test
+  void maskedExpertsMultiplyLikeSparseOnes() {
+    try (Backend backend = new CpuBackend(1)) {
+      LinearSpec spec = new LinearSpec("up", WIDTH, HIDDEN, 0.5);
+      PatternFormat format = new PatternFormat("up", EXPERTS, 36, WIDTH, 1, WIDTH, false);
+      float[] weights = new RandomValues(2).normal(EXPERTS * HIDDEN * WIDTH);
+      UniformPattern pattern = new PatternChoice(format).byMagnitude(weights, 3);
+      float[] values = PatternCarry.toValues(pattern).apply(weights);
+      SparsifiedGroupedWeight sparse = new SparsifiedGroupedWeight(backend, spec, format);
+      sparse.begin(pattern, true);
+      SparsifiedGroupedWeight masked = new SparsifiedGroupedWeight(backend, spec, format);
+      masked.begin(pattern, false);
+      float[] expected = passes(backend, sparse, values);
+      float[] got = passes(backend, masked, PatternCarry.withinMatrix(pattern).apply(weights));
+      int products = 5 * (HIDDEN + WIDTH);
+      assertArrayEquals(
+          Arrays.copyOf(expected, products), Arrays.copyOf(got, products), 1e-5f, "products");
+      float[] gradient = Arrays.copyOfRange(expected, products, expected.length);
+      assertArrayEquals(
+          PatternCarry.toMatrix(pattern).apply(gradient),
+          Arrays.copyOfRange(got, products, got.length),
+          1e-5f,
+          "gradient");
+      assertEquals("uniformly sparse, 3 of 8 in each of 36 rows, multiplied whole", masked.kind());
+      assertEquals(108, masked.activeParameterCount());
+      assertEquals(sparse.activeParameterCount(), masked.activeParameterCount());
+      List<LayerSummary> rows = new ArrayList<>();
+      masked.describe(TOP_K, rows::add);
+      assertEquals(108 / EXPERTS * TOP_K, rows.get(0).activeParameters());
+      assertEquals(EXPERTS * HIDDEN * WIDTH, rows.get(0).parameters());
+    }
+  }
+
+  /** Anywhere in its matrix, but as many as in every other expert's. */
+  @Test
+  void unstructuredExpertsHoldEquallyMany() {
+    try (Backend backend = new CpuBackend(1)) {
+      PatternFormat format = new PatternFormat("up", 2, 2, 6, 1, 6, false);
+      SparsifiedGroupedWeight weight =
+          new SparsifiedGroupedWeight(backend, new LinearSpec("up", 3, 2, 1), format);
+      weight.begin(format.pattern(2, new int[] {0, 1}, new int[] {0, 1, 2, 5}), false);
+      assertEquals("unstructured, 4 of 12, multiplied whole", weight.kind());
+      assertFalse(weight.canBeSparse());
+      List<Buffer> buffers = new ArrayList<>();
+      weight.buffers(buffers::add);
+      Tensor mask = buffers.get(0).value();
+      int[] words = new int[1];
+      backend.downloadSync(mask, words, 0);
+      assertArrayEquals(new int[] {1 | 1 << 1 | 1 << 8 | 1 << 11}, words);
+      backend.upload(new int[] {1 << 3 | 1 << 5 | 1 << 6 | 1 << 7}, 0, mask);
+      weight.loaded();
+      assertArrayEquals(new int[] {3, 5, 6, 7}, weight.pattern().places());
+      backend.upload(new int[] {1 << 3 | 1 << 6 | 1 << 7 | 1 << 8}, 0, mask);
+      String message = assertThrows(IllegalArgumentException.class, weight::loaded).getMessage();
+      assertTrue(message.startsWith("up.weight: saved pattern: expected"), message);
     }
   }
 }
