@@ -14,7 +14,7 @@
 // Limits: per multiprocessor and clock mma.sync does about 1300 FMA, and the second-level cache gives about 24 bytes. A tile of R
 // rows of the group by N of the batch reads 2·(R + N) bytes for each R·N FMA, whatever the density: at 64x256 25.6 FMA a byte, 614
 // FMA a clock, which is 284 TFLOP/s of non-zeros on an H100 (132 multiprocessors of 1.755 GHz), 1.6 times a dense product of 700
-// TFLOP/s at 75 % zero and 4 times at 90 %. At 16x256 it is 7.5 FMA a byte, 83 TFLOP/s.
+// TFLOP/s at 75 % zero and 4 times at 90 %. At 16x256 it is 7.5 FMA a byte, 83 TFLOP/s: forward has group_spmm.cu for such groups.
 //
 // Launch contract: any number of blocks, which walk over the tiles; Config::THREADS, Config::SHARED_BYTES. Aligned as GemmArguments
 // asks; groupRows is a multiple of 8.
@@ -85,12 +85,12 @@ struct Forward {
     long long perBatchTile = (long long)groups.count * parts, tiles = (g.m + Config::ROWS - 1) / Config::ROWS * perBatchTile;
     // Tiles of the same part of the batch follow each other, so that its xᵀ comes from the second-level cache.
     for (long long number = blockIdx.x; number < tiles; number += gridDim.x) {
-      int number1 = int(number % perBatchTile), part = number1 % parts * Config::COLUMNS, live = groups.liveOf[number1 / parts];
+      int within = int(number % perBatchTile), part = within % parts * Config::COLUMNS, live = groups.liveOf[within / parts];
       int rows = min(Config::COLUMNS, groups.groupRows - part);
       GemmTask task = {};
       task.row = number / perBatchTile * Config::ROWS;
       task.rows = g.m - task.row;
-      task.column = number1 / parts * groups.groupRows + part;
+      task.column = within / parts * groups.groupRows + part;
       task.depth = live < 0 ? 0 : g.k;
       Sums sums = {};
       long long group = live < 0 ? 0 : live;
@@ -155,21 +155,19 @@ extern "C" __global__ void pad_rows_bf16(const bf16* values, bf16* padded, long 
   }
 }
 
-// Entries: name, product, tile: rows x columns.
-#define GROUP_ENTRY(name, product, config)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(config::THREADS) name(GemmArguments g, const int* indices, const int* liveOf, \
-                                                                     int groupRows, int count) {                             \
-    group::product<config>::run(g, {indices, liveOf, groupRows, count});                                                     \
+// Entries: name with the tile, rows x columns; product; blocks that a multiprocessor holds.
+#define GROUP_ENTRY(name, product, config, blocks)                                               \
+  extern "C" __global__ void __launch_bounds__(config::THREADS, blocks)                          \
+      name(GemmArguments g, const int* indices, const int* liveOf, int groupRows, int count) {   \
+    group::product<config>::run(g, {indices, liveOf, groupRows, count});                         \
   }
 
 using GroupForwardLarge = GemmConfig<256, 64, 32, 64, 32, 4>;
 using GroupForwardSmall = GemmConfig<64, 64, 32, 32, 32, 4>;
-using GroupForwardNarrow = GemmConfig<256, 16, 32, 32, 16, 4>;
 using GroupGradientLarge = GemmConfig<64, 256, 32, 32, 64, 4>;
 using GroupGradientNarrow = GemmConfig<16, 256, 32, 16, 32, 4>;
 
-GROUP_ENTRY(group_gemm_nt_bf16_256x64, Forward, GroupForwardLarge)
-GROUP_ENTRY(group_gemm_nt_bf16_64x64, Forward, GroupForwardSmall)
-GROUP_ENTRY(group_gemm_nt_bf16_256x16, Forward, GroupForwardNarrow)
-GROUP_ENTRY(group_gemm_tn_f32_64x256, WeightGradient, GroupGradientLarge)
-GROUP_ENTRY(group_gemm_tn_f32_16x256, WeightGradient, GroupGradientNarrow)
+GROUP_ENTRY(group_gemm_nt_bf16_256x64, Forward, GroupForwardLarge, 2)
+GROUP_ENTRY(group_gemm_nt_bf16_64x64, Forward, GroupForwardSmall, 2)
+GROUP_ENTRY(group_gemm_tn_f32_64x256, WeightGradient, GroupGradientLarge, 1)
+GROUP_ENTRY(group_gemm_tn_f32_16x256, WeightGradient, GroupGradientNarrow, 2)

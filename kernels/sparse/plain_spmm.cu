@@ -100,19 +100,7 @@ struct PlainSpmm {
           shared[(8 * lane + k) * ROWS + (row ^ (4 * lane))] = sums[pass][s][half][k];
         }
     __syncthreads();
-    constexpr int PACKS = ROWS / 8;
-    for (int i = threadIdx.x; i < 64 * PACKS; i += THREADS) {
-      int element = i / PACKS, row = i % PACKS * 8, left = g.n - firstRow - row;
-      if (batch + element >= g.m || left <= 0) continue;
-      float values[8];
-#pragma unroll
-      for (int k = 0; k < 8; k += 4) {
-        float4 four = loadVector<float4>(shared + element * ROWS + ((row + k) ^ (4 * (element / 8))));
-        values[k] = four.x, values[k + 1] = four.y, values[k + 2] = four.z, values[k + 3] = four.w;
-      }
-      writeOut<NONLINEARITY>(g, static_cast<bf16*>(g.c), values, batch + element, firstRow + row, left < 8 ? left : 8,
-                             g.strideC % 8 == 0 && left >= 8);
-    }
+    sliced::writeRows<ROWS, THREADS, NONLINEARITY>(g, shared, [](int n) { return 4 * (n / 8); }, firstRow, batch);
   }
 
   template <GemmNonlinearity NONLINEARITY>
@@ -160,21 +148,6 @@ struct PlainSpmm {
   }
 };
 
-namespace sliced {
-
-// Calls body(i) for 0 to n - 1, split over the grid.
-template <class Body>
-__device__ __forceinline__ void forAll(long long n, Body body) {
-  long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += threads) body(i);
-}
-
-__device__ __forceinline__ unsigned bitsOf(const bf16* values, int source) {
-  return source < 0 ? 0 : __bfloat16_as_ushort(values[source]);
-}
-
-}  // namespace sliced
-
 // Entries of single rows: column in the low half, value in the high half. n entries.
 extern "C" __global__ void plain_pack_bf16(const bf16* values, const unsigned char* columns, const int* sources,
                                            unsigned* entries, long long n) {
@@ -185,9 +158,8 @@ extern "C" __global__ void plain_pack_bf16(const bf16* values, const unsigned ch
 extern "C" __global__ void shared_pack_bf16(const bf16* values, const unsigned char* columns, const int* sources, uint4* entries,
                                             long long n, int fanIn) {
   sliced::forAll(n, [&](long long i) {
-    int source = sources[i], apart = source < 0 ? 0 : fanIn;
     unsigned bits[4];
-    for (int s = 0; s < 4; s++) bits[s] = sliced::bitsOf(values, source + s * apart);
+    for (int s = 0; s < 4; s++) bits[s] = sliced::bitsOf(values, sources[i], (long long)s * fanIn);
     entries[i] = make_uint4(bits[0] | bits[1] << 16, bits[2] | bits[3] << 16, columns[i], 0);
   });
 }

@@ -12,8 +12,7 @@ struct Tile { const char* name; Kernel kernel; int threads, bytes; };
 template <class Config> Tile tileOf(const char* name, Kernel kernel) { return {name, kernel, Config::THREADS, Config::SHARED_BYTES}; }
 
 const Tile NT[] = {tileOf<GroupForwardLarge>("nt 256x64", group_gemm_nt_bf16_256x64),
-                   tileOf<GroupForwardSmall>("nt 64x64", group_gemm_nt_bf16_64x64),
-                   tileOf<GroupForwardNarrow>("nt 256x16", group_gemm_nt_bf16_256x16)};
+                   tileOf<GroupForwardSmall>("nt 64x64", group_gemm_nt_bf16_64x64)};
 const Tile TN[] = {tileOf<GroupGradientLarge>("tn 64x256", group_gemm_tn_f32_64x256),
                    tileOf<GroupGradientNarrow>("tn 16x256", group_gemm_tn_f32_16x256)};
 

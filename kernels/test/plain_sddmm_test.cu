@@ -17,7 +17,7 @@ void checkGradient(test::Check& check, const Case& c, decltype(plain_sddmm_bf16_
   Pattern p = draw(check, c);
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), dy = check.normal<bf16>(size_t(c.batch) * c.rows);
   auto old = check.normal<float>(p.nonZeros());
-  sparse_weight::Sliced view = sparse_weight::byRows(p, PER_QUARTER);
+  sparse_weight::Walk view = sparse_weight::byRows(p, PER_QUARTER);
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Dyt(transposed(dy, c.batch, c.rows));
   device::Buffer<int> starts(view.starts), sources(view.sources);
   device::Buffer<unsigned char> places(view.places);

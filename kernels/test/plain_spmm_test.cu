@@ -25,17 +25,17 @@ Tile tileOf(const char* name, decltype(Tile::kernel) kernel) {
 
 // A view of a weight with its values, on the device.
 struct Walked {
-  sparse_weight::Sliced view;
+  sparse_weight::Walk view;
   device::Buffer<int> starts;
   device::Buffer<uint4> entries;
 
-  Walked(const sparse_weight::Sliced& view, const std::vector<bf16>& values, int fanIn)
+  Walked(const sparse_weight::Walk& view, int sharedRows, const std::vector<bf16>& values, int fanIn)
       : view(view), starts(view.starts), entries((view.steps() + 1) * 4) {
     device::Buffer<bf16> V(values);
     device::Buffer<unsigned char> places(view.places);
     device::Buffer<int> sources(view.sources);
     if (view.entries() == 0) return;
-    if (view.sharedRows == 1)
+    if (sharedRows == 1)
       device::launch(plain_pack_bf16, 3, 64, 0, V, places, sources, reinterpret_cast<unsigned*>(entries.data()), view.entries());
     else device::launch(shared_pack_bf16, 3, 64, 0, V, places, sources, entries, view.entries(), fanIn);
   }
@@ -50,7 +50,7 @@ void checkForward(test::Check& check, const Case& c, int sharedRows, const Tile&
   Pattern p = draw(check, c);
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Y(size_t(c.batch) * c.rows);
-  Walked w(sparse_weight::byRows(p, sharedRows), values, p.fanIn);
+  Walked w(sparse_weight::byRows(p, sharedRows), sharedRows, values, p.fanIn);
   w.multiply(tile, plainOutput(Y, c.batch, c.rows), Xt);
   check.near(tile.name + (", " + name(c, p)), Y.toHost(), forward(p, x, values, c.batch), gemm_check::absoluteTolerance(p.fanIn),
              0.0040);
@@ -60,7 +60,7 @@ void checkInputGradient(test::Check& check, const Case& c, const Tile& tile) {
   Pattern p = draw(check, c);
   auto dy = check.normal<bf16>(size_t(c.batch) * c.rows), values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Dyt(transposed(dy, c.batch, c.rows)), Dx(size_t(c.batch) * c.columns);
-  Walked w(sparse_weight::byColumns(p), values, p.fanIn);
+  Walked w(sparse_weight::byColumns(p), 1, values, p.fanIn);
   w.multiply(tile, plainOutput(Dx, c.batch, c.columns), Dyt);
   check.near(tile.name + (", " + name(c, p)), Dx.toHost(), inputGradient(p, dy, values, c.batch),
              gemm_check::absoluteTolerance(c.rows), 0.0040);
@@ -92,8 +92,8 @@ SPARROW_CHECK(plain_spmm, products_do_on_their_way_out_what_dense_ones_do) {
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), dy = check.normal<bf16>(size_t(c.batch) * c.rows);
   auto values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Dyt(transposed(dy, c.batch, c.rows));
-  Walked rows(sparse_weight::byRows(p, 1), values, p.fanIn), fours(sparse_weight::byRows(p, 4), values, p.fanIn);
-  Walked columns(sparse_weight::byColumns(p), values, p.fanIn);
+  Walked rows(sparse_weight::byRows(p, 1), 1, values, p.fanIn), fours(sparse_weight::byRows(p, 4), 4, values, p.fanIn);
+  Walked columns(sparse_weight::byColumns(p), 1, values, p.fanIn);
   auto y = forward(p, x, values, c.batch), dx = inputGradient(p, dy, values, c.batch);
   checkEpilogues(check, "nt", true, y, c.batch, c.rows, [&](const GemmArguments& g) { rows.multiply(NT[1], g, Xt); });
   checkEpilogues(check, "shared nt", true, y, c.batch, c.rows, [&](const GemmArguments& g) { fours.multiply(SHARED_NT[0], g, Xt); });

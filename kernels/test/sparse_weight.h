@@ -47,9 +47,9 @@ inline Pattern draw(std::mt19937& random, int rows, int columns, int perBank, in
   return p;
 }
 
-// A sparse/sliced.cuh layout.
-struct Sliced {
-  int rows, columns, sharedRows;  // of the view
+// What a walk over sparse rows reads: sparse/sliced.cuh, or the lists of sparse/group_spmm.cu, which have one quarter.
+struct Walk {
+  int rows, columns;  // of the view
   std::vector<int> starts, sources;
   std::vector<unsigned char> places;  // columns within their tile
 
@@ -59,18 +59,28 @@ struct Sliced {
 
 struct Entry { int column, source; };
 
-// entries: of each row of the view, or group of sharedRows, by column.
-inline Sliced slice(const std::vector<std::vector<Entry>>& entries, int columns, int sharedRows) {
+// Columns that differ modulo 8 follow each other as far as there are any.
+inline void deal(std::vector<Entry>& entries) {
+  int dealt[8] = {};
+  std::vector<std::pair<int, Entry>> order;
+  for (const Entry& e : entries) order.push_back({8 * dealt[e.column % 8]++ + e.column % 8, e});
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < entries.size(); i++) entries[i] = order[i].second;
+}
+
+// entries: of each row of the view, or of rows that share their columns, sharedRows of them, by column.
+inline Walk walk(const std::vector<std::vector<Entry>>& entries, int columns, int sharedRows, int quarters, int perStep) {
   constexpr int TILE = 256;
-  int perStep = sharedRows == 1 ? 4 : 1, tiles = (columns + TILE - 1) / TILE, quarters = int(entries.size());
-  Sliced s = {quarters * sharedRows, columns, sharedRows, {0}, {}, {}};
-  for (int first = 0; first < quarters; first += 4)
+  int tiles = (columns + TILE - 1) / TILE, count = int(entries.size());
+  Walk w = {count * sharedRows, columns, {0}, {}, {}};
+  for (int first = 0; first < count; first += quarters)
     for (int tile = 0; tile < tiles; tile++) {
-      std::vector<Entry> of[4];
+      std::vector<std::vector<Entry>> of(quarters);
       size_t most = 0;
-      for (int q = 0; q < 4 && first + q < quarters; q++) {
+      for (int q = 0; q < quarters && first + q < count; q++) {
         for (const Entry& e : entries[first + q])
           if (e.column / TILE == tile) of[q].push_back(e);
+        if (quarters == 1) deal(of[q]);
         most = std::max(most, of[q].size());
       }
       int steps = (int(most) + perStep - 1) / perStep;
@@ -78,27 +88,35 @@ inline Sliced slice(const std::vector<std::vector<Entry>>& entries, int columns,
         for (auto& quarter : of)
           for (int e = step * perStep; e < (step + 1) * perStep; e++) {
             bool exists = e < int(quarter.size());
-            s.sources.push_back(exists ? quarter[e].source : -1);
-            s.places.push_back(exists ? (unsigned char)(quarter[e].column % TILE) : 0);
+            w.sources.push_back(exists ? quarter[e].source : -1);
+            w.places.push_back(exists ? (unsigned char)(quarter[e].column % TILE) : 0);
           }
-      s.starts.push_back(s.starts.back() + steps);
+      w.starts.push_back(w.starts.back() + steps);
     }
-  return s;
+  return w;
 }
 
-// By rows: single ones, or groups of four.
-inline Sliced byRows(const Pattern& p, int sharedRows) {
+// Of each sharedRows rows, of one group.
+inline std::vector<std::vector<Entry>> entriesOf(const Pattern& p, int sharedRows) {
   std::vector<std::vector<Entry>> entries(p.rows / sharedRows);
   for (int live = 0; live < p.liveRows(); live += sharedRows)
     for (int i = 0; i < p.fanIn; i++) entries[p.row(live) / sharedRows].push_back({p.column(live, i), live * p.fanIn + i});
-  return slice(entries, p.columns, sharedRows);
+  return entries;
 }
 
-inline Sliced byColumns(const Pattern& p) {
+// By rows: single ones, or fours.
+inline Walk byRows(const Pattern& p, int sharedRows) {
+  return walk(entriesOf(p, sharedRows), p.columns, sharedRows, 4, sharedRows == 1 ? 4 : 1);
+}
+
+// By lists of 8 or 16 rows.
+inline Walk byLists(const Pattern& p, int listRows) { return walk(entriesOf(p, listRows), p.columns, listRows, 1, 16); }
+
+inline Walk byColumns(const Pattern& p) {
   std::vector<std::vector<Entry>> entries(p.columns);
   for (int live = 0; live < p.liveRows(); live++)
     for (int i = 0; i < p.fanIn; i++) entries[p.column(live, i)].push_back({p.row(live), live * p.fanIn + i});
-  return slice(entries, p.rows, 1);
+  return walk(entries, p.rows, 1, 4, 4);
 }
 
 }  // namespace sparse_weight
