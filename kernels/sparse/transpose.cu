@@ -5,7 +5,7 @@
 // Reads 2·rows·columns bytes and writes as many: bound by memory. A tile goes through shared memory, whose 16-byte chunks are
 // permuted so that neither side meets a bank twice.
 //
-// Launch contract: grid (tiles of 64 columns, tiles of 64 rows), 256 threads; xt 16-byte aligned.
+// Launch contract: grid (tiles of 64 rows, tiles of 64 columns), 256 threads; xt 16-byte aligned.
 #include "common/types.cuh"
 
 namespace transpose {
@@ -30,7 +30,7 @@ extern "C" __global__ void __launch_bounds__(transpose::THREADS)
     transpose_bf16(const bf16* x, bf16* xt, int rows, int columns, long long stride) {
   using namespace transpose;
   __shared__ __align__(16) bf16 tile[EDGE * EDGE];
-  int firstColumn = blockIdx.x * EDGE, firstRow = blockIdx.y * EDGE;
+  int firstRow = blockIdx.x * EDGE, firstColumn = blockIdx.y * EDGE;
   bool wide = columns % 8 == 0 && isAligned16(x);
   for (int i = threadIdx.x; i < EDGE * PACKS; i += THREADS) {
     int row = i / PACKS, column = i % PACKS * 8;

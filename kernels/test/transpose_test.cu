@@ -16,7 +16,7 @@ SPARROW_CHECK(transpose, bf16_and_zeros_past_the_rows) {
     for (int n = 0; n < c.rows; n++)
       for (int k = 0; k < c.columns; k++) expected[k * stride + n] = x[size_t(n) * c.columns + k];
     device::Buffer<bf16> X(x), Xt(expected.size());
-    device::launch(transpose_bf16, dim3((c.columns + 63) / 64, (c.rows + 63) / 64), transpose::THREADS, 0, X, Xt, c.rows,
+    device::launch(transpose_bf16, dim3((c.rows + 63) / 64, (c.columns + 63) / 64), transpose::THREADS, 0, X, Xt, c.rows,
                    c.columns, stride);
     check.identical("xt of " + std::to_string(c.rows) + "x" + std::to_string(c.columns), Xt.toHost(), expected);
   }

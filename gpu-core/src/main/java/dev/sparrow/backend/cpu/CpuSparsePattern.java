@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.PatternColumns;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
 import java.util.Arrays;
@@ -8,50 +9,20 @@ import java.util.Arrays;
 final class CpuSparsePattern implements SparsePattern {
   private final UniformPattern pattern;
   private final int[] liveRowOf; // (rows), -1 where the row is off
-  private final int[] starts; // (columns + 1)
-  private final int[] rows; // (non-zeros) by column
-  private final int[] sources; // (non-zeros) by column: where its value lies
+  private final PatternColumns byColumn;
   private final Spans rowSpans; // of each live group's columns
   private final Spans columnSpans; // of each column's rows
 
   CpuSparsePattern(UniformPattern pattern) {
     this.pattern = pattern;
-    int nonZeros = Math.toIntExact(pattern.nonZeros());
     this.liveRowOf = new int[pattern.rows()];
     Arrays.fill(liveRowOf, -1);
-    this.starts = new int[pattern.columns() + 1];
-    this.rows = new int[nonZeros];
-    this.sources = new int[nonZeros];
-    countColumns();
-    sortByColumn();
-    this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns());
-    this.columnSpans = new Spans(rows, starts, pattern.rows());
-  }
-
-  private void countColumns() {
-    int[] indices = pattern.indices();
-    for (int index : indices) {
-      starts[index + 1] += pattern.groupRows();
-    }
-    for (int c = 0; c < pattern.columns(); c++) {
-      starts[c + 1] += starts[c];
-    }
-  }
-
-  /** A counting sort; rows come in order, so each column's are ascending. */
-  private void sortByColumn() {
-    int[] next = Arrays.copyOf(starts, pattern.columns());
-    int[] indices = pattern.indices();
     for (int live = 0; live < pattern.liveRows(); live++) {
-      int row = pattern.row(live);
-      liveRowOf[row] = live;
-      int start = pattern.start(live);
-      for (int i = 0; i < pattern.fanIn(); i++) {
-        int at = next[indices[start + i]]++;
-        rows[at] = row;
-        sources[at] = live * pattern.fanIn() + i;
-      }
+      liveRowOf[pattern.row(live)] = live;
     }
+    this.byColumn = PatternColumns.of(pattern);
+    this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns());
+    this.columnSpans = new Spans(byColumn.rows(), byColumn.starts(), pattern.rows());
   }
 
   private int[] groupStarts() {
@@ -86,11 +57,11 @@ final class CpuSparsePattern implements SparsePattern {
   }
 
   int[] rowsByColumn() {
-    return rows;
+    return byColumn.rows();
   }
 
   int[] sourcesByColumn() {
-    return sources;
+    return byColumn.sources();
   }
 
   @Override
