@@ -56,28 +56,79 @@ struct GroupScatter {
         }
   }
 
-  // Adds a run's products to the sums of its columns.
-  __device__ __forceinline__ static void addRun(float* sums, const Lists& lists, int run, const Gradients& dy, int element) {
-    int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  // What a lane needs of a run: left operands, and the columns of its two entries, -1 where there is none.
+  struct Run {
+    uint4 left[DEPTHS];
+    int columns[2];
+  };
+
+  // A list's runs in a tile.
+  struct Range {
+    int first, end;
+  };
+
+  __device__ __forceinline__ static Range rangeAt(const Lists& lists, int list, int tiles, int tile) {
+    if (list >= lists.count) return {0, 0};
+    const int* at = lists.starts + (long long)list * tiles + tile;
+    return {at[0], at[1]};
+  }
+
+  __device__ __forceinline__ static Run runAt(const Lists& lists, int run, int end) {
+    Run result = {{}, {-1, -1}};
+    if (run >= end) return result;
+    long long entry = (long long)run * RUN + threadIdx.x % 32 / 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+      if (lists.sources[entry + 8 * half] >= 0) result.columns[half] = lists.columns[entry + 8 * half];
+#pragma unroll
+    for (int k = 0; k < DEPTHS; k++) result.left[k] = lists.fragments[((long long)run * DEPTHS + k) * 32 + threadIdx.x % 32];
+    return result;
+  }
+
+  // Adds a run's products to the sums of its columns. All lanes of a warp go on together, and what one has added the others see.
+  __device__ __forceinline__ static void add(float* sums, const Run& run, const Gradients& dy, int element) {
     float products[2][4] = {};
 #pragma unroll
     for (int k = 0; k < DEPTHS; k++) {
-      uint4 words = lists.fragments[((long long)run * DEPTHS + k) * 32 + threadIdx.x % 32];
-      const unsigned left[4] = {words.x, words.y, words.z, words.w};
+      const unsigned left[4] = {run.left[k].x, run.left[k].y, run.left[k].z, run.left[k].w};
 #pragma unroll
       for (int tile = 0; tile < 2; tile++) ptx::mma16816(products[tile], left, dy[k][tile], products[tile]);
     }
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-      long long entry = (long long)run * RUN + g + 8 * half;
-      if (lists.sources[entry] < 0) continue;
-      int column = lists.columns[entry];
+    for (int half = 0; half < 2; half++)
+      if (run.columns[half] >= 0) {
 #pragma unroll
-      for (int tile = 0; tile < 2; tile++) {
-        float* to = sums + at(column, element + 8 * tile + 2 * t);
-        float2 old = loadVector<float2>(to);
-        storeVector(to, make_float2(old.x + products[tile][2 * half], old.y + products[tile][2 * half + 1]));
+        for (int tile = 0; tile < 2; tile++) {
+          float* to = sums + at(run.columns[half], element + 8 * tile + threadIdx.x % 4 * 2);
+          float2 old = loadVector<float2>(to);
+          storeVector(to, make_float2(old.x + products[tile][2 * half], old.y + products[tile][2 * half + 1]));
+        }
       }
+    __syncwarp();
+  }
+
+  // Adds all lists' products. What comes next is on its way while a run is added: the next run, the next list's rows of dy, and
+  // where the list after that begins.
+  __device__ static void addLists(float* sums, const GemmArguments& g, const bf16* dy, const Lists& lists, int tiles, int tile,
+                                  long long batch, int element) {
+    int rows = lists.count * lists.rows;
+    Range range = rangeAt(lists, 0, tiles, tile), following = rangeAt(lists, 1, tiles, tile);
+    Gradients nextGradients;
+    load(nextGradients, dy, rows, 0, batch + element, g.m);
+    Run next = runAt(lists, range.first, range.end);
+    for (int list = 0; list < lists.count; list++) {
+      Gradients gradients;
+      memcpy(gradients, nextGradients, sizeof gradients);
+      load(nextGradients, dy, rows, (list + 1) * lists.rows, batch + element, g.m);
+      Range after = rangeAt(lists, list + 2, tiles, tile);
+      int number = range.first;
+      do {
+        Run run = next;
+        bool last = number + 1 >= range.end;
+        next = last ? runAt(lists, following.first, following.end) : runAt(lists, number + 1, range.end);
+        add(sums, run, gradients, element);
+      } while (++number < range.end);
+      range = following, following = after;
     }
   }
 
@@ -99,20 +150,10 @@ struct GroupScatter {
   __device__ static void run(const GemmArguments& g, const bf16* dy, const Lists& lists) {
     SPARROW_DYNAMIC_SHARED(float, sums);
     int tiles = (g.n + COLUMNS - 1) / COLUMNS, tile = int(blockIdx.x % tiles), element = threadIdx.x / 32 * 16;
-    int rows = lists.count * lists.rows;
     long long batch = (long long)(blockIdx.x / tiles) * BATCH;
     for (int i = threadIdx.x; i < COLUMNS * BATCH; i += THREADS) sums[i] = 0;
     __syncthreads();
-    Gradients next;
-    load(next, dy, rows, 0, batch + element, g.m);
-    for (int list = 0; list < lists.count; list++) {
-      Gradients now;
-      memcpy(now, next, sizeof now);
-      load(next, dy, rows, (list + 1) * lists.rows, batch + element, g.m);
-      const int* range = lists.starts + list * tiles + tile;
-      for (int run = range[0]; run < range[1]; run++) addRun(sums, lists, run, now, element);
-      __syncwarp();  // another lane may add to the same column next
-    }
+    addLists(sums, g, dy, lists, tiles, tile, batch, element);
     __syncthreads();
     write<NONLINEARITY>(g, sums, tile * COLUMNS, batch);
   }

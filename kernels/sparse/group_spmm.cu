@@ -34,39 +34,38 @@ struct GroupSpmm {
   static constexpr int SHARED_BYTES = 2 * STAGE * 2 > OUT_BYTES ? 2 * STAGE * 2 : OUT_BYTES;
   using Sums = float[MI][NI][4];
 
-  struct Right {
-    uint2 of[NI];
+  // A list's runs as they come: what is used next is in registers.
+  struct Stream {
+    uint2 next[NI];  // right operands
+    int nextColumn;  // of the entry whose row of the tile this lane names
+    int run, left;   // the next run's number, and how many there are in this tile
   };
 
-  __device__ __forceinline__ static Right rightAt(const uint2* fragments, int run) {
-    Right right;
+  __device__ __forceinline__ static int entryOfLane() { return threadIdx.x % 8 + threadIdx.x % 32 / 16 * 8; }
+
+  __device__ __forceinline__ static void read(Stream& stream, const unsigned char* columns, const uint2* fragments, int runs) {
+    if (stream.run >= runs) return;
 #pragma unroll
-    for (int j = 0; j < NI; j++) right.of[j] = fragments[((long long)run * NI + j) * 32 + threadIdx.x % 32];
-    return right;
+    for (int j = 0; j < NI; j++) stream.next[j] = fragments[((long long)stream.run * NI + j) * 32 + threadIdx.x % 32];
+    stream.nextColumn = columns[(long long)stream.run * RUN + entryOfLane()];
   }
 
-  // Adds the runs of a list in a tile.
-  __device__ static void addTile(Sums& sums, const bf16* tile, const unsigned char* columns, const uint2* fragments, int first,
-                                 int end) {
-    int lane = threadIdx.x % 32, entry = lane % 8 + lane / 16 * 8, chunk = lane / 8 % 2;
-    if (first == end) return;
-    Right next = rightAt(fragments, first);
-    int nextColumn = columns[(long long)first * RUN + entry];
-    for (int run = first; run < end; run++) {
-      Right right = next;
-      int offset = (nextColumn * (BATCH / 8) + sliced::chunkAt(nextColumn, chunk)) * 8;
-      int following = run + 1 < end ? run + 1 : run;
-      next = rightAt(fragments, following);
-      nextColumn = columns[(long long)following * RUN + entry];
+  // Adds the runs of a list in a tile; runs there are in all.
+  __device__ __forceinline__ static void addTile(Sums& sums, const bf16* tile, Stream& stream, const unsigned char* columns,
+                                                 const uint2* fragments, int runs) {
+    for (; stream.left > 0; stream.left--) {
+      int offset = (stream.nextColumn * (BATCH / 8) + sliced::chunkAt(stream.nextColumn, threadIdx.x / 8 % 2)) * 8;
+      unsigned right[NI][2];
+#pragma unroll
+      for (int j = 0; j < NI; j++) right[j][0] = stream.next[j].x, right[j][1] = stream.next[j].y;
+      stream.run++;
+      read(stream, columns, fragments, runs);
 #pragma unroll
       for (int i = 0; i < MI; i++) {
         unsigned left[4];
         ptx::ldmatrix4Transposed(left, tile + (offset ^ (16 * i)));
 #pragma unroll
-        for (int j = 0; j < NI; j++) {
-          const unsigned b[2] = {right.of[j].x, right.of[j].y};
-          ptx::mma16816(sums[i][j], left, b, sums[i][j]);
-        }
+        for (int j = 0; j < NI; j++) ptx::mma16816(sums[i][j], left, right[j], sums[i][j]);
       }
     }
   }
@@ -101,7 +100,15 @@ struct GroupSpmm {
     int rowTiles = (g.n + ROWS - 1) / ROWS, tiles = (columnCount + sliced::TILE_COLUMNS - 1) / sliced::TILE_COLUMNS;
     int rowTile = int(blockIdx.x % rowTiles), lists = g.n / LIST_ROWS;
     long long batch = (long long)(blockIdx.x / rowTiles) * BATCH;
+    auto listOf = [&](int pass) { return rowTile * LISTS + pass * WARPS + int(threadIdx.x / 32); };
+    int runs = starts[lists * tiles];
     Sums sums[PASSES] = {};
+    Stream streams[PASSES] = {};
+#pragma unroll
+    for (int pass = 0; pass < PASSES; pass++) {
+      streams[pass].run = listOf(pass) < lists ? starts[listOf(pass) * tiles] : runs;
+      read(streams[pass], columns, fragments, runs);
+    }
     auto fetch = [&](int tile) {
       if (tile < tiles)
         sliced::fetchTile<BATCH, THREADS, true>(shared + tile % 2 * STAGE, xt, stride, columnCount, tile * sliced::TILE_COLUMNS,
@@ -110,16 +117,17 @@ struct GroupSpmm {
     };
     fetch(0);
     for (int tile = 0; tile < tiles; tile++) {
+#pragma unroll
+      for (int pass = 0; pass < PASSES; pass++) {
+        const int* at = starts + listOf(pass) * tiles + tile;
+        streams[pass].left = listOf(pass) < lists ? at[1] - at[0] : 0;
+      }
       fetch(tile + 1);
       ptx::cpAsyncWait<1>();
       __syncthreads();
 #pragma unroll
-      for (int pass = 0; pass < PASSES; pass++) {
-        int list = rowTile * LISTS + pass * WARPS + threadIdx.x / 32;
-        if (list >= lists) continue;
-        const int* at = starts + list * tiles + tile;
-        addTile(sums[pass], shared + tile % 2 * STAGE, columns, fragments, at[0], at[1]);
-      }
+      for (int pass = 0; pass < PASSES; pass++)
+        addTile(sums[pass], shared + tile % 2 * STAGE, streams[pass], columns, fragments, runs);
       __syncthreads();
     }
     ptx::cpAsyncWait<0>();

@@ -9,7 +9,7 @@ using namespace sparse_check;
 
 const Case CASES[] = {{1, 8, 1, 1, 8, 1, 0},          {63, 40, 255, 9, 8, 255, 2},   {129, 48, 257, 100, 16, 257, 3},
                       {70, 272, 512, 13, 16, 128, 0}, {128, 64, 64, 64, 64, 64, 0},  {20, 256, 300, 30, 64, 300, 2},
-                      {40, 256, 600, 60, 128, 600, 0}};
+                      {40, 256, 600, 60, 128, 600, 0},  {100, 768, 768, 77, 16, 768, 0}};
 
 // Rows of a list, as many as a group has of them.
 int listRowsOf(const Case& c) { return c.groupRows % 64 == 0 ? 64 : c.groupRows % 16 == 0 ? 16 : 8; }
