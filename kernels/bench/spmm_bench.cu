@@ -170,6 +170,8 @@ void measure(Report& report) {
   Stopwatch stopwatch(report.smoke());
   if (CuBlas::open() == nullptr) report.note("# no cuBLAS, no dense baseline: put the folder of libcublas.so into LD_LIBRARY_PATH");
   if (CuSparse::open() == nullptr) report.note("# no cuSPARSE, no sparse baseline: put the folder of libcusparse.so into LD_LIBRARY_PATH");
+  if (device::mostSharedBytes() < size_t(PlainLarge::SHARED_BYTES))
+    return report.note("# sparse kernels want 128 KB of shared memory for a block, which this device has not: nothing to measure");
   Measured measured;
   struct Shape { int rows, columns; };
   std::vector<Shape> shapes = {{4096, 4096}, {4096, 1024}, {1024, 1024}};

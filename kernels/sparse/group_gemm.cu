@@ -14,7 +14,8 @@
 // Limits: per multiprocessor and clock mma.sync does about 1300 FMA, and the second-level cache gives about 24 bytes. A tile of R
 // rows of the group by N of the batch reads 2·(R + N) bytes for each R·N FMA, whatever the density: at 64x256 25.6 FMA a byte, 614
 // FMA a clock, which is 284 TFLOP/s of non-zeros on an H100 (132 multiprocessors of 1.755 GHz), 1.6 times a dense product of 700
-// TFLOP/s at 75 % zero and 4 times at 90 %. At 16x256 it is 7.5 FMA a byte, 83 TFLOP/s: forward has group_spmm.cu for such groups.
+// TFLOP/s at 75 % zero and 4 times at 90 %, before the transposing counts. At 16x256 it is 7.5 FMA a byte, 83 TFLOP/s: forward has
+// group_spmm.cu for such groups.
 //
 // Launch contract: any number of blocks, which walk over the tiles; Config::THREADS, Config::SHARED_BYTES. Aligned as GemmArguments
 // asks; groupRows is a multiple of 8.

@@ -25,7 +25,7 @@ struct Weight {
   device::Buffer<int> indices, liveOf;
   explicit Weight(const Pattern& p) : p(p), indices(p.indices), liveOf(p.liveOf()) {}
 
-  void launch(const Tile& tile, const GemmArguments& g) const {
+  void launch(const Tile& tile, const GemmArguments& g) const {  // of at most 80 KB of shared memory
     for (int grid : {1, 7}) device::launch(tile.kernel, grid, tile.threads, tile.bytes, g, indices, liveOf, p.groupRows, p.groups());
   }
 };

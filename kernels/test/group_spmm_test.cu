@@ -50,7 +50,7 @@ struct Lists {
 SPARROW_CHECK(group_spmm, nt_equals_the_masked_product) {
   for (const Tile& tile : NT)
     for (const Case& c : CASES) {
-      if (c.groupRows % tile.listRows != 0) continue;
+      if (c.groupRows % tile.listRows != 0 || size_t(tile.bytes) > device::mostSharedBytes()) continue;
       Pattern p = draw(check, c);
       auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(p.nonZeros());
       device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Y(size_t(c.batch) * c.rows);
@@ -65,7 +65,7 @@ SPARROW_CHECK(group_spmm, nt_does_on_its_way_out_what_dense_products_do) {
   Pattern p = draw(check, c);
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns));
-  for (const Tile& tile : {NT[1], NT[2]}) {
+  for (const Tile& tile : {NT[1], NT[3]}) {
     Lists lists(tile, p, values);
     checkEpilogues(check, tile.name, true, forward(p, x, values, c.batch), c.batch, c.rows,
                    [&](const GemmArguments& g) { lists.multiply(tile, g, Xt); });

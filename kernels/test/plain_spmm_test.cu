@@ -48,6 +48,7 @@ struct Walked {
 };
 
 void checkForward(test::Check& check, const Case& c, int sharedRows, const Tile& tile) {
+  if (size_t(tile.bytes) > device::mostSharedBytes()) return;
   Pattern p = draw(check, c);
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Y(size_t(c.batch) * c.rows);
@@ -58,6 +59,7 @@ void checkForward(test::Check& check, const Case& c, int sharedRows, const Tile&
 }
 
 void checkInputGradient(test::Check& check, const Case& c, const Tile& tile) {
+  if (size_t(tile.bytes) > device::mostSharedBytes()) return;
   Pattern p = draw(check, c);
   auto dy = check.normal<bf16>(size_t(c.batch) * c.rows), values = check.normal<bf16>(p.nonZeros());
   device::Buffer<bf16> Dyt(transposed(dy, c.batch, c.rows)), Dx(size_t(c.batch) * c.columns);
@@ -97,7 +99,7 @@ SPARROW_CHECK(plain_spmm, products_do_on_their_way_out_what_dense_ones_do) {
   Walked columns(sparse_weight::byColumns(p), 1, values, p.fanIn);
   auto y = forward(p, x, values, c.batch), dx = inputGradient(p, dy, values, c.batch);
   checkEpilogues(check, "nt", true, y, c.batch, c.rows, [&](const GemmArguments& g) { rows.multiply(NT[1], g, Xt); });
-  checkEpilogues(check, "shared nt", true, y, c.batch, c.rows, [&](const GemmArguments& g) { fours.multiply(SHARED_NT[0], g, Xt); });
+  checkEpilogues(check, "shared nt", true, y, c.batch, c.rows, [&](const GemmArguments& g) { fours.multiply(SHARED_NT[1], g, Xt); });
   checkEpilogues(check, "nn", false, dx, c.batch, c.columns, [&](const GemmArguments& g) { columns.multiply(NN[1], g, Dyt); });
 }
 

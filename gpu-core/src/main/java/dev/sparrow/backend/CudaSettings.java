@@ -53,7 +53,7 @@ public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl, Spars
   public enum SparseUse {
     /** Of each pattern the kernels that its format and density let expect to be faster. */
     AUTO,
-    /** Sparse kernels, whatever the density. */
+    /** Sparse kernels, whatever the density, on GPUs with 128 KB of shared memory for a block. */
     KERNELS,
     /** Dense products of the whole matrix. */
     DENSE

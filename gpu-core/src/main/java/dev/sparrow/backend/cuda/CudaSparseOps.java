@@ -145,7 +145,7 @@ final class CudaSparseOps implements SparseOps {
     run(sample, w, loaded, values);
   }
 
-  /** The product as engines take it; of its own gradient a group's, else of the whole weight. */
+  /** The product as engines take it; a gradient of values (TN) has the sizes of one group's. */
   private GemmCall product(Form form, Tensor a, Tensor b, Tensor c, UniformPattern pattern) {
     return switch (form) {
       case NT -> call.sparse(form, a, b, c, a.rows(), pattern.rows(), pattern.fanIn());

@@ -17,6 +17,10 @@ import java.util.Arrays;
  */
 record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine backwardWeight) {
   private static final double DENSE_RATE = 600;
+
+  /** Of a block: two stages of a tile, or the sums of one. Data centers' GPUs have it. */
+  private static final int LEAST_SHARED_BYTES = 128 << 10;
+
   private static final int LARGE_GROUP = 64;
 
   /** What engines of one pattern share. */
@@ -42,7 +46,8 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
       UniformPattern pattern,
       PatternMemory memory,
       long indices) {
-    if (use == SparseUse.DENSE || pattern.nonZeros() == 0) {
+    boolean fits = operands.queue().device().sharedBytesPerBlock() >= LEAST_SHARED_BYTES;
+    if (use == SparseUse.DENSE || pattern.nonZeros() == 0 || !fits) {
       return new SparseEngines(null, null, null);
     }
     Making making = new Making(operands, use, pattern, memory);
