@@ -102,7 +102,7 @@ class UniformTrainTest {
       names = {"STATIC", "GRADUAL", "RIGL_GROUPS"})
   void lossesOnAGpuFollowTheCpus(Form form) {
     ToyRun.Result cpu = form.run().alone();
-    ToyRun.Result gpu = form.run().on(rank -> TestGpu.open()).alone();
+    ToyRun.Result gpu = form.run().on(rank -> TestGpu.openWithSparseKernels()).alone();
     assertEquals(cpu.parameters(), gpu.parameters());
     for (int i = 0; i < 12; i++) {
       assertEquals(
