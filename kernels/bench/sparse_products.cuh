@@ -70,8 +70,8 @@ class SparseProducts {
     GemmArguments g = output(m.y, m.batch, p.rows);
     if (shared_ > 0) {
       auto nt = shared_ == 1 ? plain_spmm_nt_bf16_256x128 : shared_spmm_nt_bf16_256x128;
-      auto small = shared_ == 1 ? plain_spmm_nt_bf16_64x64 : shared_spmm_nt_bf16_256x64;
-      return walked(shared_ == 1 ? "plain_spmm_nt" : "shared_spmm_nt", nt, small, shared_ == 1 ? 64 : 256, *rows_, shared_, g, m.x,
+      auto small = shared_ == 1 ? plain_spmm_nt_bf16_32x64 : shared_spmm_nt_bf16_128x64;
+      return walked(shared_ == 1 ? "plain_spmm_nt" : "shared_spmm_nt", nt, small, shared_ == 1 ? 32 : 128, *rows_, shared_, g, m.x,
                     m.xt, p.columns, m.stride());
     }
     return listRows_ == 64 ? groupForward(g, m) : listForward(g, m);
@@ -80,7 +80,7 @@ class SparseProducts {
   SparseBody inputGradient(const SparseMemory& m) const {
     GemmArguments g = output(m.dx, m.batch, p.columns);
     if (shared_ > 0)
-      return walked("plain_spmm_nn", plain_spmm_nn_bf16_256x128, plain_spmm_nn_bf16_64x64, 64, *columns_, 1, g, m.dy, m.dyt, p.rows,
+      return walked("plain_spmm_nn", plain_spmm_nn_bf16_256x128, plain_spmm_nn_bf16_32x64, 32, *columns_, 1, g, m.dy, m.dyt, p.rows,
                     m.stride());
     auto kernel = listRows_ == 64 ? group_scatter_nn_bf16_64 : group_scatter_nn_bf16_16;
     int grid = over(p.columns, 256) * over(m.batch, 128);
@@ -133,13 +133,14 @@ class SparseProducts {
     bool large = over(g.n, 256) * over(g.m, 128) >= device::multiprocessors();
     int grid = large ? over(g.n, 256) * over(g.m, 128) : over(g.n, smallRows) * over(g.m, 64);
     int bytes = large ? PlainLarge::SHARED_BYTES : PlainSmall::SHARED_BYTES;
+    int threads = large ? PlainLarge::THREADS : PlainSmall::THREADS;
     Walked kernel = large ? largeKernel : smallKernel;
     uint4* entries = reinterpret_cast<uint4*>(w.packed.data());
     return {name + std::string(large ? " 256x128" : " small"), [=, &w] {
               transposed(from, to, g.m, walkedColumns, stride);
               if (shared == 1) overElements(plain_pack_bf16, w.entries, values, w.columns, w.sources, w.packed, w.entries);
               else overElements(shared_pack_bf16, w.entries, values, w.columns, w.sources, entries, w.entries, p.fanIn);
-              device::enqueue(kernel, grid, PlainLarge::THREADS, bytes, g, to, stride, w.starts, entries, walkedColumns);
+              device::enqueue(kernel, grid, threads, bytes, g, to, stride, w.starts, entries, walkedColumns);
             }};
   }
 

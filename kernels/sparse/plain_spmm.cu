@@ -25,9 +25,9 @@
 #include "sparse/sliced.cuh"
 
 // SHARED rows a quarter, PASSES slices a warp, HALVES of 64 elements of the batch.
-template <int SHARED, int PASSES, int HALVES>
+template <int SHARED, int PASSES, int HALVES, int WARPS>
 struct PlainSpmm {
-  static constexpr int WARPS = 16, THREADS = 32 * WARPS;
+  static constexpr int THREADS = 32 * WARPS;
   static constexpr int SLICES = WARPS * PASSES, ROWS = SLICES * sliced::QUARTERS * SHARED, BATCH = 64 * HALVES;
   static constexpr int STAGE = sliced::TILE_COLUMNS * BATCH;  // elements
   static constexpr int OUT_BYTES = 64 * ROWS * 4;
@@ -172,14 +172,14 @@ extern "C" __global__ void shared_pack_bf16(const bf16* values, const unsigned c
     product::run<nonlinearity>(g, xt, stride, starts, entries, columns);                                           \
   }
 
-using PlainLarge = PlainSpmm<1, 4, 2>;
-using PlainSmall = PlainSpmm<1, 1, 1>;
-using SharedLarge = PlainSpmm<4, 1, 2>;
-using SharedSmall = PlainSpmm<4, 1, 1>;
+using PlainLarge = PlainSpmm<1, 4, 2, 16>;
+using PlainSmall = PlainSpmm<1, 1, 1, 8>;
+using SharedLarge = PlainSpmm<4, 1, 2, 16>;
+using SharedSmall = PlainSpmm<4, 1, 1, 8>;
 
 SPMM_ENTRY(plain_spmm_nt, PlainLarge, GEMM_VALUE, 256x128)
-SPMM_ENTRY(plain_spmm_nt, PlainSmall, GEMM_VALUE, 64x64)
+SPMM_ENTRY(plain_spmm_nt, PlainSmall, GEMM_VALUE, 32x64)
 SPMM_ENTRY(plain_spmm_nn, PlainLarge, GEMM_SLOPE, 256x128)
-SPMM_ENTRY(plain_spmm_nn, PlainSmall, GEMM_SLOPE, 64x64)
+SPMM_ENTRY(plain_spmm_nn, PlainSmall, GEMM_SLOPE, 32x64)
 SPMM_ENTRY(shared_spmm_nt, SharedLarge, GEMM_VALUE, 256x128)
-SPMM_ENTRY(shared_spmm_nt, SharedSmall, GEMM_VALUE, 256x64)
+SPMM_ENTRY(shared_spmm_nt, SharedSmall, GEMM_VALUE, 128x64)

@@ -69,10 +69,10 @@ void checkInputGradient(test::Check& check, const Case& c, const Tile& tile) {
              gemm_check::absoluteTolerance(c.rows), 0.0040);
 }
 
-const Tile NT[] = {tileOf<PlainLarge>("nt 256x128", plain_spmm_nt_bf16_256x128), tileOf<PlainSmall>("nt 64x64", plain_spmm_nt_bf16_64x64)};
-const Tile NN[] = {tileOf<PlainLarge>("nn 256x128", plain_spmm_nn_bf16_256x128), tileOf<PlainSmall>("nn 64x64", plain_spmm_nn_bf16_64x64)};
+const Tile NT[] = {tileOf<PlainLarge>("nt 256x128", plain_spmm_nt_bf16_256x128), tileOf<PlainSmall>("nt 32x64", plain_spmm_nt_bf16_32x64)};
+const Tile NN[] = {tileOf<PlainLarge>("nn 256x128", plain_spmm_nn_bf16_256x128), tileOf<PlainSmall>("nn 32x64", plain_spmm_nn_bf16_32x64)};
 const Tile SHARED_NT[] = {tileOf<SharedLarge>("shared nt 256x128", shared_spmm_nt_bf16_256x128),
-                          tileOf<SharedSmall>("shared nt 256x64", shared_spmm_nt_bf16_256x64)};
+                          tileOf<SharedSmall>("shared nt 128x64", shared_spmm_nt_bf16_128x64)};
 
 SPARROW_CHECK(plain_spmm, nt_equals_the_masked_product) {
   for (const Tile& tile : NT)

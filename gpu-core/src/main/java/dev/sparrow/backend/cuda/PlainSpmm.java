@@ -9,10 +9,8 @@ import dev.sparrow.tensor.Tensor;
  * that share their columns, and the gradient of the input by its columns; CUDA cores.
  */
 final class PlainSpmm implements GemmEngine {
-  private static final int THREADS = 512;
-
   /** Rows of the walked matrix and elements of the batch that a block makes. */
-  private record Tile(Launch launch, int rows, int batch, int sharedBytes) {
+  private record Tile(Launch launch, int rows, int batch, int threads, int sharedBytes) {
     int count(GemmCall call) {
       return Math.multiplyExact((call.n() + rows - 1) / rows, (call.m() + batch - 1) / batch);
     }
@@ -38,9 +36,9 @@ final class PlainSpmm implements GemmEngine {
     String stem = sharedRows == 1 ? "plain" : "shared";
     this.pack = queue.kernel(stem + "_pack_bf16");
     String name = stem + "_spmm_" + form.entry() + "_bf16_";
-    this.large = new Tile(queue.kernel(name + "256x128"), 256, 128, 2 * 256 * 128 * 2);
-    int smallRows = sharedRows == 1 ? 64 : 256;
-    this.small = new Tile(queue.kernel(name + smallRows + "x64"), smallRows, 64, 2 * 256 * 64 * 2);
+    this.large = new Tile(queue.kernel(name + "256x128"), 256, 128, 512, 2 * 256 * 128 * 2);
+    int rows = 32 * sharedRows;
+    this.small = new Tile(queue.kernel(name + rows + "x64"), rows, 64, 256, 2 * 256 * 64 * 2);
   }
 
   /** Forward. */
@@ -71,7 +69,7 @@ final class PlainSpmm implements GemmEngine {
     Tile tile = large.count(call) >= queue.device().multiprocessors() ? large : small;
     tile.launch
         .grid(tile.count(call))
-        .block(THREADS)
+        .block(tile.threads)
         .shared(tile.sharedBytes)
         .arguments()
         .struct(call.struct())
