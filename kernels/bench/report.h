@@ -238,6 +238,11 @@ struct Spread {
     for (double v : values) sum += v;
     return known() ? sum / double(values.size()) : UNKNOWN;
   }
+  double geometricMean() const {
+    double sum = 0;
+    for (double v : values) sum += std::log(v);
+    return known() ? std::exp(sum / double(values.size())) : UNKNOWN;
+  }
 };
 
 // main() of a benchmark: 0, 1 where it failed, 2 where the arguments are wrong.

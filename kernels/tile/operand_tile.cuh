@@ -2,8 +2,8 @@
 //
 // The tile is kept as it lies in memory, in rows of 16-byte chunks: with DEPTH_CONTIGUOUS a row is one row or column of
 // the product (EDGE rows of DEPTH elements), otherwise one step of the depth (DEPTH rows of EDGE elements). Chunks are
-// permuted within a row so that the eight rows that one ldmatrix phase reads fall into different banks: rows of 64 bytes
-// share a 128-byte line by two, rows of 128 bytes and more start in the same bank.
+// permuted within a row so that the eight rows that one ldmatrix phase reads fall into different banks: rows of 32 bytes
+// share a 128-byte line by four, rows of 64 bytes by two, rows of 128 bytes and more start in the same bank.
 #pragma once
 
 #include "common/types.cuh"
@@ -15,11 +15,11 @@ struct OperandTile {
   static constexpr int ROWS = DEPTH_CONTIGUOUS ? EDGE : DEPTH;
   static constexpr int CHUNKS = (DEPTH_CONTIGUOUS ? DEPTH : EDGE) / 8;  // of a row
   static constexpr int ELEMENTS = EDGE * DEPTH;
-  static_assert(CHUNKS == 4 || CHUNKS % 8 == 0, "rows of 64 bytes or of whole 128-byte lines");
+  static_assert(CHUNKS == 2 || CHUNKS == 4 || CHUNKS % 8 == 0, "rows of 32 or 64 bytes or of whole 128-byte lines");
 
   // The first element of a chunk.
   __device__ static int at(int row, int chunk) {
-    int permuted = CHUNKS == 4 ? chunk ^ (row >> 1 & 3) : chunk ^ (row & 7);
+    int permuted = chunk ^ (CHUNKS == 2 ? row >> 2 & 1 : CHUNKS == 4 ? row >> 1 & 3 : row & 7);
     return (row * CHUNKS + permuted) * 8;
   }
 

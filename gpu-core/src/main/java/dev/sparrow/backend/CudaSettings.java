@@ -7,13 +7,19 @@ package dev.sparrow.backend;
  * @param cublas who multiplies dense matrices
  * @param graphs whether recorded work becomes a CUDA graph; else it is called each time
  * @param nccl how ranks' GPUs reach each other
+ * @param sparse who multiplies by uniformly sparse weights
  */
-public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl) {
+public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl, SparseUse sparse) {
   /** All that is found is used, and which is used depends on nothing but what is found. */
   public static final CudaSettings DEFAULT = new CudaSettings(CublasUse.AUTO, true, NcclUse.AUTO);
 
   /** This project's own code alone. */
   public static final CudaSettings OWN = new CudaSettings(CublasUse.OFF, true, NcclUse.OFF);
+
+  /** With sparse products by whichever is expected to be faster. */
+  public CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl) {
+    this(cublas, graphs, nccl, SparseUse.AUTO);
+  }
 
   /** Who multiplies dense matrices. */
   public enum CublasUse {
@@ -41,5 +47,15 @@ public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl) {
     ON,
     /** Through the host. */
     OFF
+  }
+
+  /** Who multiplies by uniformly sparse weights. */
+  public enum SparseUse {
+    /** Of each pattern the kernels that its format and density let expect to be faster. */
+    AUTO,
+    /** Sparse kernels, whatever the density, on GPUs with 128 KB of shared memory for a block. */
+    KERNELS,
+    /** Dense products of the whole matrix. */
+    DENSE
   }
 }

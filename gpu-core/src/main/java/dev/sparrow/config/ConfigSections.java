@@ -157,7 +157,8 @@ final class ConfigSections {
     return new CudaSettings(
         s.choice("cublas", CudaSettings.CublasUse.class),
         s.flag("graphs"),
-        s.choice("nccl", CudaSettings.NcclUse.class));
+        s.choice("nccl", CudaSettings.NcclUse.class),
+        s.choice("sparse", CudaSettings.SparseUse.class));
   }
 
   CheckpointSettings checkpoint() {

@@ -316,6 +316,25 @@ class CudaBackendTest {
     }
   }
 
+  /** Kernels of sparse weights at every density, where a backend would leave most to dense ones. */
+  @Nested
+  class SparseKernels extends SparseOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.openWithSparseKernels();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
   @Nested
   class GroupedSparse extends GroupedSparseOpsContract {
     @Override

@@ -44,6 +44,8 @@ abstract class SparseOpsContract extends Contract {
     "130, 300, 24, 290, 8, 300, 0",
     "80, 128, 64, 16, 16, 64, 0",
     "40, 96, 128, 9, 64, 96, 2",
+    "33, 600, 96, 60, 16, 600, 3",
+    "20, 520, 192, 50, 64, 520, 2",
     "3, 2100, 8, 40, 4, 2100, 0"
   })
   void productsEqualTheOracle(

@@ -30,6 +30,10 @@ class ConfigParserTest {
   void aSectionWithinASectionIsReadAndChecked() {
     List<String> own = List.of("train.cuda.cublas=off", "train.cuda.nccl=off");
     assertEquals(CudaSettings.OWN, ConfigParser.parse("", "recipe", own).train().cuda());
+    List<String> sparse = List.of("train.cuda.sparse=kernels");
+    assertEquals(
+        CudaSettings.SparseUse.KERNELS,
+        ConfigParser.parse("", "recipe", sparse).train().cuda().sparse());
     ConfigProblemsException e =
         assertThrows(
             ConfigProblemsException.class,

@@ -185,7 +185,7 @@ class UniformTrainTest {
       })
   void lossesOnAGpuFollowTheCpus(Form form) {
     ToyRun.Result cpu = form.run().alone();
-    ToyRun.Result gpu = form.run().on(rank -> TestGpu.open()).alone();
+    ToyRun.Result gpu = form.run().on(rank -> TestGpu.openWithSparseKernels()).alone();
     assertEquals(cpu.parameters(), gpu.parameters());
     for (int i = 0; i < 12; i++) {
       assertEquals(

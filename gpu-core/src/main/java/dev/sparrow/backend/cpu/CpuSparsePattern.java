@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.PatternColumns;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
 import java.util.Arrays;
@@ -14,9 +15,7 @@ final class CpuSparsePattern implements SparsePattern {
   private final int matrixRows;
   private final int[] liveRowOf; // (rows), -1 where the row is off
   private final int[] firstLive; // (matrices + 1)
-  private final int[] starts; // (matrices * columns + 1)
-  private final int[] rows; // (non-zeros) by matrix and column
-  private final int[] sources; // (non-zeros) likewise: where its value lies
+  private final PatternColumns byColumn;
   private final Spans rowSpans; // of each live group's columns
   private final Spans columnSpans; // of each column's rows
 
@@ -26,53 +25,19 @@ final class CpuSparsePattern implements SparsePattern {
   CpuSparsePattern(UniformPattern pattern, int matrices) {
     this.pattern = pattern;
     this.matrixRows = pattern.rowsOfEach(matrices);
-    int nonZeros = Math.toIntExact(pattern.nonZeros());
+    this.firstLive = new int[matrices + 1];
     this.liveRowOf = new int[pattern.rows()];
     Arrays.fill(liveRowOf, -1);
-    this.firstLive = new int[matrices + 1];
-    this.starts = new int[matrices * pattern.columns() + 1];
-    this.rows = new int[nonZeros];
-    this.sources = new int[nonZeros];
-    countColumns();
-    sortByColumn();
+    for (int live = 0; live < pattern.liveRows(); live++) {
+      liveRowOf[pattern.row(live)] = live;
+      firstLive[matrix(live) + 1] = live + 1;
+    }
+    for (int i = 1; i <= matrices; i++) {
+      firstLive[i] = Math.max(firstLive[i], firstLive[i - 1]); // of a matrix whose rows are all off
+    }
+    this.byColumn = PatternColumns.of(pattern, matrices);
     this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns());
-    this.columnSpans = new Spans(rows, starts, matrixRows);
-  }
-
-  private void countColumns() {
-    for (int live = 0; live < pattern.liveRows(); live++) {
-      firstLive[matrix(live) + 1]++;
-      int lists = matrix(live) * pattern.columns();
-      for (int i = pattern.start(live); i < pattern.start(live) + pattern.fanIn(); i++) {
-        starts[lists + pattern.indices()[i] + 1]++;
-      }
-    }
-    addUp(firstLive);
-    addUp(starts);
-  }
-
-  /** Counts become where each list starts. */
-  private static void addUp(int[] counts) {
-    for (int i = 1; i < counts.length; i++) {
-      counts[i] += counts[i - 1];
-    }
-  }
-
-  /** A counting sort; rows come in order, so each column's are ascending. */
-  private void sortByColumn() {
-    int[] next = Arrays.copyOf(starts, starts.length - 1);
-    int[] indices = pattern.indices();
-    for (int live = 0; live < pattern.liveRows(); live++) {
-      int row = pattern.row(live);
-      liveRowOf[row] = live;
-      int start = pattern.start(live);
-      int lists = matrix(live) * pattern.columns();
-      for (int i = 0; i < pattern.fanIn(); i++) {
-        int at = next[lists + indices[start + i]]++;
-        rows[at] = row % matrixRows;
-        sources[at] = live * pattern.fanIn() + i;
-      }
-    }
+    this.columnSpans = new Spans(byColumn.rows(), byColumn.starts(), matrixRows);
   }
 
   private int[] groupStarts() {
@@ -126,11 +91,11 @@ final class CpuSparsePattern implements SparsePattern {
   }
 
   int[] rowsByColumn() {
-    return rows;
+    return byColumn.rows();
   }
 
   int[] sourcesByColumn() {
-    return sources;
+    return byColumn.sources();
   }
 
   @Override

@@ -101,7 +101,7 @@ public final class CudaBackend implements Backend {
       loss = new CudaLossOps(queue, doubleSums);
       routing = new CudaRoutingOps(queue, origin);
       optimizer = opened.add(new CudaOptimizerOps(queue));
-      sparse = new CudaSparseOps(queue, matmul);
+      sparse = new CudaSparseOps(queue, matmul, settings.sparse());
       groupedSparse = new CudaGroupedSparseOps(queue, matmul, sparse);
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {

@@ -3,7 +3,6 @@ package dev.sparrow.backend.cuda;
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.MatmulOps;
-import dev.sparrow.backend.SparseOps;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.DType;
@@ -18,10 +17,10 @@ import dev.sparrow.tensor.Tensor;
 final class CudaGroupedSparseOps implements GroupedSparseOps {
   private final KernelQueue queue;
   private final MatmulOps matmul;
-  private final SparseOps sparse;
+  private final CudaSparseOps sparse;
   private final Scratch stack;
 
-  CudaGroupedSparseOps(KernelQueue queue, MatmulOps matmul, SparseOps sparse) {
+  CudaGroupedSparseOps(KernelQueue queue, MatmulOps matmul, CudaSparseOps sparse) {
     this.queue = queue;
     this.matmul = matmul;
     this.sparse = sparse;
@@ -31,7 +30,7 @@ final class CudaGroupedSparseOps implements GroupedSparseOps {
   @Override
   public SparsePattern load(UniformPattern pattern, int experts) {
     pattern.rowsOfEach(experts);
-    return sparse.load(pattern);
+    return sparse.loadWhole(pattern);
   }
 
   @Override

@@ -72,12 +72,7 @@ final class CudaMatmulOps implements MatmulOps {
   @Override
   public void forward(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
     requireForward(x, w, bias, y);
-    boolean accumulate = false;
-    if (residual != null) {
-      Doors.requireMatrix("forward: residual", residual, x.rows(), w.rows());
-      Doors.requireType("forward: residual", residual, y.dtype());
-      accumulate = DeviceStorage.address(residual) == DeviceStorage.address(y);
-    }
+    boolean accumulate = isAccumulated(residual, y);
     run(call.dense(Form.NT, x, w, bias, accumulate, y).withResidual(accumulate ? null : residual));
   }
 
@@ -91,10 +86,24 @@ final class CudaMatmulOps implements MatmulOps {
   private static void requireForward(Tensor x, Tensor w, Tensor bias, Tensor y) {
     requireColumns("forward: w", w, x.columns());
     Doors.requireMatrix("forward: y", y, x.rows(), w.rows());
+    requireBias(bias, x, y);
+  }
+
+  static void requireBias(Tensor bias, Tensor x, Tensor y) {
     if (bias != null) {
-      Doors.requireSize("forward: bias", bias, w.rows());
+      Doors.requireSize("forward: bias", bias, y.columns());
       Doors.requireType("forward: bias", bias, x.dtype());
     }
+  }
+
+  /** Whether a residual, which fits y if it is not null, is y itself. */
+  static boolean isAccumulated(Tensor residual, Tensor y) {
+    if (residual == null) {
+      return false;
+    }
+    Doors.requireMatrix("forward: residual", residual, y.rows(), y.columns());
+    Doors.requireType("forward: residual", residual, y.dtype());
+    return DeviceStorage.address(residual) == DeviceStorage.address(y);
   }
 
   @Override
@@ -130,11 +139,21 @@ final class CudaMatmulOps implements MatmulOps {
   public void backwardWeight(Tensor dy, Tensor x, Tensor dw, Tensor dbias) {
     requireRows("backwardWeight: x", x, dy.rows());
     Doors.requireMatrix("backwardWeight: dw", dw, dy.columns(), x.columns());
+    requireBiasGradient(dy, dbias);
+    run(call.dense(Form.TN, dy, x, null, true, dw));
+    addBiasGradient(dy, dbias);
+  }
+
+  private static void requireBiasGradient(Tensor dy, Tensor dbias) {
     if (dbias != null) {
       Doors.requireSize("backwardWeight: dbias", dbias, dy.columns());
       Doors.requireType("backwardWeight: dbias", dbias, DType.F32);
     }
-    run(call.dense(Form.TN, dy, x, null, true, dw));
+  }
+
+  /** {@code dbias += Σ_rows dy}, unless null. */
+  void addBiasGradient(Tensor dy, Tensor dbias) {
+    requireBiasGradient(dy, dbias);
     if (dbias != null && dy.rows() > 0) {
       addColumns(dy, dbias);
     }

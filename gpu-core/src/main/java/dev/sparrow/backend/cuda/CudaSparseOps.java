@@ -1,30 +1,37 @@
 package dev.sparrow.backend.cuda;
 
 import dev.sparrow.backend.Activation;
-import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.backend.CudaSettings.SparseUse;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
+import dev.sparrow.backend.cuda.GemmCall.Form;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
 
 /**
- * Uniformly sparse products through the whole matrix: {@code sparse/uniform.cu} writes the values
- * to their places, or takes the gradient from them, and the dense product does the rest. Memory for
- * one matrix is held, no time is saved.
+ * Uniformly sparse products, each by the pattern's own kernel ({@link SparseEngines}) where it has
+ * one that takes the call. Else through the whole matrix: {@code sparse/uniform.cu} writes the
+ * values to their places, or takes the gradient from them, and the dense product does the rest.
+ * Memory for one matrix is then held, and no time is saved.
  */
 final class CudaSparseOps implements SparseOps {
   private final KernelQueue queue;
-  private final MatmulOps matmul;
+  private final CudaMatmulOps matmul;
+  private final SparseUse use;
+  private final SparseOperands operands;
+  private final GemmCall call = new GemmCall();
   private final Scratch matrix;
   private final KernelQueue.ByType expand;
   private final Launch sample;
   private final Launch mask;
 
-  CudaSparseOps(KernelQueue queue, MatmulOps matmul) {
+  CudaSparseOps(KernelQueue queue, CudaMatmulOps matmul, SparseUse use) {
     this.queue = queue;
     this.matmul = matmul;
+    this.use = use;
+    this.operands = new SparseOperands(queue);
     this.matrix = queue.scratch("matrix of a sparse weight");
     this.expand = queue.kernels("uniform_expand");
     this.sample = queue.kernel("uniform_sample_f32");
@@ -33,7 +40,12 @@ final class CudaSparseOps implements SparseOps {
 
   @Override
   public SparsePattern load(UniformPattern pattern) {
-    return new CudaSparsePattern(queue, pattern);
+    return new CudaSparsePattern(operands, use, pattern);
+  }
+
+  /** A pattern that is multiplied whole, if at all. */
+  SparsePattern loadWhole(UniformPattern pattern) {
+    return new CudaSparsePattern(operands, SparseUse.DENSE, pattern);
   }
 
   @Override
@@ -42,7 +54,13 @@ final class CudaSparseOps implements SparseOps {
     UniformPattern pattern = loaded.pattern();
     Doors.requireMatrix("x", x, x.rows(), pattern.columns());
     Doors.requireMatrix("y", y, x.rows(), pattern.rows());
-    matmul.forward(x, expanded(values, loaded), bias, residual, y);
+    requireValues("values", values, pattern);
+    CudaMatmulOps.requireBias(bias, x, y);
+    boolean adds = CudaMatmulOps.isAccumulated(residual, y);
+    product(Form.NT, x, values, y, pattern).withBias(bias).accumulating(adds);
+    if (!ran(engines(loaded).forward(), call.withResidual(adds ? null : residual))) {
+      matmul.forward(x, expanded(values, loaded), bias, residual, y);
+    }
   }
 
   @Override
@@ -57,7 +75,13 @@ final class CudaSparseOps implements SparseOps {
     UniformPattern pattern = loaded.pattern();
     Doors.requireMatrix("x", x, x.rows(), pattern.columns());
     Doors.requireMatrix("y", y, x.rows(), pattern.rows());
-    matmul.activatedForward(f, x, expanded(values, loaded), bias, h, y);
+    requireValues("values", values, pattern);
+    CudaMatmulOps.requireBias(bias, x, y);
+    CudaMatmulOps.requireActivated(values, h, y);
+    product(Form.NT, x, values, y, pattern).withBias(bias).withActivation(f, h);
+    if (!ran(engines(loaded).forward(), call)) {
+      matmul.activatedForward(f, x, expanded(values, loaded), bias, h, y);
+    }
   }
 
   @Override
@@ -66,7 +90,12 @@ final class CudaSparseOps implements SparseOps {
     UniformPattern pattern = loaded.pattern();
     Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
     Doors.requireMatrix("dh", dh, dy.rows(), pattern.columns());
-    matmul.activatedBackwardInput(f, dy, expanded(values, loaded), h, dh);
+    requireValues("values", values, pattern);
+    CudaMatmulOps.requireActivated(values, h, dh);
+    product(Form.NN, dy, values, dh, pattern).withActivation(f, h);
+    if (!ran(engines(loaded).backwardInput(), call)) {
+      matmul.activatedBackwardInput(f, dy, expanded(values, loaded), h, dh);
+    }
   }
 
   @Override
@@ -75,7 +104,11 @@ final class CudaSparseOps implements SparseOps {
     UniformPattern pattern = loaded.pattern();
     Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
     Doors.requireMatrix("dx", dx, dy.rows(), pattern.columns());
-    matmul.backwardInput(dy, expanded(values, loaded), accumulate, dx);
+    requireValues("values", values, pattern);
+    product(Form.NN, dy, values, dx, pattern).accumulating(accumulate);
+    if (!ran(engines(loaded).backwardInput(), call)) {
+      matmul.backwardInput(dy, expanded(values, loaded), accumulate, dx);
+    }
   }
 
   @Override
@@ -87,6 +120,10 @@ final class CudaSparseOps implements SparseOps {
     Doors.requireMatrix("dy", dy, dy.rows(), pattern.rows());
     Doors.requireMatrix("x", x, dy.rows(), pattern.columns());
     if (dy.rows() == 0) {
+      return;
+    }
+    if (ran(engines(loaded).backwardWeight(), product(Form.TN, dy, x, dvalues, pattern))) {
+      matmul.addBiasGradient(dy, dbias);
       return;
     }
     Tensor dw = matrix(pattern, DType.F32);
@@ -113,6 +150,28 @@ final class CudaSparseOps implements SparseOps {
     Doors.requireType("w", w, DType.F32);
     Doors.requireType("values", values, DType.F32);
     run(sample, w, loaded, values);
+  }
+
+  /** The product as engines take it; a gradient of values (TN) has the sizes of one group's. */
+  private GemmCall product(Form form, Tensor a, Tensor b, Tensor c, UniformPattern pattern) {
+    return switch (form) {
+      case NT -> call.sparse(form, a, b, c, a.rows(), pattern.rows(), pattern.fanIn());
+      case NN -> call.sparse(form, a, b, c, a.rows(), pattern.columns(), pattern.fanIn());
+      case TN -> call.sparse(form, a, b, c, pattern.groupRows(), pattern.fanIn(), a.rows());
+    };
+  }
+
+  private static SparseEngines engines(SparsePattern loaded) {
+    return ((CudaSparsePattern) loaded).engines();
+  }
+
+  /** Queues the product at the engine, unless there is none or it does not take this one. */
+  private static boolean ran(GemmEngine engine, GemmCall product) {
+    if (engine == null || product.m() == 0 || !engine.fits(product)) {
+      return false;
+    }
+    engine.run(product);
+    return true;
   }
 
   @Override

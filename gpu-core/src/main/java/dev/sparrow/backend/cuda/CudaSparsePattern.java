@@ -1,40 +1,28 @@
 package dev.sparrow.backend.cuda;
 
+import dev.sparrow.backend.CudaSettings.SparseUse;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.tensor.Shape;
 
-/** A pattern's columns and live groups in device memory, given back at close. */
+/** A pattern's columns and live groups in device memory, given back at close, and its products. */
 final class CudaSparsePattern implements SparsePattern {
-  private final KernelQueue queue;
   private final UniformPattern pattern;
+  private final PatternMemory memory;
   private final long indices;
   private final long liveGroups;
-  private boolean closed;
+  private final SparseEngines engines;
 
-  CudaSparsePattern(KernelQueue queue, UniformPattern pattern) {
-    this.queue = queue;
+  CudaSparsePattern(SparseOperands operands, SparseUse use, UniformPattern pattern) {
     this.pattern = pattern;
-    this.indices = upload("pattern's columns", pattern.indices());
+    this.memory = new PatternMemory(operands.queue());
     try {
-      this.liveGroups = upload("pattern's groups", pattern.liveGroupNumbers());
+      this.indices = memory.upload("columns", pattern.indices());
+      this.liveGroups = memory.upload("groups", pattern.liveGroupNumbers());
+      this.engines = SparseEngines.of(operands, use, pattern, memory, indices);
     } catch (RuntimeException | Error failed) {
-      queue.memory().free(indices);
+      memory.close();
       throw failed;
     }
-  }
-
-  private long upload(String name, int[] values) {
-    long bytes = (long) values.length * Integer.BYTES;
-    long address = queue.memory().allocate(bytes, name, Shape.of(values.length));
-    queue
-        .staging()
-        .upload(
-            (out, first, count) -> out.asIntBuffer().put(values, first, count),
-            values.length,
-            Integer.BYTES,
-            address);
-    return address;
   }
 
   @Override
@@ -52,13 +40,13 @@ final class CudaSparsePattern implements SparsePattern {
     return liveGroups;
   }
 
-  /** What is queued before may still read it: the allocator hands memory on in stream order. */
+  /** Who makes its products. */
+  SparseEngines engines() {
+    return engines;
+  }
+
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      queue.memory().free(indices);
-      queue.memory().free(liveGroups);
-    }
+    memory.close();
   }
 }

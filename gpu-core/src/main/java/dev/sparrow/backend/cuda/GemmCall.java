@@ -96,6 +96,37 @@ final class GemmCall {
   }
 
   /**
+   * A product around the values of a sparse weight: forward (NT) x, values and y, of the input (NN)
+   * dy, values and dx, of the weight (TN) dy, x and dvalues. Its sizes are not all those of the
+   * tensors; where A and B lie is for {@link #readA} and {@link #readB} to say.
+   *
+   * @param n also C's stride
+   */
+  GemmCall sparse(Form form, Tensor a, Tensor b, Tensor c, int m, int n, int k) {
+    set(form, a, b, null, form == Form.TN, c);
+    offsets = null;
+    groups = 1;
+    this.m = m;
+    this.n = n;
+    this.k = k;
+    readA(0, 0);
+    readB(0, 0);
+    return this;
+  }
+
+  /** Adds to each column of C. */
+  GemmCall withBias(Tensor added) {
+    bias = added;
+    return this;
+  }
+
+  /** Adds to what C holds. */
+  GemmCall accumulating(boolean adds) {
+    accumulate = adds;
+    return this;
+  }
+
+  /**
    * Has this grouped NT or TN read x by an index.
    *
    * @param rows I32, the row of x for each row of the product

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.sparrow.backend.CudaSettings;
 import dev.sparrow.backend.CudaSettings.CublasUse;
 import dev.sparrow.backend.CudaSettings.NcclUse;
+import dev.sparrow.backend.CudaSettings.SparseUse;
 import java.io.UncheckedIOException;
 import java.net.MalformedURLException;
 import java.net.URL;
@@ -56,6 +57,11 @@ public final class TestGpu {
       StandIns.assumeCublasLt();
     }
     return open(0, new CudaSettings(CublasUse.ON, true, NcclUse.OFF));
+  }
+
+  /** The CUDA backend on GPU 0 with sparse kernels at any density. */
+  public static CudaBackend openWithSparseKernels() {
+    return open(0, new CudaSettings(CublasUse.OFF, true, NcclUse.OFF, SparseUse.KERNELS));
   }
 
   /** Goes on where {@link #openJoined} works for two ranks. */
