@@ -104,7 +104,7 @@ public final class LmBench {
     double[] fed = new double[feed == null ? 0 : lm.runs()];
     double[] waits = new double[fed.length];
     double flops;
-    try (LmStep step = new LmStep(device.backend(), lm);
+    try (WholeStep step = lm.step(device.backend());
         BatchSource source = feed == null ? null : feed.open(lm, device.backend()::hostInts)) {
       flops = step.matmulFlops();
       for (int i = -lm.warmUp(); i < lm.runs(); i++) {
@@ -121,7 +121,7 @@ public final class LmBench {
 
   /** Fed steps alone, so that the source has no more time for a batch than in training. */
   private static void time(
-      LmStep step, BatchSource source, LmCase lm, double[] fed, double[] waits) {
+      WholeStep step, BatchSource source, LmCase lm, double[] fed, double[] waits) {
     Batch[] batch = new Batch[1];
     for (int i = -lm.warmUp(); i < lm.runs(); i++) {
       int run = Math.max(i, 0);

@@ -7,12 +7,14 @@ import dev.sparrow.config.ModelShape.NormKind;
 import dev.sparrow.config.ModelShape.Positions;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.Uniform;
+import dev.sparrow.data.TokenBatch;
 import dev.sparrow.model.TransformerLm;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.moe.MoeMethod;
 import dev.sparrow.sparsity.uniform.UniformMethod;
 import java.util.List;
+import java.util.Random;
 
 /**
  * A language model to measure.
@@ -34,6 +36,8 @@ public record LmCase(
     int batch,
     int warmUp,
     int runs) {
+  private static final String FEED_FORWARD = "*.feed_forward.*";
+
   /** nanoGPT's configuration for a CPU. */
   public static final LmCase GPT_SMALL =
       new LmCase("gpt-small", gpt(4, 4, 128, 64), null, null, 65, 12, 400, 60);
@@ -43,11 +47,11 @@ public record LmCase(
 
   /** The same with nine of ten weights of the feed-forward blocks zero, rows each on their own. */
   public static final LmCase GPT_MEDIUM_ROWS =
-      medium("gpt-medium-ffn90", uniform(Uniform.Format.UNIFORM));
+      medium("gpt-medium-ffn90", uniform(Uniform.Format.UNIFORM, FEED_FORWARD));
 
   /** The same in groups of four rows. */
   public static final LmCase GPT_MEDIUM_GROUPS =
-      medium("gpt-medium-ffn90-g4", uniform(Uniform.Format.GROUP));
+      medium("gpt-medium-ffn90-g4", uniform(Uniform.Format.GROUP, FEED_FORWARD));
 
   private static final ModelShape SHAPE_OF_GPT2 =
       shape(12, 12, 768, 1024, Activation.GELU_TANH, true);
@@ -66,8 +70,8 @@ public record LmCase(
     return new LmCase(name, gpt(6, 6, 384, 256), null, uniform, 65, 16, 6, 7);
   }
 
-  /** 90% in every feed-forward block, by a pattern that is drawn. */
-  static Uniform uniform(Uniform.Format format) {
+  /** 90% in every layer of that name, by a pattern that is drawn. */
+  static Uniform uniform(Uniform.Format format, String layers) {
     return new Uniform(
         Uniform.Schedule.STATIC,
         0.9,
@@ -75,7 +79,7 @@ public record LmCase(
         format,
         4,
         128,
-        List.of("*.feed_forward.*"),
+        List.of(layers),
         List.of(),
         0,
         0,
@@ -120,6 +124,17 @@ public record LmCase(
         0.02,
         List.of(),
         1);
+  }
+
+  /** Its step on random tokens. */
+  WholeStep step(Backend backend) {
+    TokenBatch fixed = new TokenBatch(batch, shape.context(), backend::hostInts);
+    Random random = new Random(0);
+    for (int i = 0; i < fixed.tokens().limit(); i++) {
+      fixed.tokens().put(i, random.nextInt(vocabulary));
+    }
+    fixed.filled(batch, 0);
+    return new WholeStep(backend, model(backend), fixed);
   }
 
   /** The model, without memory yet. */

@@ -67,7 +67,7 @@ class LmBenchTest {
             "sparse",
             LmCase.gpt(1, 2, 16, 4),
             null,
-            LmCase.uniform(Uniform.Format.GROUP),
+            LmCase.uniform(Uniform.Format.GROUP, "*.feed_forward.*"),
             5,
             2,
             0,
@@ -76,8 +76,8 @@ class LmBenchTest {
     List<BenchRow> rows = run(small("other"), dense, sparse);
     assertEquals("sparse tokens_of_dense", metrics(rows).get(6));
     assertEquals(rows.get(2).value(), rows.get(6).baseline());
-    try (LmStep whole = new LmStep(backend, dense);
-        LmStep part = new LmStep(backend, sparse)) {
+    try (WholeStep whole = dense.step(backend);
+        WholeStep part = sparse.step(backend)) {
       // Of up (64, 16) and down (16, 64) two and six of a row's weights are left.
       double gone = 64 * (16 - 2) + 16 * (64 - 6);
       assertEquals(3 * 2 * gone * 8, whole.matmulFlops() - part.matmulFlops(), 1e-6);
@@ -112,7 +112,7 @@ class LmBenchTest {
   @Test
   void flopsAreThoseOfTheProducts() {
     double perToken = 2 * (8 * 24 + 8 * 8 + 2 * 8 * 32 + 8 * 5) + 2 * 2 * 8 * 2.5;
-    try (LmStep step = new LmStep(backend, small("a"))) {
+    try (WholeStep step = small("a").step(backend)) {
       assertEquals(3 * perToken * 8, step.matmulFlops(), 1e-6);
     }
   }
@@ -132,7 +132,7 @@ class LmBenchTest {
 
   @Test
   void theStepLearns() {
-    try (LmStep step = new LmStep(backend, small("a"))) {
+    try (WholeStep step = small("a").step(backend)) {
       double first = step.run();
       double last = first;
       for (int i = 0; i < 30; i++) {

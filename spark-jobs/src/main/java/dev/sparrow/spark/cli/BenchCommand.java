@@ -8,6 +8,7 @@ import dev.sparrow.bench.AllReduceBench;
 import dev.sparrow.bench.BenchDevice;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.LmBench;
+import dev.sparrow.bench.MlpBench;
 import dev.sparrow.bench.MoeBench;
 import dev.sparrow.bench.SpmmBench;
 import dev.sparrow.collective.RingSettings;
@@ -49,11 +50,15 @@ public final class BenchCommand implements Callable<Integer> {
 
   private static final int MADE_UP_PARTITIONS = 8;
 
+  /** Steps are short: as many stand for a measurement of other suites. */
+  private static final int MLP_STEPS = 5;
+
   /** What can be measured. */
   enum Suite {
     LM,
     MOE,
     SPMM,
+    MLP,
     SHARD,
     ALLREDUCE
   }
@@ -88,7 +93,7 @@ public final class BenchCommand implements Callable<Integer> {
       paramLabel = "BACKEND",
       defaultValue = "auto",
       description = {
-        "What lm and moe run on: ${COMPLETION-CANDIDATES}. auto (the default) is the GPU that Spark",
+        "What lm, mlp and moe run on: ${COMPLETION-CANDIDATES}. auto (the default) is the GPU that Spark",
         "gave the driver, the CPU where it gave none. Each kind has cases of a size of its own."
       })
   private BackendChoice backend;
@@ -133,6 +138,7 @@ public final class BenchCommand implements Callable<Integer> {
       case LM -> lm();
       case MOE -> moe();
       case SPMM -> spmm();
+      case MLP -> mlp();
       case SHARD -> shard();
       case ALLREDUCE -> allReduce();
     };
@@ -157,6 +163,12 @@ public final class BenchCommand implements Callable<Integer> {
   private List<BenchRow> moe() throws Exception {
     try (Backend opened = open()) {
       return new MoeBench(BenchDevice.of(opened), runs, peers().moeMillis()).run();
+    }
+  }
+
+  private List<BenchRow> mlp() throws Exception {
+    try (Backend opened = open()) {
+      return new MlpBench(BenchDevice.of(opened), MLP_STEPS * runs).run();
     }
   }
 

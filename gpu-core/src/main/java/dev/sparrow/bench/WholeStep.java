@@ -3,49 +3,43 @@ package dev.sparrow.bench;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.data.Batch;
-import dev.sparrow.data.TokenBatch;
-import dev.sparrow.model.TransformerLm;
+import dev.sparrow.model.Model;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.optim.AdamW;
 import dev.sparrow.optim.Optimizer;
-import java.util.Random;
 
 /**
  * One model's whole step: zero, forward, loss, backward, AdamW; the loss is waited for, so that the
  * device is idle between two steps.
  */
-final class LmStep implements AutoCloseable {
+final class WholeStep implements AutoCloseable {
   private static final double LEARNING_RATE = 1e-3;
 
-  private final TransformerLm model;
+  private final Model model;
   private final ParameterArena arena;
   private final Optimizer optimizer;
   private final Workspace workspace;
-  private final TokenBatch fixed;
+  private final Batch fixed;
   private final Pass pass;
   private long updates;
 
   /**
    * @param backend stays open
+   * @param fixed of the size of all batches; closed with this
    */
-  LmStep(Backend backend, LmCase lm) {
-    this.model = lm.model(backend);
+  WholeStep(Backend backend, Model model, Batch fixed) {
+    this.model = model;
     this.arena = new ParameterArena(backend, model.parameters());
     this.optimizer = new AdamW(settings(), backend, arena);
     this.workspace = new Workspace(backend);
-    int context = lm.shape().context();
-    this.fixed = new TokenBatch(lm.batch(), context, backend::hostInts);
-    this.pass = new Pass(true, 0, 0, lm.batch(), context, 1.0 / lm.tokens());
+    this.fixed = fixed;
+    double targets = (double) fixed.samples() * model.targets();
+    this.pass = new Pass(true, 0, 0, fixed.samples(), model.length(), 1 / targets);
     arena.initialize(0);
-    model.reserve(workspace, lm.batch());
-    Random random = new Random(0);
-    for (int i = 0; i < fixed.tokens().limit(); i++) {
-      fixed.tokens().put(i, random.nextInt(lm.vocabulary()));
-    }
-    fixed.filled(lm.batch(), 0);
+    model.reserve(workspace, fixed.samples());
   }
 
   /** torch.optim.AdamW's defaults. */
@@ -54,13 +48,13 @@ final class LmStep implements AutoCloseable {
         OptimizerSettings.Kind.ADAMW, LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, 0, false, 0);
   }
 
-  /** One step on random tokens, always the same; the sum of its token losses. */
+  /** One step on the fixed batch; the sum of its losses. */
   double run() {
     return run(fixed);
   }
 
   /**
-   * One step; the sum of its token losses.
+   * One step; the sum of its losses.
    *
    * @param batch of the case's size
    */
@@ -71,7 +65,7 @@ final class LmStep implements AutoCloseable {
     return model.lossSumSync();
   }
 
-  /** Of all products of a step: backward has two for each of forward. */
+  /** Of a language model's products in a step: backward has two for each of forward. */
   double matmulFlops() {
     double[] forward = {0};
     LayerSummary.Sink sink = row -> forward[0] += row.forwardFlops();
