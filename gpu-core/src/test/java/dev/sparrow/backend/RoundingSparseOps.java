@@ -2,6 +2,7 @@ package dev.sparrow.backend;
 
 import static dev.sparrow.backend.RoundedStorage.compute;
 import static dev.sparrow.backend.RoundedStorage.floats;
+import static dev.sparrow.backend.RoundedStorage.ints;
 import static dev.sparrow.backend.RoundedStorage.round;
 import static dev.sparrow.backend.RoundedStorage.twin;
 
@@ -76,6 +77,6 @@ final class RoundingSparseOps implements SparseOps {
 
   @Override
   public void mask(Tensor bits, Tensor w) {
-    ops.mask(bits, floats(w));
+    ops.mask(ints(bits), floats(w));
   }
 }
