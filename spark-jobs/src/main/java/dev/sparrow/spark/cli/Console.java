@@ -7,6 +7,7 @@ import dev.sparrow.spark.job.Inspection;
 import dev.sparrow.spark.job.TrainJob;
 import dev.sparrow.spark.job.TrainListener;
 import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.spark.shard.TokenContent;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.List;
@@ -39,20 +40,23 @@ final class Console implements TrainListener {
 
   void shards(String path, ShardManifest manifest) {
     line("shards       %s", path);
-    part("train", manifest.train());
-    part("validation", manifest.validation());
-    line(
-        "tokenizer    %s, %,d ids",
-        manifest.tokenizer().kind(), manifest.tokenizer().vocabularySize());
-    if (manifest.unigramLoss() != null) {
-      line("unigram      %.4f nats per validation token", manifest.unigramLoss());
+    tokens(manifest, manifest.tokens());
+  }
+
+  private void tokens(ShardManifest manifest, TokenContent tokens) {
+    part("train", manifest.train(), tokens.train());
+    part("validation", manifest.validation(), tokens.validation());
+    TokenContent.Tokenizer tokenizer = tokens.tokenizer();
+    line("tokenizer    %s, %,d ids", tokenizer.kind(), tokenizer.vocabularySize());
+    if (tokens.unigramLoss() != null) {
+      line("unigram      %.4f nats per validation token", tokens.unigramLoss());
     }
   }
 
-  private void part(String name, ShardManifest.Part part) {
+  private void part(String name, ShardManifest.Part part, TokenContent.Counts counts) {
     line(
         "%-12s %,d documents, %,d tokens, %,d rows in %,d files",
-        name, part.documents(), part.tokens(), part.rows(), part.files().size());
+        name, counts.documents(), counts.tokens(), part.rows(), part.files().size());
   }
 
   void inspection(Inspection inspection) {

@@ -94,6 +94,8 @@ final class ArrowFiles {
       List<String> names = schema.getFields().stream().map(Field::getName).toList();
       StructField[] fields =
           columns.stream()
+              .map(column -> Columns.held(column, names))
+              .distinct()
               .map(column -> sparkField(open, file, column, names))
               .toArray(StructField[]::new);
       return new StructType(fields);

@@ -65,14 +65,14 @@ public final class EvaluateJob {
     requireNoFailure(stripes);
     long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
     double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
-    return new Evaluated(loss, tokens, shards.manifest().unigramLoss());
+    return new Evaluated(loss, tokens, shards.manifest().tokens().unigramLoss());
   }
 
   /** Other ids would mean other texts to the model, or lie beyond its embedding. */
   private void requireSameTokenizer(ShardJob.Shards shards) {
     Configuration hadoop = spark.sparkContext().hadoopConfiguration();
-    String expected = new ManifestStore(hadoop, run.model()).read().tokenizer().identity();
-    String got = shards.manifest().tokenizer().identity();
+    String expected = new ManifestStore(hadoop, run.model()).read().tokens().tokenizer().identity();
+    String got = shards.manifest().tokens().tokenizer().identity();
     if (!got.equals(expected)) {
       throw new JobException(
           shards.path()

@@ -43,7 +43,10 @@ public final class Inspection {
       RunDirectory run, Configuration hadoop, List<String> assignments, SparkConf conf) {
     Optional<ShardManifest> finished = new ManifestStore(hadoop, run.model()).find();
     return finished.isPresent()
-        ? of(run.modelConfig(assignments), finished.get().tokenizer().vocabularySize(), conf)
+        ? of(
+            run.modelConfig(assignments),
+            finished.get().tokens().tokenizer().vocabularySize(),
+            conf)
         : of(run.config(assignments), conf);
   }
 

@@ -36,7 +36,8 @@ final class LoadedModel implements AutoCloseable {
     ShardManifest manifest = new ManifestStore(hadoop, directory).read();
     Method method = Models.method(backend, config);
     TransformerLm model =
-        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+        Models.languageModel(
+            backend, config, manifest.tokens().tokenizer().vocabularySize(), method);
     ModelFile file = file(hadoop, directory);
     method.fit(file.shapes().byName());
     model.parametersChanged();

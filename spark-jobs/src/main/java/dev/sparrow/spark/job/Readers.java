@@ -19,13 +19,13 @@ record Readers(Configuration hadoop, String shards, RunConfig config) {
 
   /** Endless training batches; the caller closes. */
   BatchSource training(BatchPlan plan) {
-    return new ArrowShardReader(hadoop, settings(plan, Split.TRAIN));
+    return ArrowShardReader.tokens(hadoop, settings(plan, Split.TRAIN));
   }
 
   /** This rank's stripe of the held-out rows, once; the caller closes. */
   BatchSource validation(BatchPlan plan) {
     long all = config.train().validationSequences();
-    return new ArrowEvaluationReader(
+    return ArrowEvaluationReader.tokens(
         hadoop, settings(plan, Split.VALIDATION), all == 0 ? Long.MAX_VALUE : all);
   }
 

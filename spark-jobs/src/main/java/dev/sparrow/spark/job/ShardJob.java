@@ -9,6 +9,7 @@ import dev.sparrow.spark.shard.ShardDataset;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.ShardSettings;
 import dev.sparrow.spark.shard.SplitRule;
+import dev.sparrow.spark.shard.TokenSettings;
 import dev.sparrow.spark.text.TokenizerSpec;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
@@ -56,16 +57,16 @@ public final class ShardJob {
   private Shards existing() {
     String path = config.data().path();
     ShardManifest manifest = store(path).read();
-    if (manifest.context() != config.model().context()) {
+    if (manifest.tokens().context() != config.model().context()) {
       throw new JobException(
           "model.context: expected the "
-              + manifest.context()
+              + manifest.tokens().context()
               + " of the shards in "
               + path
               + ", got "
               + config.model().context()
               + "; set model.context="
-              + manifest.context()
+              + manifest.tokens().context()
               + " or shard again");
     }
     return new Shards(path, manifest);
@@ -77,8 +78,7 @@ public final class ShardJob {
     ShardSettings settings =
         new ShardSettings(
             output,
-            config.model().context(),
-            tokenizer(config.tokenizer()),
+            new TokenSettings(config.model().context(), tokenizer(config.tokenizer())),
             data.splitColumn().isEmpty()
                 ? SplitRule.byHash(data.validationFraction(), config.train().seed())
                 : SplitRule.byColumn(data.splitColumn()),

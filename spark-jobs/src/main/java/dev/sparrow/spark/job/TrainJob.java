@@ -113,7 +113,7 @@ public final class TrainJob {
   }
 
   private String describe(ShardJob.Shards shards) {
-    int vocabulary = shards.manifest().tokenizer().vocabularySize();
+    int vocabulary = shards.manifest().tokens().tokenizer().vocabularySize();
     return Inspection.of(config, vocabulary, context.conf()).headline();
   }
 
@@ -156,8 +156,8 @@ public final class TrainJob {
   private Trained publish(
       RunDirectory run, ShardJob.Shards shards, Map<String, Object> trained, List<String> rows) {
     Map<String, Object> summary = new LinkedHashMap<>(trained);
-    if (shards.manifest().unigramLoss() != null) {
-      summary.put("unigram_loss", shards.manifest().unigramLoss());
+    if (shards.manifest().tokens().unigramLoss() != null) {
+      summary.put("unigram_loss", shards.manifest().tokens().unigramLoss());
     }
     String checkpoint =
         new CheckpointStore(run.files(), run.checkpoints(), config.checkpoint().keep())

@@ -134,7 +134,8 @@ final class TrainTask implements RankTask {
     ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
     Method method = Models.method(backend, config);
     Model model =
-        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+        Models.languageModel(
+            backend, config, manifest.tokens().tokenizer().vocabularySize(), method);
     BatchPlan plan =
         BatchPlan.of(
             config.train().batch(),

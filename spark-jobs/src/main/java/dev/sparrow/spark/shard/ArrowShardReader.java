@@ -1,10 +1,14 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.ImageBatch;
+import dev.sparrow.data.ImageTransform;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -14,30 +18,53 @@ import org.apache.hadoop.conf.Configuration;
  *
  * <p>Any position can be restored, also one that is no multiple of a new global batch.
  */
-public final class ArrowShardReader implements BatchSource {
+public final class ArrowShardReader<B extends Batch> implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
-  private final ShardRows rows;
-  private final List<TokenBatch> batches;
+  private final ShardRows<B> rows;
+  private final List<B> batches;
   private final long samplesPerEpoch;
-  private PrefetchRing<TokenBatch> ring;
+  private PrefetchRing<B> ring;
   private long start;
   private long taken;
 
   /**
+   * Of tokens.
+   *
    * @throws DataException when the shards are unfinished or hold less than a global batch
    */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
+  public static ArrowShardReader<TokenBatch> tokens(Configuration hadoop, ReaderSettings settings) {
+    return new ArrowShardReader<>(
+        hadoop, settings, manifest -> new TokenRows(manifest.tokens().context()));
+  }
+
+  /**
+   * Of images.
+   *
+   * @param transform of each; one for each reader
+   * @throws DataException when the shards are unfinished or hold less than a global batch
+   */
+  public static ArrowShardReader<ImageBatch> images(
+      Configuration hadoop, ReaderSettings settings, ImageTransform transform) {
+    return new ArrowShardReader<>(
+        hadoop, settings, manifest -> new ImageFiller(manifest.images().rows(), transform));
+  }
+
+  private ArrowShardReader(
+      Configuration hadoop,
+      ReaderSettings settings,
+      Function<ShardManifest, BatchFiller<B>> fillerOf) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
+    BatchFiller<B> filler = fillerOf.apply(manifest);
     this.samplesPerEpoch = order().samplesPerEpoch();
     try {
-      this.rows = new ShardRows(hadoop, store, manifest, settings);
+      this.rows = new ShardRows<>(hadoop, store, manifest, settings, filler);
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context());
+    this.batches = settings.batches(filler);
     restore(0);
   }
 
@@ -46,14 +73,14 @@ public final class ArrowShardReader implements BatchSource {
     return new SampleOrder(available, settings.globalBatch(), settings.seed(), settings.shuffle());
   }
 
-  /** What is read: context, tokenizer and counts. */
+  /** What is read. */
   public ShardManifest manifest() {
     return manifest;
   }
 
   @Override
-  public TokenBatch next() {
-    TokenBatch batch = ring.next();
+  public B next() {
+    B batch = ring.next();
     taken++;
     return batch;
   }
@@ -92,10 +119,9 @@ public final class ArrowShardReader implements BatchSource {
         + (i * settings.world() + settings.rank()) * settings.microBatch();
   }
 
-  private boolean fill(TokenBatch batch, long firstSample, SampleOrder order) throws IOException {
-    int width = manifest.context() + 1;
+  private boolean fill(B batch, long firstSample, SampleOrder order) throws IOException {
     for (int b = 0; b < settings.microBatch(); b++) {
-      rows.copy(order.row(firstSample + b), batch.tokens(), b * width);
+      rows.fill(order.row(firstSample + b), batch, b, firstSample + b);
     }
     batch.filled(settings.microBatch(), firstSample);
     return true;

@@ -1,6 +1,6 @@
 package dev.sparrow.spark.shard;
 
-import dev.sparrow.data.TokenBatch;
+import dev.sparrow.data.Batch;
 import dev.sparrow.spark.data.DataException;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,10 +77,10 @@ public record ReaderSettings(
   }
 
   /** The batches that go round: one in use and those filled ahead. */
-  List<TokenBatch> batches(int context) {
-    List<TokenBatch> batches = new ArrayList<>();
+  <B extends Batch> List<B> batches(BatchFiller<B> filler) {
+    List<B> batches = new ArrayList<>();
     for (int i = 0; i <= prefetchDepth; i++) {
-      batches.add(new TokenBatch(microBatch, context));
+      batches.add(filler.allocate(microBatch));
     }
     return batches;
   }

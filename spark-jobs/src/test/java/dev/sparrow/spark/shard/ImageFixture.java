@@ -1,0 +1,93 @@
+package dev.sparrow.spark.shard;
+
+import dev.sparrow.spark.LocalSpark;
+import dev.sparrow.spark.data.SourceSpec;
+import dev.sparrow.spark.image.ImageSize;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Images that are made up, as data sets of Parquet files. */
+final class ImageFixture {
+  static final ImageSize ANY = new ImageSize(0, 0);
+
+  private ImageFixture() {}
+
+  /** (height, width, 3) of random bytes; the seed makes the image. */
+  static byte[] colours(int height, int width, long seed) {
+    byte[] pixels = new byte[height * width * 3];
+    new Random(seed).nextBytes(pixels);
+    return pixels;
+  }
+
+  static BufferedImage image(int height, int width, byte[] colours) {
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < height * width; i++) {
+      int red = colours[3 * i] & 0xFF;
+      int green = colours[3 * i + 1] & 0xFF;
+      int blue = colours[3 * i + 2] & 0xFF;
+      image.setRGB(i % width, i / width, red << 16 | green << 8 | blue);
+    }
+    return image;
+  }
+
+  static byte[] encoded(BufferedImage image, String format) {
+    try {
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      ImageIO.write(image, format, out);
+      return out.toByteArray();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  static byte[] png(int height, int width, long seed) {
+    return encoded(image(height, width, colours(height, width, seed)), "png");
+  }
+
+  /** Rows of (image, label) in one file. */
+  static SourceSpec parquet(Path path, DataType image, DataType label, List<Row> rows) {
+    StructType schema =
+        new StructType(
+            new StructField[] {
+              DataTypes.createStructField("image", image, true),
+              DataTypes.createStructField("label", label, true)
+            });
+    LocalSpark.session().createDataFrame(rows, schema).coalesce(1).write().parquet(path.toString());
+    return SourceSpec.files("parquet", "image", path.toString());
+  }
+
+  /** So many random images of 4 x 5 pixels as PNG; image i is of class i mod 3. */
+  static SourceSpec pngs(Path path, int count) {
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      rows.add(RowFactory.create(png(4, 5, i), i % 3));
+    }
+    return parquet(path, DataTypes.BinaryType, DataTypes.IntegerType, rows);
+  }
+
+  static ShardSettings settings(Path output, ImageSize size, double validationFraction) {
+    return new ShardSettings(
+        output.toString(),
+        new ImageSettings("label", size, List.of()),
+        SplitRule.byHash(validationFraction, 1),
+        10,
+        false);
+  }
+
+  static ShardManifest shard(SourceSpec source, ShardSettings settings) {
+    return new ShardDataset(LocalSpark.session(), settings).run(source);
+  }
+}

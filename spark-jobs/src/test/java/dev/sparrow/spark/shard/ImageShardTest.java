@@ -1,0 +1,362 @@
+package dev.sparrow.spark.shard;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sparrow.spark.LocalSpark;
+import dev.sparrow.spark.data.SourceSpec;
+import dev.sparrow.spark.image.ImageSize;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import javax.imageio.ImageIO;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.Float4Vector;
+import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.UInt1Vector;
+import org.apache.arrow.vector.complex.FixedSizeListVector;
+import org.apache.arrow.vector.ipc.ArrowFileReader;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ImageShardTest {
+  private static final int HEIGHT = 3;
+  private static final int WIDTH = 5;
+  private static final ImageSize SIZE = new ImageSize(HEIGHT, WIDTH);
+
+  @TempDir Path directory;
+
+  /** An image and its class as Arrow's own reader finds them. */
+  private record Stored(double[] pixels, int label) {}
+
+  @Test
+  void whateverHoldsAnImageItsPixelsAreTheSame() throws Exception {
+    byte[] colours = ImageFixture.colours(HEIGHT, WIDTH, 7);
+    byte[] png = ImageFixture.encoded(ImageFixture.image(HEIGHT, WIDTH, colours), "png");
+    DataType file =
+        new StructType().add("path", DataTypes.StringType).add("bytes", DataTypes.BinaryType);
+    check(colours, DataTypes.BinaryType, png);
+    check(colours, file, RowFactory.create("a.png", png));
+    check(
+        colours,
+        sparksImage(),
+        RowFactory.create("a.png", HEIGHT, WIDTH, 3, 16, mirrored(colours)));
+    check(colours, DataTypes.createArrayType(DataTypes.IntegerType), levels(colours));
+    check(
+        colours,
+        DataTypes.createArrayType(DataTypes.ShortType),
+        levels(colours).stream().map(Integer::shortValue).toList());
+    check(
+        colours,
+        DataTypes.createArrayType(DataTypes.ByteType),
+        levels(colours).stream().map(Integer::byteValue).toList());
+    DataType pixel = DataTypes.createArrayType(DataTypes.IntegerType);
+    check(
+        colours,
+        DataTypes.createArrayType(DataTypes.createArrayType(pixel)),
+        parts(parts(levels(colours), 3), WIDTH));
+  }
+
+  /** The schema of Spark's image data source. */
+  private static StructType sparksImage() {
+    return new StructType()
+        .add("origin", DataTypes.StringType)
+        .add("height", DataTypes.IntegerType)
+        .add("width", DataTypes.IntegerType)
+        .add("nChannels", DataTypes.IntegerType)
+        .add("mode", DataTypes.IntegerType)
+        .add("data", DataTypes.BinaryType);
+  }
+
+  private void check(byte[] colours, DataType type, Object image) throws Exception {
+    String name = type.catalogString().replaceAll("\\W", "");
+    Path out = directory.resolve(name);
+    ShardManifest manifest =
+        ImageFixture.shard(
+            ImageFixture.parquet(
+                directory.resolve(name + ".parquet"),
+                type,
+                DataTypes.IntegerType,
+                List.of(RowFactory.create(image, 0))),
+            ImageFixture.settings(out, SIZE, 0));
+    assertEquals(ImageContent.DType.UINT8, manifest.images().dtype());
+    assertEquals(3, manifest.images().channels(), name);
+    assertArrayEquals(
+        levels(colours).stream().mapToDouble(Integer::doubleValue).toArray(),
+        stored(out, manifest.train()).get(0).pixels(),
+        name);
+  }
+
+  private static List<Integer> levels(byte[] bytes) {
+    return IntStream.range(0, bytes.length).map(i -> bytes[i] & 0xFF).boxed().toList();
+  }
+
+  /** Red, green, blue as blue, green, red, or back. */
+  private static byte[] mirrored(byte[] colours) {
+    byte[] mirrored = new byte[colours.length];
+    for (int i = 0; i < colours.length; i++) {
+      mirrored[i] = colours[i / 3 * 3 + 2 - i % 3];
+    }
+    return mirrored;
+  }
+
+  private static <T> List<List<T>> parts(List<T> list, int size) {
+    return IntStream.range(0, list.size() / size)
+        .mapToObj(i -> list.subList(i * size, (i + 1) * size))
+        .toList();
+  }
+
+  @Test
+  void floatsStayAsTheyAreAndGreyNeedsNoChannels() throws Exception {
+    DataType grey = DataTypes.createArrayType(DataTypes.createArrayType(DataTypes.FloatType));
+    List<List<Float>> rows = List.of(List.of(-1.5f, 0f), List.of(2f, 300f), List.of(0.25f, 1f));
+    SourceSpec source =
+        ImageFixture.parquet(
+            directory.resolve("f"), grey, DataTypes.LongType, List.of(RowFactory.create(rows, 4L)));
+    Path out = directory.resolve("out");
+    ShardManifest manifest =
+        ImageFixture.shard(source, ImageFixture.settings(out, ImageFixture.ANY, 0));
+    ImageContent images = manifest.images();
+    assertEquals(List.of(3, 2, 1), List.of(images.height(), images.width(), images.channels()));
+    assertEquals(ImageContent.DType.FLOAT32, images.dtype());
+    assertEquals(List.of("4"), images.classes());
+    Stored stored = stored(out, manifest.train()).get(0);
+    assertArrayEquals(new double[] {-1.5, 0, 2, 300, 0.25, 1}, stored.pixels());
+    assertEquals(0, stored.label());
+    assertEquals(301.75 / 6, images.mean().get(0), 1e-12);
+  }
+
+  @Test
+  void plainArrowFindsFixedShapeTensors() throws Exception {
+    Path out = directory.resolve("out");
+    ShardManifest manifest =
+        ImageFixture.shard(
+            ImageFixture.pngs(directory.resolve("p"), 12),
+            ImageFixture.settings(out, ImageFixture.ANY, 0));
+    assertEquals(List.of(10L, 2L), manifest.train().files().stream().map(f -> f.rows()).toList());
+    Path file = out.resolve(manifest.train().files().get(0).name());
+    try (RootAllocator memory = new RootAllocator();
+        ArrowFileReader reader = new ArrowFileReader(Files.newByteChannel(file), memory)) {
+      Field image = reader.getVectorSchemaRoot().getSchema().findField("image");
+      assertEquals(
+          Map.of(
+              "ARROW:extension:name",
+              "arrow.fixed_shape_tensor",
+              "ARROW:extension:metadata",
+              "{\"shape\":[4,5,3],\"dim_names\":[\"H\",\"W\",\"C\"]}"),
+          image.getMetadata());
+      assertEquals(new ArrowType.FixedSizeList(60), image.getType());
+      assertEquals(new ArrowType.Int(8, false), image.getChildren().get(0).getType());
+      Field label = reader.getVectorSchemaRoot().getSchema().findField("label");
+      assertEquals(new ArrowType.Int(32, true), label.getType());
+    }
+    List<Stored> stored = stored(out, manifest.train());
+    for (int i = 0; i < 12; i++) {
+      assertEquals(i % 3, stored.get(i).label());
+      assertArrayEquals(
+          levels(ImageFixture.colours(4, 5, i)).stream().mapToDouble(v -> v).toArray(),
+          stored.get(i).pixels());
+    }
+  }
+
+  @Test
+  void theManifestTellsClassesTheirCountsAndTheChannelsMoments() throws Exception {
+    List<Row> rows = new ArrayList<>();
+    String[] names = {"ship", "airplane", "frog", "airplane"};
+    for (int i = 0; i < names.length; i++) {
+      rows.add(RowFactory.create(ImageFixture.png(HEIGHT, WIDTH, i), names[i]));
+    }
+    SourceSpec source =
+        ImageFixture.parquet(
+            directory.resolve("p"), DataTypes.BinaryType, DataTypes.StringType, rows);
+    ImageContent images =
+        ImageFixture.shard(
+                source, ImageFixture.settings(directory.resolve("out"), ImageFixture.ANY, 0))
+            .images();
+    assertEquals(List.of("airplane", "frog", "ship"), images.classes());
+    assertEquals(List.of(2L, 1L, 1L), images.trainLabels());
+    assertEquals(List.of(0L, 0L, 0L), images.validationLabels());
+    for (int c = 0; c < 3; c++) {
+      double[] values = channel(names.length, c);
+      double mean =
+          IntStream.range(0, values.length).mapToDouble(i -> values[i]).average().getAsDouble();
+      double variance =
+          IntStream.range(0, values.length)
+              .mapToDouble(i -> (values[i] - mean) * (values[i] - mean))
+              .average()
+              .getAsDouble();
+      assertEquals(mean, images.mean().get(c), 1e-12);
+      assertEquals(Math.sqrt(variance), images.deviation().get(c), 1e-12);
+    }
+  }
+
+  private static double[] channel(int images, int c) {
+    return IntStream.range(0, images)
+        .mapToObj(i -> levels(ImageFixture.colours(HEIGHT, WIDTH, i)))
+        .flatMapToDouble(
+            v -> IntStream.range(0, HEIGHT * WIDTH).mapToDouble(p -> v.get(3 * p + c) / 255.0))
+        .toArray();
+  }
+
+  @Test
+  void jpegIsDecodedAndGreyAmongColoursBecomesColour() throws Exception {
+    byte[] colour = ImageFixture.encoded(ImageFixture.image(16, 8, new byte[16 * 8 * 3]), "jpg");
+    BufferedImage grey = new BufferedImage(8, 16, BufferedImage.TYPE_BYTE_GRAY);
+    for (int i = 0; i < 128; i++) {
+      grey.getRaster().setSample(i % 8, i / 8, 0, 2 * i);
+    }
+    byte[] greyFile = ImageFixture.encoded(grey, "jpg");
+    SourceSpec source =
+        ImageFixture.parquet(
+            directory.resolve("j"),
+            DataTypes.BinaryType,
+            DataTypes.IntegerType,
+            List.of(RowFactory.create(colour, 0), RowFactory.create(greyFile, 1)));
+    Path out = directory.resolve("out");
+    ShardManifest manifest =
+        ImageFixture.shard(source, ImageFixture.settings(out, ImageFixture.ANY, 0));
+    BufferedImage expected = ImageIO.read(new ByteArrayInputStream(greyFile));
+    double[] pixels = stored(out, manifest.train()).get(1).pixels();
+    for (int i = 0; i < pixels.length; i++) {
+      int level = expected.getRaster().getSample(i / 3 % 8, i / 3 / 8, 0);
+      assertEquals(level, pixels[i], "number " + i);
+    }
+    assertTrue(pixels[pixels.length - 1] > 200, "the stored grey is not darkened");
+  }
+
+  @Test
+  void imagesOfOtherSizesAreResizedWhereASizeIsSet() throws Exception {
+    byte[] plain = new byte[24 * 20 * 3];
+    for (int i = 0; i < plain.length; i++) {
+      plain[i] = (byte) (i % 3 == 0 ? 200 : i % 3 == 1 ? 100 : 50);
+    }
+    byte[] large = ImageFixture.encoded(ImageFixture.image(24, 20, plain), "png");
+    byte[] own = ImageFixture.png(HEIGHT, WIDTH, 3);
+    SourceSpec source =
+        ImageFixture.parquet(
+            directory.resolve("r"),
+            DataTypes.BinaryType,
+            DataTypes.IntegerType,
+            List.of(RowFactory.create(large, 0), RowFactory.create(own, 1)));
+    Path out = directory.resolve("out");
+    ShardManifest manifest = ImageFixture.shard(source, ImageFixture.settings(out, SIZE, 0));
+    List<Stored> stored = stored(out, manifest.train());
+    for (int i = 0; i < HEIGHT * WIDTH * 3; i++) {
+      assertEquals(i % 3 == 0 ? 200 : i % 3 == 1 ? 100 : 50, stored.get(0).pixels()[i], 1);
+    }
+    assertArrayEquals(
+        levels(ImageFixture.colours(HEIGHT, WIDTH, 3)).stream().mapToDouble(v -> v).toArray(),
+        stored.get(1).pixels());
+  }
+
+  @Test
+  void theSplitDependsOnThePixelsAloneAndMayHoldOutAll() throws Exception {
+    SourceSpec source = ImageFixture.pngs(directory.resolve("p"), 60);
+    ShardManifest one =
+        ImageFixture.shard(
+            source, ImageFixture.settings(directory.resolve("one"), ImageFixture.ANY, 0.3));
+    assertTrue(one.validation().rows() > 5 && one.validation().rows() < 35, one.toString());
+    LocalSpark.session()
+        .read()
+        .parquet(directory.resolve("p").toString())
+        .repartition(5)
+        .createOrReplaceTempView("images_in_parts");
+    ShardManifest parts =
+        ImageFixture.shard(
+            SourceSpec.table("images_in_parts", "image"),
+            ImageFixture.settings(directory.resolve("parts"), ImageFixture.ANY, 0.3));
+    assertEquals(
+        sorted(stored(directory.resolve("one"), one.validation())),
+        sorted(stored(directory.resolve("parts"), parts.validation())));
+    assertEquals(one.images().mean(), parts.images().mean(), "sums of bytes know no order");
+    ShardManifest all =
+        ImageFixture.shard(
+            source, ImageFixture.settings(directory.resolve("all"), ImageFixture.ANY, 1));
+    assertEquals(List.of(0L, 60L), List.of(all.train().rows(), all.validation().rows()));
+    assertEquals(List.of(), all.images().mean());
+  }
+
+  private static List<String> sorted(List<Stored> images) {
+    List<String> texts = new ArrayList<>();
+    images.forEach(s -> texts.add(s.label() + Arrays.toString(s.pixels())));
+    Collections.sort(texts);
+    return texts;
+  }
+
+  @Test
+  void equalInputAndSettingsAreReusedAndOthersRefused() {
+    SourceSpec source = ImageFixture.pngs(directory.resolve("p"), 6);
+    ShardSettings settings = ImageFixture.settings(directory.resolve("out"), ImageFixture.ANY, 0);
+    ShardManifest first = ImageFixture.shard(source, settings);
+    assertEquals(first, ImageFixture.shard(source, settings));
+    assertNotEquals(
+        first.train().files(),
+        ImageFixture.shard(source, settings.withOverwrite(true)).train().files());
+  }
+
+  @Test
+  void aFieldOfAStructCanBeNamed() throws Exception {
+    DataType file = new StructType().add("bytes", DataTypes.BinaryType);
+    byte[] png = ImageFixture.png(HEIGHT, WIDTH, 1);
+    ImageFixture.parquet(
+        directory.resolve("n"),
+        file,
+        DataTypes.IntegerType,
+        List.of(RowFactory.create(RowFactory.create((Object) png), 0)));
+    SourceSpec source =
+        SourceSpec.files("parquet", "image.bytes", directory.resolve("n").toString());
+    Path out = directory.resolve("out");
+    ShardManifest manifest =
+        ImageFixture.shard(source, ImageFixture.settings(out, ImageFixture.ANY, 0));
+    assertArrayEquals(
+        levels(ImageFixture.colours(HEIGHT, WIDTH, 1)).stream().mapToDouble(v -> v).toArray(),
+        stored(out, manifest.train()).get(0).pixels());
+  }
+
+  private static List<Stored> stored(Path shards, ShardManifest.Part part) throws Exception {
+    List<Stored> images = new ArrayList<>();
+    for (ShardManifest.File file : part.files()) {
+      try (RootAllocator memory = new RootAllocator();
+          ArrowFileReader reader =
+              new ArrowFileReader(Files.newByteChannel(shards.resolve(file.name())), memory)) {
+        while (reader.loadNextBatch()) {
+          FixedSizeListVector list =
+              (FixedSizeListVector) reader.getVectorSchemaRoot().getVector("image");
+          IntVector labels = (IntVector) reader.getVectorSchemaRoot().getVector("label");
+          for (int row = 0; row < list.getValueCount(); row++) {
+            int at = row;
+            double[] pixels =
+                IntStream.range(0, list.getListSize())
+                    .mapToDouble(i -> value(list.getDataVector(), at * list.getListSize() + i))
+                    .toArray();
+            images.add(new Stored(pixels, labels.get(row)));
+          }
+        }
+      }
+    }
+    return images;
+  }
+
+  private static double value(FieldVector values, int i) {
+    return values instanceof UInt1Vector bytes
+        ? bytes.get(i) & 0xFF
+        : ((Float4Vector) values).get(i);
+  }
+}
