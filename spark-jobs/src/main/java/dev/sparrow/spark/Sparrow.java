@@ -5,6 +5,7 @@ import dev.sparrow.spark.cli.EvaluateCommand;
 import dev.sparrow.spark.cli.Failures;
 import dev.sparrow.spark.cli.GenerateCommand;
 import dev.sparrow.spark.cli.InspectCommand;
+import dev.sparrow.spark.cli.PredictCommand;
 import dev.sparrow.spark.cli.ShardCommand;
 import dev.sparrow.spark.cli.TrainCommand;
 import picocli.CommandLine;
@@ -21,6 +22,7 @@ import picocli.CommandLine.Command;
       TrainCommand.class,
       EvaluateCommand.class,
       GenerateCommand.class,
+      PredictCommand.class,
       InspectCommand.class,
       BenchCommand.class
     })

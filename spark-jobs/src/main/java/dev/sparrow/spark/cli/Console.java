@@ -4,8 +4,11 @@ import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.BenchTable;
 import dev.sparrow.spark.job.EvaluateJob;
 import dev.sparrow.spark.job.Inspection;
+import dev.sparrow.spark.job.PredictJob;
 import dev.sparrow.spark.job.TrainJob;
 import dev.sparrow.spark.job.TrainListener;
+import dev.sparrow.spark.report.ConfusionMatrix;
+import dev.sparrow.spark.shard.ImageContent;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.TokenContent;
 import java.io.PrintWriter;
@@ -20,6 +23,8 @@ import picocli.CommandLine.Model.CommandSpec;
  * terminal, in a cluster's log and in a pipe.
  */
 final class Console implements TrainListener {
+  private static final int SHOWN_CLASSES = 20;
+
   private final PrintWriter out;
   private long steps;
   private long firstStep = -1;
@@ -40,7 +45,29 @@ final class Console implements TrainListener {
 
   void shards(String path, ShardManifest manifest) {
     line("shards       %s", path);
-    tokens(manifest, manifest.tokens());
+    if (manifest.content() instanceof ImageContent images) {
+      images(manifest, images);
+    } else {
+      tokens(manifest, manifest.tokens());
+    }
+  }
+
+  private void images(ShardManifest manifest, ImageContent images) {
+    line("train        %,d images in %,d files", files(manifest.train()));
+    line("validation   %,d images in %,d files", files(manifest.validation()));
+    line(
+        "images       %d x %d pixels, %d channels of %s",
+        images.height(), images.width(), images.channels(), images.dtype().label());
+    line("classes      %,d: %s", images.classes().size(), shortened(images.classes()));
+  }
+
+  private static Object[] files(ShardManifest.Part part) {
+    return new Object[] {part.rows(), part.files().size()};
+  }
+
+  private static String shortened(List<String> classes) {
+    List<String> first = classes.subList(0, Math.min(SHOWN_CLASSES, classes.size()));
+    return String.join(", ", first) + (first.size() < classes.size() ? ", ..." : "");
   }
 
   private void tokens(ShardManifest manifest, TokenContent tokens) {
@@ -77,18 +104,28 @@ final class Console implements TrainListener {
     text.append(
         String.format(
             Locale.ROOT,
-            "step %,d/%,d  loss %.4f  lr %.2e  %,.0f tokens/s  %s left",
+            "step %,d/%,d  loss %.4f  lr %.2e  %s  %s left",
             step,
             steps,
             number(row, "loss"),
             number(row, "lr"),
-            number(row, "tokens_per_second"),
+            speed(row),
             left(step)));
     if (row.containsKey("validation_loss")) {
       text.append(
           String.format(Locale.ROOT, "  validation loss %.4f", number(row, "validation_loss")));
     }
+    if (row.containsKey("validation_accuracy")) {
+      text.append(
+          String.format(Locale.ROOT, "  accuracy %.4f", number(row, "validation_accuracy")));
+    }
     text(text.toString());
+  }
+
+  /** Of a row or a summary: language models count tokens, classifiers samples. */
+  private static String speed(Map<String, Object> fields) {
+    String unit = fields.containsKey("samples_per_second") ? "samples" : "tokens";
+    return String.format(Locale.ROOT, "%,.0f %s/s", number(fields, unit + "_per_second"), unit);
   }
 
   private static double number(Map<String, Object> row, String name) {
@@ -117,16 +154,18 @@ final class Console implements TrainListener {
 
   void trained(TrainJob.Trained trained) {
     Map<String, Object> summary = trained.summary();
-    if (summary.containsKey("validation_loss")) {
+    if (summary.containsKey("validation_accuracy")) {
+      line(
+          "validation   accuracy %.4f, loss %.4f nats per image",
+          number(summary, "validation_accuracy"), number(summary, "validation_loss"));
+    } else if (summary.containsKey("validation_loss")) {
       line(
           "validation   loss %.4f nats per token (perplexity %.2f); unigram model %.4f",
           number(summary, "validation_loss"),
           Math.exp(number(summary, "validation_loss")),
           number(summary, "unigram_loss"));
     }
-    line(
-        "speed        %,.0f tokens/s on %s",
-        number(summary, "tokens_per_second"), summary.get("device"));
+    line("speed        %s on %s", speed(summary), summary.get("device"));
     if (!trained.sample().isEmpty()) {
       line("sample       %s", trained.sample().indent(2).strip());
     }
@@ -134,12 +173,24 @@ final class Console implements TrainListener {
   }
 
   void evaluated(EvaluateJob.Evaluated evaluated) {
+    if (evaluated.confusion() != null) {
+      ConfusionMatrix confusion = evaluated.confusion();
+      line(
+          "validation   accuracy %.4f, loss %.4f nats per image, %,d images",
+          confusion.accuracy(), evaluated.loss(), evaluated.targets());
+      text(confusion.table());
+      return;
+    }
     line(
         "validation   loss %.4f nats per token, perplexity %.2f, %,d tokens",
-        evaluated.loss(), Math.exp(evaluated.loss()), evaluated.tokens());
+        evaluated.loss(), Math.exp(evaluated.loss()), evaluated.targets());
     if (evaluated.unigramLoss() != null) {
       line("unigram      loss %.4f", evaluated.unigramLoss());
     }
+  }
+
+  void predicted(PredictJob.Predicted predicted) {
+    line("predictions  %,d rows in %s", predicted.rows(), predicted.path());
   }
 
   void benchmarks(List<BenchRow> rows) {

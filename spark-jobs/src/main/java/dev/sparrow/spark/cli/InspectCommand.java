@@ -31,7 +31,7 @@ public final class InspectCommand implements Callable<Integer> {
         run.isPresent()
             ? Inspection.of(
                 new RunDirectory(hadoop, run.get()), hadoop, settings.assignments(), conf)
-            : Inspection.of(settings.parse(), conf);
+            : Inspection.of(settings.parse(), hadoop, conf);
     new Console(command).inspection(inspection);
     return 0;
   }

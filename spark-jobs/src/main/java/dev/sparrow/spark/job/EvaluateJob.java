@@ -5,13 +5,19 @@ import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.model.Confusion;
 import dev.sparrow.spark.cluster.ClusterChecks;
+import dev.sparrow.spark.report.ConfusionMatrix;
+import dev.sparrow.spark.shard.ImageContent;
 import dev.sparrow.spark.shard.ManifestStore;
+import dev.sparrow.spark.shard.ShardContent;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.Split;
+import dev.sparrow.spark.shard.TokenContent;
 import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
@@ -21,8 +27,9 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 
 /**
- * The mean loss of a run's model over the held-out split: every task takes a stripe of it with its
- * own copy of the model; no barrier, a lost task is simply run again.
+ * The mean loss of a run's model over the held-out split, and of a classifier what it took for
+ * what: every task takes a stripe of it with its own copy of the model; no barrier, a lost task is
+ * simply run again.
  */
 public final class EvaluateJob {
   private final SparkSession spark;
@@ -30,17 +37,32 @@ public final class EvaluateJob {
   private final RunDirectory run;
 
   /**
-   * @param loss mean nats per token
+   * @param loss mean nats per target
+   * @param targets tokens of a language model, images of a classifier
    * @param unigramLoss that of the unigram model of the training tokens; null where not known
+   * @param confusion of a classifier; else null
    */
-  public record Evaluated(double loss, long tokens, Double unigramLoss) {}
+  public record Evaluated(
+      double loss, long targets, Double unigramLoss, ConfusionMatrix confusion) {}
 
   /**
-   * Loss and tokens of one stripe.
+   * What came of one stripe.
    *
+   * @param confusion of a classifier (classes, classes); else null
    * @param failure one that another try would meet again; null where there was none
    */
-  private record Stripe(double lossSum, long tokens, String failure) implements Serializable {}
+  private record Stripe(
+      double lossSum, long targets, ArrayList<List<Long>> confusion, String failure)
+      implements Serializable {
+    static Stripe of(Evaluation evaluation) {
+      Confusion confusion = evaluation.confusion();
+      return new Stripe(
+          evaluation.loss() * evaluation.targets(),
+          evaluation.targets(),
+          confusion == null ? null : new ArrayList<>(confusion.rows()),
+          null);
+    }
+  }
 
   public EvaluateJob(SparkSession spark, RunConfig config, String run) {
     this.spark = spark;
@@ -51,8 +73,9 @@ public final class EvaluateJob {
   /** Shards other data first where {@code data.path} names some that is not sharded yet. */
   public Evaluated run() {
     ClusterChecks.requireGpus(spark.sparkContext().conf(), config.train().backend());
-    ShardJob.Shards shards = new ShardJob(spark, config).run(false);
-    requireSameTokenizer(shards);
+    ShardContent model = new ManifestStore(hadoop(), run.model()).read().content();
+    ShardJob.Shards shards = shards(model);
+    requireSameContent(model, shards);
     ShardManifest.Part part = shards.manifest().part(Split.VALIDATION);
     if (part.rows() == 0) {
       throw new JobException(
@@ -63,24 +86,77 @@ public final class EvaluateJob {
     int ranks = ClusterChecks.ranks(spark.sparkContext(), config.cluster().ranks());
     List<Stripe> stripes = stripes((int) Math.min(ranks, part.rows()), shards.path());
     requireNoFailure(stripes);
-    long tokens = stripes.stream().mapToLong(Stripe::tokens).sum();
-    double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / tokens;
-    return new Evaluated(loss, tokens, shards.manifest().tokens().unigramLoss());
+    return evaluated(model, shards.manifest(), stripes);
   }
 
-  /** Other ids would mean other texts to the model, or lie beyond its embedding. */
-  private void requireSameTokenizer(ShardJob.Shards shards) {
-    Configuration hadoop = spark.sparkContext().hadoopConfiguration();
-    String expected = new ManifestStore(hadoop, run.model()).read().tokens().tokenizer().identity();
+  private Configuration hadoop() {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  /** The run's own where its settings say where the data is and what is held out. */
+  private ShardJob.Shards shards(ShardContent model) {
+    RunConfig own = run.modelConfig(List.of());
+    boolean sameData =
+        own.data().path().equals(config.data().path())
+            && own.data().format().equals(config.data().format())
+            && own.data().options().equals(config.data().options())
+            && own.data().splitColumn().equals(config.data().splitColumn())
+            && own.data().validationFraction() == config.data().validationFraction();
+    return (sameData ? new ShardJob(spark, config) : ShardJob.ofOtherData(spark, config, model))
+        .run(false);
+  }
+
+  private static Evaluated evaluated(
+      ShardContent model, ShardManifest manifest, List<Stripe> stripes) {
+    long targets = stripes.stream().mapToLong(Stripe::targets).sum();
+    double loss = stripes.stream().mapToDouble(Stripe::lossSum).sum() / targets;
+    if (model instanceof ImageContent images) {
+      ConfusionMatrix confusion =
+          stripes.stream()
+              .map(stripe -> new ConfusionMatrix(images.classes(), stripe.confusion()))
+              .reduce(ConfusionMatrix::plus)
+              .orElseThrow();
+      return new Evaluated(loss, targets, null, confusion);
+    }
+    return new Evaluated(loss, targets, manifest.tokens().unigramLoss(), null);
+  }
+
+  /** Other ids would mean other texts to the model, or lie beyond its embedding; so do classes. */
+  private static void requireSameContent(ShardContent model, ShardJob.Shards shards) {
+    if (model instanceof ImageContent images) {
+      requireSame(shards, "images", words(images), words(shards.manifest().images()), "image");
+      requireSame(
+          shards,
+          "classes",
+          String.join(", ", images.classes()),
+          String.join(", ", shards.manifest().images().classes()),
+          "image");
+      return;
+    }
+    String expected = ((TokenContent) model).tokenizer().identity();
     String got = shards.manifest().tokens().tokenizer().identity();
+    requireSame(shards, "tokenizer", expected, got, "tokenizer");
+  }
+
+  private static String words(ImageContent images) {
+    return "%d x %d x %d %s"
+        .formatted(images.height(), images.width(), images.channels(), images.dtype().label());
+  }
+
+  private static void requireSame(
+      ShardJob.Shards shards, String what, String expected, String got, String section) {
     if (!got.equals(expected)) {
       throw new JobException(
           shards.path()
-              + ": expected shards of the model's tokenizer "
+              + ": expected shards of the model's "
+              + what
+              + " "
               + expected
               + ", got "
               + got
-              + "; shard the data with the run's own tokenizer settings");
+              + "; shard the data with the run's own "
+              + section
+              + " settings");
     }
   }
 
@@ -95,8 +171,7 @@ public final class EvaluateJob {
   private List<Stripe> stripes(int ranks, String shards) {
     String text = config.text();
     String model = run.model();
-    SerializableConfiguration hadoop =
-        new SerializableConfiguration(spark.sparkContext().hadoopConfiguration());
+    SerializableConfiguration hadoop = new SerializableConfiguration(hadoop());
     List<Integer> numbers = IntStream.range(0, ranks).boxed().toList();
     return JavaSparkContext.fromSparkContext(spark.sparkContext())
         .parallelize(numbers, ranks)
@@ -111,14 +186,14 @@ public final class EvaluateJob {
     try (RankBackend own = RankBackend.open(config, TaskContext.get());
         LoadedModel loaded =
             LoadedModel.open(hadoop, config, model, own.backend(), plan.microBatch());
-        BatchSource source = new Readers(hadoop, shards, config).validation(plan)) {
-      Evaluation evaluation = new Evaluator(loaded.model(), new LocalCollective()).evaluate(source);
-      return new Stripe(evaluation.loss() * evaluation.targets(), evaluation.targets(), null);
+        BatchSource source =
+            new Readers(hadoop, shards, loaded.learnt(), config).validation(plan)) {
+      return Stripe.of(new Evaluator(loaded.model(), new LocalCollective()).evaluate(source));
     } catch (RuntimeException e) {
       if (!Ending.comesAgain(e)) {
         throw e;
       }
-      return new Stripe(0, 0, Ending.line(e));
+      return new Stripe(0, 0, null, Ending.line(e));
     }
   }
 

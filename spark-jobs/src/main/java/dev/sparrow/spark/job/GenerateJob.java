@@ -3,6 +3,7 @@ package dev.sparrow.spark.job;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.model.TextGenerator;
+import dev.sparrow.model.TransformerLm;
 import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.text.TextTokenizer;
 import java.util.stream.IntStream;
@@ -18,6 +19,12 @@ public final class GenerateJob {
    * @return prompt and continuation; ends early at the end of a text
    */
   public static String run(Configuration hadoop, RunConfig config, String model, Backend backend) {
+    if (config.model().kind().classifiesImages()) {
+      throw new JobException(
+          model
+              + ": expected a language model to continue a prompt, got one that classifies images;"
+              + " `predict` tells their classes");
+    }
     ManifestStore store = new ManifestStore(hadoop, model);
     TextTokenizer tokenizer = store.tokenizer(store.read());
     int[] prompt = tokenizer.encode(config.generate().prompt());
@@ -25,7 +32,7 @@ public final class GenerateJob {
     int[] start = prompt.length > 0 ? prompt : IntStream.of(tokenizer.endOfText()).toArray();
     try (LoadedModel loaded = LoadedModel.open(hadoop, config, model, backend, 1)) {
       int[] made =
-          new TextGenerator(backend, loaded.model())
+          new TextGenerator(backend, (TransformerLm) loaded.model())
               .generate(start, config.generate(), tokenizer.endOfText());
       // Decoded as one: a character's bytes may lie on both sides of the prompt's end.
       return tokenizer.decode(IntStream.concat(IntStream.of(prompt), IntStream.of(made)).toArray());

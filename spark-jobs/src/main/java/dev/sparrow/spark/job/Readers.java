@@ -4,9 +4,12 @@ import dev.sparrow.config.Data;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.ImageTransform;
 import dev.sparrow.spark.shard.ArrowEvaluationReader;
 import dev.sparrow.spark.shard.ArrowShardReader;
+import dev.sparrow.spark.shard.ImageContent;
 import dev.sparrow.spark.shard.ReaderSettings;
+import dev.sparrow.spark.shard.ShardContent;
 import dev.sparrow.spark.shard.Split;
 import org.apache.hadoop.conf.Configuration;
 
@@ -14,19 +17,39 @@ import org.apache.hadoop.conf.Configuration;
  * One rank's batches of one shard directory, as a run's settings say.
  *
  * @param shards directory that holds manifest.json
+ * @param model what the model learns from, or learnt from: images are normalised by its moments
  */
-record Readers(Configuration hadoop, String shards, RunConfig config) {
+record Readers(Configuration hadoop, String shards, ShardContent model, RunConfig config) {
 
   /** Endless training batches; the caller closes. */
   BatchSource training(BatchPlan plan) {
-    return ArrowShardReader.tokens(hadoop, settings(plan, Split.TRAIN));
+    ReaderSettings settings = settings(plan, Split.TRAIN);
+    if (model instanceof ImageContent images) {
+      ImageTransform varied =
+          ImageTransform.training(
+              images.shape(),
+              images.means(),
+              images.deviations(),
+              config.image(),
+              config.train().seed());
+      return ArrowShardReader.images(hadoop, settings, varied);
+    }
+    return ArrowShardReader.tokens(hadoop, settings);
   }
 
   /** This rank's stripe of the held-out rows, once; the caller closes. */
   BatchSource validation(BatchPlan plan) {
-    long all = config.train().validationSequences();
-    return ArrowEvaluationReader.tokens(
-        hadoop, settings(plan, Split.VALIDATION), all == 0 ? Long.MAX_VALUE : all);
+    ReaderSettings settings = settings(plan, Split.VALIDATION);
+    long set = config.train().validationSequences();
+    long most = set == 0 ? Long.MAX_VALUE : set;
+    return model instanceof ImageContent images
+        ? ArrowEvaluationReader.images(hadoop, settings, most, evaluation(images))
+        : ArrowEvaluationReader.tokens(hadoop, settings, most);
+  }
+
+  /** What a model that learnt from such images reads. */
+  static ImageTransform evaluation(ImageContent images) {
+    return ImageTransform.evaluation(images.shape(), images.means(), images.deviations());
   }
 
   private ReaderSettings settings(BatchPlan plan, Split split) {

@@ -3,6 +3,7 @@ package dev.sparrow.spark.shard;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.sparrow.data.ImageShape;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Rows of an image and its class.
@@ -34,7 +35,11 @@ public record ImageContent(
     @JsonProperty("uint8")
     UINT8,
     @JsonProperty("float32")
-    FLOAT32
+    FLOAT32;
+
+    public String label() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   public ImageContent {
@@ -47,6 +52,27 @@ public record ImageContent(
 
   public ImageShape shape() {
     return new ImageShape(height, width, channels);
+  }
+
+  /** {@link #mean} as images are normalised by it. */
+  public float[] means() {
+    return floats(mean, 0);
+  }
+
+  /**
+   * {@link #deviation} as images are normalised by it: 1 where a channel is the same everywhere.
+   */
+  public float[] deviations() {
+    return floats(deviation, 1);
+  }
+
+  private static float[] floats(List<Double> values, float instead) {
+    float[] floats = new float[values.size()];
+    for (int i = 0; i < floats.length; i++) {
+      float value = values.get(i).floatValue();
+      floats[i] = value == 0 ? instead : value;
+    }
+    return floats;
   }
 
   ImageRows rows() {

@@ -8,8 +8,8 @@ package dev.sparrow.spark.shard;
  * @param train counts of the training split
  * @param validation counts of the validation split
  * @param unigramLoss mean cross-entropy in nats per validation token under the training tokens'
- *     frequencies with one added to every count; null without validation tokens. What a model must
- *     beat to have learnt anything from context
+ *     frequencies with one added to every count; null without tokens of both splits. What a model
+ *     must beat to have learnt anything from context
  */
 public record TokenContent(
     int context, Tokenizer tokenizer, Counts train, Counts validation, Double unigramLoss)

@@ -132,7 +132,8 @@ final class TokenKind implements ShardKind<TokenEncoder, int[], TokenFigures> {
   /** What a unigram model of the training tokens loses on a validation token; null without any. */
   private static Double unigramLoss(long[] train, long[] validation) {
     boolean none = Arrays.stream(validation).allMatch(count -> count == 0);
-    return none ? null : UnigramModel.loss(train, validation);
+    boolean untrained = Arrays.stream(train).allMatch(count -> count == 0);
+    return none || untrained ? null : UnigramModel.loss(train, validation);
   }
 
   @Override

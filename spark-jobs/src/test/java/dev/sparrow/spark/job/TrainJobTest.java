@@ -71,7 +71,7 @@ class TrainJobTest {
     EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, config, output.toString()).run();
     double expected = ((Number) trained.summary().get("validation_loss")).doubleValue();
     assertEquals(expected, evaluated.loss(), 1e-9 * expected);
-    assertTrue(evaluated.tokens() > 0);
+    assertTrue(evaluated.targets() > 0);
   }
 
   /** Pruned and regrown on two ranks; the model's file says which weights there are. */
