@@ -13,7 +13,7 @@ class CommandLineTest {
   @Test
   void everyCommandIsReachable() {
     assertEquals(
-        Set.of("shard", "train", "evaluate", "generate", "inspect", "bench"),
+        Set.of("shard", "train", "evaluate", "generate", "predict", "inspect", "bench"),
         Sparrow.commandLine().getSubcommands().keySet());
   }
 

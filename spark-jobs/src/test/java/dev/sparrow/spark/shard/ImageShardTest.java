@@ -330,6 +330,49 @@ class ImageShardTest {
         stored(out, manifest.train()).get(0).pixels());
   }
 
+  @Test
+  void foldersOfFilesAreASourceWhoseFolderNamesAreClasses() throws Exception {
+    for (String name : List.of("cat", "ant")) {
+      Path folder = Files.createDirectories(directory.resolve("files/label=" + name));
+      long seed = name.charAt(0);
+      Files.write(folder.resolve("a picture.png"), ImageFixture.png(HEIGHT, WIDTH, seed));
+    }
+    SourceSpec source =
+        SourceSpec.files("binaryfile", "content", directory.resolve("files").toString());
+    Path out = directory.resolve("out");
+    ShardManifest manifest =
+        ImageFixture.shard(source, ImageFixture.settings(out, ImageFixture.ANY, 0));
+    assertEquals(List.of("ant", "cat"), manifest.images().classes());
+    for (Stored image : stored(out, manifest.train())) {
+      long seed = image.label() == 0 ? 'a' : 'c';
+      assertArrayEquals(
+          levels(ImageFixture.colours(HEIGHT, WIDTH, seed)).stream().mapToDouble(v -> v).toArray(),
+          image.pixels());
+    }
+  }
+
+  /** What one shard job wrote, another can read: lists of uint8 come to Spark as arrays. */
+  @Test
+  void arrowFilesAreASource() throws Exception {
+    Path first = directory.resolve("first");
+    ShardManifest floats =
+        ImageFixture.shard(
+            ImageFixture.parquet(
+                directory.resolve("p"),
+                DataTypes.createArrayType(DataTypes.createArrayType(DataTypes.FloatType)),
+                DataTypes.IntegerType,
+                List.of(RowFactory.create(List.of(List.of(1f, 2f), List.of(3f, 4f)), 0))),
+            ImageFixture.settings(first, ImageFixture.ANY, 0));
+    Path out = directory.resolve("again");
+    ShardManifest again =
+        ImageFixture.shard(
+            SourceSpec.files("arrow", "image", first.resolve("train").toString()),
+            ImageFixture.settings(out, new ImageSize(2, 2), 0));
+    assertArrayEquals(
+        stored(first, floats.train()).get(0).pixels(), stored(out, again.train()).get(0).pixels());
+    assertEquals(ImageContent.DType.FLOAT32, again.images().dtype());
+  }
+
   private static List<Stored> stored(Path shards, ShardManifest.Part part) throws Exception {
     List<Stored> images = new ArrayList<>();
     for (ShardManifest.File file : part.files()) {
