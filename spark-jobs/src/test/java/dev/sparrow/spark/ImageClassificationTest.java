@@ -15,6 +15,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -155,6 +158,33 @@ class ImageClassificationTest {
         List.of(row.schema().fieldNames()));
     CommandRun.of(List.of("predict", run.toString(), out.toString(), "data.path=" + test))
         .failedWith(out.toString(), "exist");
+  }
+
+  @Test
+  void rowsWithoutAnImageHaveNoPredictionAndCorruptOnesAreNamed() {
+    StructType schema =
+        new StructType().add("image", DataTypes.BinaryType).add("name", DataTypes.StringType);
+    List<Row> rows = List.of(RowFactory.create(null, "none"));
+    Path none = shared.resolve("none");
+    LocalSpark.session().createDataFrame(rows, schema).write().parquet(none.toString());
+    Path corrupt = shared.resolve("corrupt");
+    List<Row> bytes = List.of(RowFactory.create(new byte[] {1, 2}, "bad"));
+    LocalSpark.session().createDataFrame(bytes, schema).write().parquet(corrupt.toString());
+    LocalSpark.stop();
+    Path out = shared.resolve("of-none");
+    CommandRun.of(List.of("predict", run.toString(), out.toString(), "data.path=" + none))
+        .succeeded();
+    Row row = LocalSpark.session().read().parquet(out.toString()).first();
+    LocalSpark.stop();
+    assertEquals("none", row.get(0));
+    assertTrue(row.isNullAt(1) && row.isNullAt(2) && row.isNullAt(3), row.toString());
+    CommandRun.of(
+            List.of(
+                "predict",
+                run.toString(),
+                shared.resolve("of-corrupt").toString(),
+                "data.path=" + corrupt))
+        .failedWith("column 'image'", "row 0", "begin with 01 02");
   }
 
   @Test

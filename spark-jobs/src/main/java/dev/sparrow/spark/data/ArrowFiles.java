@@ -119,7 +119,7 @@ final class ArrowFiles {
               + column
               + "' has the Arrow type "
               + field.getType()
-              + ", which Spark has no type for; expected text, or a list of int32 or int64",
+              + ", which Spark has no type for; expected text, binary, or a list of numbers with a sign",
           e);
     }
   }

@@ -102,8 +102,11 @@ public final class EvaluateJob {
             && own.data().options().equals(config.data().options())
             && own.data().splitColumn().equals(config.data().splitColumn())
             && own.data().validationFraction() == config.data().validationFraction();
-    return (sameData ? new ShardJob(spark, config) : ShardJob.ofOtherData(spark, config, model))
-        .run(false);
+    ShardJob job =
+        sameData
+            ? new ShardJob(spark, config)
+            : ShardJob.ofOtherData(spark, config, run.path(), own, model);
+    return job.run(false);
   }
 
   private static Evaluated evaluated(

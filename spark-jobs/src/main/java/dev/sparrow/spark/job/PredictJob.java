@@ -131,7 +131,8 @@ public final class PredictJob {
   private Predicted write(Dataset<Row> predictions, String output, String format) {
     try {
       predictions.write().format(format).mode(SaveMode.ErrorIfExists).save(output);
-      return new Predicted(spark.read().format(format).load(output).count(), output);
+      Dataset<Row> written = spark.read().schema(predictions.schema()).format(format).load(output);
+      return new Predicted(written.count(), output);
     } catch (DataException e) {
       throw e;
     } catch (Exception e) {

@@ -42,32 +42,44 @@ public final class ShardJob {
   private final SparkSession spark;
   private final RunConfig config;
   private final List<String> classes;
-  private final String folder;
+  private final String output;
 
   /** Shards to train on, or that a model was trained on. */
   public ShardJob(SparkSession spark, RunConfig config) {
-    this(spark, config, List.of(), "shards");
+    this(spark, config, List.of(), output(config));
   }
 
-  private ShardJob(SparkSession spark, RunConfig config, List<String> classes, String folder) {
+  private ShardJob(SparkSession spark, RunConfig config, List<String> classes, String output) {
     this.spark = spark;
     this.config = config;
     this.classes = classes;
-    this.folder = folder;
+    this.output = output;
+  }
+
+  /** Empty where nothing says where shards go. */
+  private static String output(RunConfig config) {
+    String set = config.data().shards();
+    return !set.isEmpty() || config.output().isEmpty() ? set : config.output() + "/shards";
   }
 
   /**
-   * Shards of other data than a model was trained on, beside those, unless {@code data.shards} says
-   * where. Labels are those that the model knows.
+   * Shards of other data than a model was trained on, whose labels it knows. They go where {@code
+   * data.shards} says, else to a folder of their own in the run.
    *
+   * @param own the run's settings
    * @param model what it learnt from
    */
-  static ShardJob ofOtherData(SparkSession spark, RunConfig config, ShardContent model) {
+  static ShardJob ofOtherData(
+      SparkSession spark, RunConfig config, String run, RunConfig own, ShardContent model) {
     List<String> classes = model instanceof ImageContent images ? images.classes() : List.of();
-    ShardJob job = new ShardJob(spark, config, classes, "");
+    String set = config.data().shards();
+    ShardJob job = new ShardJob(spark, config, classes, set);
+    if (!set.isEmpty() && !set.equals(own.data().shards())) {
+      return job;
+    }
     String input = job.source() + "\n" + job.content() + "\n" + job.split();
     String digest = Digests.sha256(input).substring(0, DIGITS);
-    return new ShardJob(spark, config, classes, "shards-" + digest);
+    return new ShardJob(spark, config, classes, run + "/shards-" + digest);
   }
 
   /**
@@ -116,7 +128,11 @@ public final class ShardJob {
   }
 
   private Shards write(boolean overwrite) {
-    String output = output();
+    if (output.isEmpty()) {
+      throw new JobException(
+          "data.shards: expected where to write shards, got nothing; set data.shards=... or"
+              + " output.path=...");
+    }
     ShardSettings settings =
         new ShardSettings(output, content(), split(), config.data().rowsPerFile(), overwrite);
     return new Shards(output, new ShardDataset(spark, settings).run(source()));
@@ -135,18 +151,6 @@ public final class ShardJob {
     return data.splitColumn().isEmpty()
         ? SplitRule.byHash(data.validationFraction(), config.train().seed())
         : SplitRule.byColumn(data.splitColumn());
-  }
-
-  private String output() {
-    if (!config.data().shards().isEmpty()) {
-      return config.data().shards();
-    }
-    if (config.output().isEmpty()) {
-      throw new JobException(
-          "data.shards: expected where to write shards, got nothing; set data.shards=... or"
-              + " output.path=...");
-    }
-    return config.output() + "/" + folder;
   }
 
   private SourceSpec source() {
@@ -179,8 +183,7 @@ public final class ShardJob {
    * @throws JobException where they are not
    */
   static ShardManifest written(Configuration hadoop, RunConfig config) {
-    String own = config.output().isEmpty() ? "" : config.output() + "/shards";
-    return Stream.of(config.data().path(), config.data().shards(), own)
+    return Stream.of(config.data().path(), output(config))
         .filter(path -> !path.isEmpty())
         .flatMap(path -> new ManifestStore(hadoop, path).find().stream())
         .findFirst()

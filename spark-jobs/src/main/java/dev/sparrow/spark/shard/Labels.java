@@ -25,6 +25,9 @@ final class Labels implements Serializable {
   /** More are taken for a column that holds something else. */
   private static final int MOST = 100_000;
 
+  /** Names in a message. */
+  private static final int MOST_TOLD = 30;
+
   private final String column;
   private final DataType type;
   private final List<String> classes;
@@ -116,9 +119,14 @@ final class Labels implements Serializable {
             : UTF8String.fromString(String.valueOf(row.get(ordinal, type)));
     Integer number = numbers.get(name);
     if (number == null) {
-      throw new DataException(
-          "column '" + column + "': " + Names.unknown("class", name.toString(), classes));
+      throw new DataException("column '" + column + "': " + unknown(name.toString()));
     }
     return number;
+  }
+
+  private String unknown(String name) {
+    return classes.size() <= MOST_TOLD
+        ? Names.unknown("class", name, classes)
+        : "class '%s' is none of the %,d known".formatted(name, classes.size());
   }
 }
