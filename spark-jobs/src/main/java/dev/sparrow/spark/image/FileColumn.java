@@ -15,7 +15,9 @@ record FileColumn(int field, int fields, ImageSize size) implements ImageColumn 
   @Override
   public Pixels read(SpecializedGetters row, int ordinal) {
     byte[] file = file(row, ordinal);
-    return file == null || file.length == 0 ? null : Raster.of(ImageFile.decode(file), size);
+    return file == null || file.length == 0
+        ? null
+        : Raster.resized(Raster.of(ImageFile.decode(file)), size);
   }
 
   private byte[] file(SpecializedGetters row, int ordinal) {

@@ -7,36 +7,50 @@ import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.DataBufferByte;
+import java.awt.image.IndexColorModel;
 
-/** From the JDK's images to pixels: grey or red, green and blue; opacity is left out. */
+/** Between the JDK's images and pixels: grey, or red, green and blue; opacity is left out. */
 final class Raster {
   private static final int COLOURS = 3;
 
   private Raster() {}
 
-  /** The image, resized where a size is set. */
-  static Pixels of(BufferedImage image, ImageSize size) {
-    BufferedImage sized = size.isSet() ? resized(image, size) : image;
-    ImageShape shape =
-        new ImageShape(sized.getHeight(), sized.getWidth(), isGrey(sized) ? 1 : COLOURS);
-    return Pixels.ofBytes(shape, isGrey(sized) ? greys(sized) : colours(sized));
+  /** The pixels of an image of any colour model. */
+  static Pixels of(BufferedImage image) {
+    boolean grey = isGrey(image.getColorModel());
+    ImageShape shape = new ImageShape(image.getHeight(), image.getWidth(), grey ? 1 : COLOURS);
+    return Pixels.ofBytes(shape, grey ? greys(image) : colours(image));
   }
 
-  private static boolean isGrey(BufferedImage image) {
-    ColorModel model = image.getColorModel();
-    return model.getColorSpace().getType() == ColorSpace.TYPE_GRAY;
+  /**
+   * Whether it has no colours; a palette may hold greys alone, as that of two colours often does.
+   */
+  private static boolean isGrey(ColorModel model) {
+    if (!(model instanceof IndexColorModel palette)) {
+      return model.getColorSpace().getType() == ColorSpace.TYPE_GRAY;
+    }
+    for (int i = 0; i < palette.getMapSize(); i++) {
+      boolean grey =
+          palette.getRed(i) == palette.getGreen(i) && palette.getGreen(i) == palette.getBlue(i);
+      if (!grey) {
+        return false;
+      }
+    }
+    return true;
   }
 
-  /** The stored values: a conversion by colour spaces would brighten them. */
+  /** The stored values: a conversion between colour spaces would brighten them. */
   private static byte[] greys(BufferedImage image) {
     byte[] pixels = new byte[image.getHeight() * image.getWidth()];
+    IndexColorModel palette =
+        image.getColorModel() instanceof IndexColorModel indexed ? indexed : null;
     int excess = Math.max(0, image.getSampleModel().getSampleSize(0) - Byte.SIZE);
-    int highest = (1 << Math.min(Byte.SIZE, image.getSampleModel().getSampleSize(0))) - 1;
     int[] row = new int[image.getWidth()];
     for (int y = 0; y < image.getHeight(); y++) {
       image.getRaster().getSamples(0, y, row.length, 1, 0, row);
       for (int x = 0; x < row.length; x++) {
-        pixels[y * row.length + x] = (byte) ((row[x] >> excess) * 255 / highest);
+        int level = palette == null ? row[x] >> excess : palette.getRed(row[x]);
+        pixels[y * row.length + x] = (byte) level;
       }
     }
     return pixels;
@@ -57,39 +71,42 @@ final class Raster {
     return pixels;
   }
 
-  /** An image of bytes as the JDK's, to be resized. */
-  static BufferedImage image(Pixels pixels) {
+  /**
+   * Bytes in another size, where one is set: bilinear, and halved first while they are more than
+   * twice too many, so that none is passed by.
+   *
+   * @param pixels of 1 or 3 channels
+   */
+  static Pixels resized(Pixels pixels, ImageSize size) {
     ImageShape shape = pixels.shape();
-    boolean grey = shape.channels() == 1;
-    BufferedImage image =
-        new BufferedImage(
-            shape.width(),
-            shape.height(),
-            grey ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_3BYTE_BGR);
+    boolean fits = shape.height() == size.height() && shape.width() == size.width();
+    if (!size.isSet() || fits) {
+      return pixels;
+    }
+    BufferedImage image = image(pixels);
+    while (image.getHeight() != size.height() || image.getWidth() != size.width()) {
+      int height = Math.max(size.height(), image.getHeight() / 2);
+      int width = Math.max(size.width(), image.getWidth() / 2);
+      image = drawn(image, height, width);
+    }
+    return of(image);
+  }
+
+  private static BufferedImage image(Pixels pixels) {
+    ImageShape shape = pixels.shape();
+    int channels = shape.channels();
+    int type = channels == 1 ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_3BYTE_BGR;
+    BufferedImage image = new BufferedImage(shape.width(), shape.height(), type);
     byte[] target = ((DataBufferByte) image.getRaster().getDataBuffer()).getData();
     for (int i = 0; i < target.length; i++) {
-      int channel = i % shape.channels();
-      target[i] = pixels.bytes()[i - channel + shape.channels() - 1 - channel];
+      int channel = i % channels;
+      target[i] = pixels.bytes()[i - channel + channels - 1 - channel];
     }
     return image;
   }
 
-  /**
-   * Bilinear; halved first while it is more than twice too large, so that no pixel is passed by.
-   */
-  private static BufferedImage resized(BufferedImage image, ImageSize size) {
-    BufferedImage at = image;
-    while (at.getHeight() != size.height() || at.getWidth() != size.width()) {
-      int height = Math.max(size.height(), at.getHeight() / 2);
-      int width = Math.max(size.width(), at.getWidth() / 2);
-      at = drawn(at, height, width);
-    }
-    return at;
-  }
-
   private static BufferedImage drawn(BufferedImage image, int height, int width) {
-    int type = isGrey(image) ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_3BYTE_BGR;
-    BufferedImage target = new BufferedImage(width, height, type);
+    BufferedImage target = new BufferedImage(width, height, image.getType());
     Graphics2D graphics = target.createGraphics();
     graphics.setRenderingHint(
         RenderingHints.KEY_INTERPOLATION, RenderingHints.VALUE_INTERPOLATION_BILINEAR);

@@ -54,7 +54,7 @@ record RasterColumn(int[] places, int fields, ImageSize size) implements ImageCo
     }
     Pixels pixels =
         pixels(image.getInt(places[0]), image.getInt(places[1]), image.getInt(places[2]), data);
-    return size.isSet() ? Raster.of(Raster.image(pixels), size) : pixels;
+    return Raster.resized(pixels, size);
   }
 
   private static Pixels pixels(int height, int width, int channels, byte[] data) {

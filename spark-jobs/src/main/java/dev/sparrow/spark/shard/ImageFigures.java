@@ -37,11 +37,15 @@ record ImageFigures(long images, long pixels, double unit, double[] sums, double
 
   /** Adds to this one's sums; returns it with one image more. */
   ImageFigures plus(Pixels image) {
-    int size = Math.toIntExact(pixels * sums.length);
-    for (int i = 0; i < size; i++) {
-      double value = image.isFloat() ? image.floats()[i] : image.bytes()[i] & 0xFF;
-      sums[i % sums.length] += value;
-      squares[i % sums.length] += value * value;
+    int channels = sums.length;
+    int size = image.shape().size();
+    for (int pixel = 0; pixel < size; pixel += channels) {
+      for (int c = 0; c < channels; c++) {
+        int i = pixel + c;
+        double value = image.isFloat() ? image.floats()[i] : image.bytes()[i] & 0xFF;
+        sums[c] += value;
+        squares[c] += value * value;
+      }
     }
     return new ImageFigures(images + 1, pixels, unit, sums, squares);
   }

@@ -247,6 +247,40 @@ class ImageShardTest {
     assertTrue(pixels[pixels.length - 1] > 200, "the stored grey is not darkened");
   }
 
+  /** Transparent, with a palette, of two colours, of 16 bits: as PNG has them. */
+  @Test
+  void everyColourModelBecomesGreyOrColours() throws Exception {
+    BufferedImage transparent = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_ARGB);
+    transparent.setRGB(1, 0, 0x40_0A_14_1E);
+    BufferedImage palette = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_BYTE_INDEXED);
+    palette.setRGB(1, 0, 0xFF_FF_00_00);
+    BufferedImage two = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_BYTE_BINARY);
+    two.setRGB(1, 0, 0xFF_FF_FF_FF);
+    BufferedImage deep = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_USHORT_GRAY);
+    deep.getRaster().setSample(1, 0, 0, 0x89AB);
+    checkSecondPixel(transparent, 0x0A, 0x14, 0x1E);
+    checkSecondPixel(palette, 255, 0, 0);
+    checkSecondPixel(two, 255);
+    checkSecondPixel(deep, 0x89);
+  }
+
+  private void checkSecondPixel(BufferedImage image, int... expected) throws Exception {
+    Path out = directory.resolve("model-" + image.getType());
+    SourceSpec source =
+        ImageFixture.parquet(
+            directory.resolve("p-" + image.getType()),
+            DataTypes.BinaryType,
+            DataTypes.IntegerType,
+            List.of(RowFactory.create(ImageFixture.encoded(image, "png"), 0)));
+    ShardManifest manifest =
+        ImageFixture.shard(source, ImageFixture.settings(out, ImageFixture.ANY, 0));
+    assertEquals(expected.length, manifest.images().channels());
+    double[] pixels = stored(out, manifest.train()).get(0).pixels();
+    for (int c = 0; c < expected.length; c++) {
+      assertEquals(expected[c], pixels[expected.length + c], "type " + image.getType());
+    }
+  }
+
   @Test
   void imagesOfOtherSizesAreResizedWhereASizeIsSet() throws Exception {
     byte[] plain = new byte[24 * 20 * 3];
