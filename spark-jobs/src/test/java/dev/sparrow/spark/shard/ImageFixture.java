@@ -11,7 +11,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
 import javax.imageio.ImageIO;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataType;
@@ -59,14 +61,25 @@ final class ImageFixture {
 
   /** Rows of (image, label) in one file. */
   static SourceSpec parquet(Path path, DataType image, DataType label, List<Row> rows) {
+    frame(image, label, rows).write().parquet(path.toString());
+    return SourceSpec.files("parquet", "image", path.toString());
+  }
+
+  /** Rows of (image, label) in memory, in one partition. */
+  static SourceSpec table(DataType image, DataType label, List<Row> rows) {
+    String name = "images_" + UUID.randomUUID().toString().replace('-', '_');
+    frame(image, label, rows).createOrReplaceTempView(name);
+    return SourceSpec.table(name, "image");
+  }
+
+  private static Dataset<Row> frame(DataType image, DataType label, List<Row> rows) {
     StructType schema =
         new StructType(
             new StructField[] {
               DataTypes.createStructField("image", image, true),
               DataTypes.createStructField("label", label, true)
             });
-    LocalSpark.session().createDataFrame(rows, schema).coalesce(1).write().parquet(path.toString());
-    return SourceSpec.files("parquet", "image", path.toString());
+    return LocalSpark.session().createDataFrame(rows, schema).coalesce(1);
   }
 
   /** So many random images of 4 x 5 pixels as PNG; image i is of class i mod 3. */

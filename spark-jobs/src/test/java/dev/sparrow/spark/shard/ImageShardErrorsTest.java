@@ -141,13 +141,12 @@ class ImageShardErrorsTest {
         error.getMessage());
   }
 
-  private SourceSpec binary(Row... rows) {
+  private static SourceSpec binary(Row... rows) {
     return source(DataTypes.BinaryType, DataTypes.IntegerType, rows);
   }
 
-  private SourceSpec source(DataType image, DataType label, Row... rows) {
-    Path path = directory.resolve("images-" + System.nanoTime());
-    return ImageFixture.parquet(path, image, label, List.of(rows));
+  private static SourceSpec source(DataType image, DataType label, Row... rows) {
+    return ImageFixture.table(image, label, List.of(rows));
   }
 
   private void refused(SourceSpec source, ImageSize size, String... words) {

@@ -96,11 +96,7 @@ class ImageShardTest {
     Path out = directory.resolve(name);
     ShardManifest manifest =
         ImageFixture.shard(
-            ImageFixture.parquet(
-                directory.resolve(name + ".parquet"),
-                type,
-                DataTypes.IntegerType,
-                List.of(RowFactory.create(image, 0))),
+            ImageFixture.table(type, DataTypes.IntegerType, List.of(RowFactory.create(image, 0))),
             ImageFixture.settings(out, SIZE, 0));
     assertEquals(ImageContent.DType.UINT8, manifest.images().dtype());
     assertEquals(3, manifest.images().channels(), name);
@@ -267,8 +263,7 @@ class ImageShardTest {
   private void checkSecondPixel(BufferedImage image, int... expected) throws Exception {
     Path out = directory.resolve("model-" + image.getType());
     SourceSpec source =
-        ImageFixture.parquet(
-            directory.resolve("p-" + image.getType()),
+        ImageFixture.table(
             DataTypes.BinaryType,
             DataTypes.IntegerType,
             List.of(RowFactory.create(ImageFixture.encoded(image, "png"), 0)));
