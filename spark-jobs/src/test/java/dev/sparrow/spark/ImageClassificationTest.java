@@ -247,6 +247,14 @@ class ImageClassificationTest {
                 "data.validation-fraction=1",
                 "image.label-column=name"))
         .failedWith("column 'name': class 'image-", "is unknown", "known: left, right, top");
+    Path named = shared.resolve("named");
+    List<String> shard = new ArrayList<>(List.of("shard", "image.label-column=name"));
+    ImageRun.assignments(images, output, "data.shards=" + named).stream()
+        .filter(assignment -> !assignment.startsWith("image.label-column"))
+        .forEach(shard::add);
+    CommandRun.of(shard).succeeded();
+    CommandRun.of(List.of("evaluate", run.toString(), "data.path=" + named))
+        .failedWith("expected shards of the model's classes left, right, top, got 400: image-0");
     CommandRun.of(
             List.of(
                 "predict",

@@ -13,7 +13,6 @@ import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardContent;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.shard.Split;
-import dev.sparrow.spark.shard.TokenContent;
 import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
 import java.io.Serializable;
@@ -124,43 +123,14 @@ public final class EvaluateJob {
     return new Evaluated(loss, targets, manifest.tokens().unigramLoss(), null);
   }
 
-  /** Other ids would mean other texts to the model, or lie beyond its embedding; so do classes. */
   private static void requireSameContent(ShardContent model, ShardJob.Shards shards) {
-    if (model instanceof ImageContent images) {
-      requireSame(shards, "images", words(images), words(shards.manifest().images()), "image");
-      requireSame(
-          shards,
-          "classes",
-          String.join(", ", images.classes()),
-          String.join(", ", shards.manifest().images().classes()),
-          "image");
-      return;
-    }
-    String expected = ((TokenContent) model).tokenizer().identity();
-    String got = shards.manifest().tokens().tokenizer().identity();
-    requireSame(shards, "tokenizer", expected, got, "tokenizer");
-  }
-
-  private static String words(ImageContent images) {
-    return "%d x %d x %d %s"
-        .formatted(images.height(), images.width(), images.channels(), images.dtype().label());
-  }
-
-  private static void requireSame(
-      ShardJob.Shards shards, String what, String expected, String got, String section) {
-    if (!got.equals(expected)) {
-      throw new JobException(
-          shards.path()
-              + ": expected shards of the model's "
-              + what
-              + " "
-              + expected
-              + ", got "
-              + got
-              + "; shard the data with the run's own "
-              + section
-              + " settings");
-    }
+    model
+        .mismatch(shards.manifest().content())
+        .ifPresent(
+            mismatch -> {
+              throw new JobException(
+                  shards.path() + ": expected shards of the model's " + mismatch);
+            });
   }
 
   private static void requireNoFailure(List<Stripe> stripes) {

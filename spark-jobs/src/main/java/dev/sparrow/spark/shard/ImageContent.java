@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.sparrow.data.ImageShape;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * Rows of an image and its class.
@@ -30,6 +31,9 @@ public record ImageContent(
     List<Long> trainLabels,
     List<Long> validationLabels)
     implements ShardContent {
+  /** Of classes' names in a message. */
+  private static final int MOST_LETTERS = 200;
+
   /** What a number of an image is. */
   public enum DType {
     @JsonProperty("uint8")
@@ -48,6 +52,40 @@ public record ImageContent(
     deviation = List.copyOf(deviation);
     trainLabels = List.copyOf(trainLabels);
     validationLabels = List.copyOf(validationLabels);
+  }
+
+  @Override
+  public Optional<String> mismatch(ShardContent other) {
+    if (!(other instanceof ImageContent images)) {
+      return Optional.of("images, got tokens; shard the data with model.kind = mlp or vit");
+    }
+    if (!rows().equals(images.rows())) {
+      return Optional.of(
+          "images of "
+              + words()
+              + ", got "
+              + images.words()
+              + "; shard the data with image.height and image.width of those");
+    }
+    return classes.equals(images.classes)
+        ? Optional.empty()
+        : Optional.of(
+            "classes "
+                + shortened(classes)
+                + ", got "
+                + shortened(images.classes)
+                + "; shard the data by `evaluate`, which knows the model's classes");
+  }
+
+  private String words() {
+    return "%d x %d x %d %s".formatted(height, width, channels, dtype.label());
+  }
+
+  private static String shortened(List<String> names) {
+    String all = String.join(", ", names);
+    return all.length() <= MOST_LETTERS
+        ? all
+        : names.size() + ": " + all.substring(0, MOST_LETTERS) + "...";
   }
 
   public ImageShape shape() {

@@ -1,5 +1,7 @@
 package dev.sparrow.spark.shard;
 
+import java.util.Optional;
+
 /**
  * Rows of context + 1 tokens.
  *
@@ -14,6 +16,21 @@ package dev.sparrow.spark.shard;
 public record TokenContent(
     int context, Tokenizer tokenizer, Counts train, Counts validation, Double unigramLoss)
     implements ShardContent {
+  /** Other ids would mean other texts to the model, or lie beyond its embedding. */
+  @Override
+  public Optional<String> mismatch(ShardContent other) {
+    String got =
+        other instanceof TokenContent tokens ? tokens.tokenizer.identity() : "images, no tokens";
+    return got.equals(tokenizer.identity())
+        ? Optional.empty()
+        : Optional.of(
+            "tokenizer "
+                + tokenizer.identity()
+                + ", got "
+                + got
+                + "; shard the data with the run's own tokenizer settings");
+  }
+
   /**
    * Of one split.
    *

@@ -7,12 +7,21 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.Float4Vector;
+import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.UInt1Vector;
+import org.apache.arrow.vector.complex.FixedSizeListVector;
+import org.apache.arrow.vector.ipc.ArrowFileReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -102,5 +111,44 @@ final class ImageFixture {
 
   static ShardManifest shard(SourceSpec source, ShardSettings settings) {
     return new ShardDataset(LocalSpark.session(), settings).run(source);
+  }
+
+  /** An image and its class as Arrow's own reader finds them. */
+  record Stored(double[] pixels, int label) {}
+
+  /** All rows of a split in the order of the manifest, by Arrow's own reader. */
+  static List<Stored> stored(Path shards, ShardManifest.Part part) throws IOException {
+    List<Stored> images = new ArrayList<>();
+    for (ShardManifest.File file : part.files()) {
+      try (RootAllocator memory = new RootAllocator();
+          ArrowFileReader reader =
+              new ArrowFileReader(Files.newByteChannel(shards.resolve(file.name())), memory)) {
+        while (reader.loadNextBatch()) {
+          FixedSizeListVector list =
+              (FixedSizeListVector) reader.getVectorSchemaRoot().getVector("image");
+          IntVector labels = (IntVector) reader.getVectorSchemaRoot().getVector("label");
+          for (int row = 0; row < list.getValueCount(); row++) {
+            int at = row;
+            double[] pixels =
+                IntStream.range(0, list.getListSize())
+                    .mapToDouble(i -> value(list.getDataVector(), at * list.getListSize() + i))
+                    .toArray();
+            images.add(new Stored(pixels, labels.get(row)));
+          }
+        }
+      }
+    }
+    return images;
+  }
+
+  private static double value(FieldVector values, int i) {
+    return values instanceof UInt1Vector bytes
+        ? bytes.get(i) & 0xFF
+        : ((Float4Vector) values).get(i);
+  }
+
+  /** Of unsigned bytes. */
+  static double[] levels(byte[] bytes) {
+    return IntStream.range(0, bytes.length).mapToDouble(i -> bytes[i] & 0xFF).toArray();
   }
 }
