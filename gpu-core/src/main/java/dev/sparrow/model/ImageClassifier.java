@@ -161,6 +161,32 @@ public final class ImageClassifier implements Model {
     }
   }
 
+  /**
+   * Probabilities of the classes after the last {@link #forward}, {@code p = softmax(logits)};
+   * waits for the device.
+   *
+   * @param samples of that pass
+   * @return (samples, classes) at the front, good until the next call
+   */
+  public float[] probabilitiesSync(int samples) {
+    head.logitsSync(logits);
+    for (int row = 0; row < samples * classes(); row += classes()) {
+      softmax(row);
+    }
+    return logits;
+  }
+
+  private void softmax(int row) {
+    float largest = logits[row + likeliest(row)];
+    double sum = 0;
+    for (int j = row; j < row + classes(); j++) {
+      sum += Math.exp(logits[j] - largest);
+    }
+    for (int j = row; j < row + classes(); j++) {
+      logits[j] = (float) (Math.exp(logits[j] - largest) / sum);
+    }
+  }
+
   /** Of equal logits the lower class. */
   private int likeliest(int row) {
     int best = 0;

@@ -6,6 +6,7 @@ import dev.sparrow.spark.cli.ExportCommand;
 import dev.sparrow.spark.cli.Failures;
 import dev.sparrow.spark.cli.GenerateCommand;
 import dev.sparrow.spark.cli.InspectCommand;
+import dev.sparrow.spark.cli.PredictCommand;
 import dev.sparrow.spark.cli.ShardCommand;
 import dev.sparrow.spark.cli.TrainCommand;
 import picocli.CommandLine;
@@ -21,6 +22,7 @@ import picocli.CommandLine.Command;
       ShardCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
+      PredictCommand.class,
       GenerateCommand.class,
       ExportCommand.class,
       InspectCommand.class,

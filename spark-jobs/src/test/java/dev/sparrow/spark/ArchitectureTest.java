@@ -25,7 +25,10 @@ class ArchitectureTest {
 
   @ArchTest
   static final ArchRule SHARDS_KNOW_NO_TRAINING =
-      onlyKnows("spark.shard", "spark.data", "spark.text", "data", "tensor");
+      onlyKnows("spark.shard", "spark.data", "spark.text", "spark.image", "data", "tensor");
+
+  @ArchTest
+  static final ArchRule IMAGES_SHARE_ERRORS = onlyKnows("spark.image", "spark.data", "data");
 
   @ArchTest
   static final ArchRule CLUSTERS_KNOW_NO_MODELS =

@@ -13,7 +13,7 @@ class CommandLineTest {
   @Test
   void everyCommandIsReachable() {
     assertEquals(
-        Set.of("shard", "train", "evaluate", "generate", "export", "inspect", "bench"),
+        Set.of("shard", "train", "evaluate", "predict", "generate", "export", "inspect", "bench"),
         Sparrow.commandLine().getSubcommands().keySet());
   }
 

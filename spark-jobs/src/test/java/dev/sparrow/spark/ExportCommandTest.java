@@ -48,6 +48,7 @@ class ExportCommandTest {
             "method.name=uniform",
             "uniform.schedule=static",
             "uniform.sparsity=0.75",
+            "uniform.products=sparse",
             "train.steps=5"));
     CommandRun.of(train).succeeded();
   }

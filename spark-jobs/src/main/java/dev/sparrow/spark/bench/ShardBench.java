@@ -101,8 +101,9 @@ public final class ShardBench {
 
   private void addRows(
       String name, Seconds seconds, long bytes, ShardManifest manifest, List<BenchRow> rows) {
-    double documents = manifest.train().documents() + manifest.validation().documents();
-    double tokens = manifest.train().tokens() + manifest.validation().tokens();
+    double documents =
+        manifest.tokens().train().documents() + manifest.tokens().validation().documents();
+    double tokens = manifest.tokens().train().tokens() + manifest.tokens().validation().tokens();
     double[] shard = seconds.shard();
     rows.add(time(name, "seconds_beside_parquet", shard, seconds.parquet()));
     rows.add(time(name, "seconds_beside_goal", shard, seconds.allowed()));

@@ -38,7 +38,7 @@ public record ShardFeed(
     ShardSettings settings =
         ShardSettings.of(shards, context, tokenizer, SplitRule.byHash(0, SEED));
     ShardManifest manifest = new ShardDataset(spark, settings).run(source);
-    int ids = manifest.tokenizer().vocabularySize();
+    int ids = manifest.tokens().tokenizer().vocabularySize();
     if (ids > lm.vocabulary()) {
       throw new IllegalArgumentException(
           lm.name()
@@ -49,7 +49,7 @@ public record ShardFeed(
               + " with "
               + ids);
     }
-    return new ArrowShardReader(
+    return ArrowShardReader.tokens(
         spark.sparkContext().hadoopConfiguration(),
         ReaderSettings.training(shards, SEED, 1, 0, lm.batch(), 1),
         memory);

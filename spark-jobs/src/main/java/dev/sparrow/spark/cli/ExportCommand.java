@@ -15,8 +15,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "export",
     description =
-        "Writes a run's model to one safetensors file: small, for evaluate, generate and train.from,"
-            + " or with whole matrices, for others.",
+        "Writes a run's model to one safetensors file: small, for evaluate, predict, generate and"
+            + " train.from, or with whole matrices, for others.",
     mixinStandardHelpOptions = true)
 public final class ExportCommand implements Callable<Integer> {
   /** Types of the values. */

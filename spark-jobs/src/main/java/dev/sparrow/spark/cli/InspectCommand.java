@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "inspect",
     description =
-        "Prints the layers, parameters (total and active), FLOPs per token and memory of a recipe's"
+        "Prints the layers, parameters (total and active), FLOPs per token or image, and memory of a recipe's"
             + " model, or of a run directory's or an exported file's; runs nothing.",
     mixinStandardHelpOptions = true)
 public final class InspectCommand implements Callable<Integer> {
@@ -30,7 +30,7 @@ public final class InspectCommand implements Callable<Integer> {
     Inspection inspection =
         saved.isPresent()
             ? Inspection.of(saved.get(), hadoop, settings.assignments(), conf)
-            : Inspection.of(settings.parse(), conf);
+            : Inspection.of(settings.parse(), hadoop, conf);
     new Console(command).inspection(inspection);
     return 0;
   }

@@ -4,6 +4,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.job.Inspection;
 import dev.sparrow.spark.job.TrainJob;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.ArgGroup;
@@ -45,7 +46,7 @@ public final class TrainCommand implements Callable<Integer> {
     RunConfig config = settings.parse();
     Console console = new Console(command);
     if (dryRun) {
-      console.inspection(Inspection.of(config, new SparkConf()));
+      console.inspection(Inspection.of(config, new Configuration(), new SparkConf()));
       return 0;
     }
     try (SparkSession spark = Sessions.open("train", config)) {

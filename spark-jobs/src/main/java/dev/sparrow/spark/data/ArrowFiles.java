@@ -94,6 +94,8 @@ final class ArrowFiles {
       List<String> names = schema.getFields().stream().map(Field::getName).toList();
       StructField[] fields =
           columns.stream()
+              .map(column -> Columns.held(column, names))
+              .distinct()
               .map(column -> sparkField(open, file, column, names))
               .toArray(StructField[]::new);
       return new StructType(fields);
@@ -117,7 +119,7 @@ final class ArrowFiles {
               + column
               + "' has the Arrow type "
               + field.getType()
-              + ", which Spark has no type for; expected text, or a list of int32 or int64",
+              + ", which Spark has no type for; expected text, binary, or a list of numbers with a sign",
           e);
     }
   }

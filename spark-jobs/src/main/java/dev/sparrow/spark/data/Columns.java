@@ -3,6 +3,9 @@ package dev.sparrow.spark.data;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -57,9 +60,41 @@ public final class Columns {
     type(where, schema, column);
   }
 
-  private static DataType type(String where, StructType schema, String column) {
+  /** The type of a column, or of a field of one: {@code a.b} where no column has that name. */
+  public static DataType type(String where, StructType schema, String column) {
     List<String> available = Arrays.asList(schema.fieldNames());
-    check(where, column, available);
-    return schema.fields()[available.indexOf(column)].dataType();
+    String held = held(column, available);
+    check(where, held, available);
+    DataType type = schema.fields()[available.indexOf(held)].dataType();
+    return held.equals(column) ? type : field(where, type, column, held.length() + 1);
+  }
+
+  private static DataType field(String where, DataType type, String column, int from) {
+    for (String name : column.substring(from).split("\\.")) {
+      List<String> fields =
+          type instanceof StructType struct ? Arrays.asList(struct.fieldNames()) : List.of();
+      if (!fields.contains(name)) {
+        throw new DataException(
+            where + ": column '" + column + "': " + Names.unknown("field", name, fields));
+      }
+      type = ((StructType) type).fields()[fields.indexOf(name)].dataType();
+    }
+    return type;
+  }
+
+  /** The column that holds what a name means: itself, or the struct whose field it is. */
+  static String held(String column, Collection<String> available) {
+    int dot = column.indexOf('.');
+    boolean field = !available.contains(column) && dot > 0;
+    return field && available.contains(column.substring(0, dot))
+        ? column.substring(0, dot)
+        : column;
+  }
+
+  /** The column, or field of one, of a DataFrame; other dots than fields' are part of the name. */
+  public static Column of(Dataset<Row> rows, String column) {
+    String held = held(column, Arrays.asList(rows.columns()));
+    String quoted = "`" + held.replace("`", "``") + "`";
+    return rows.col(quoted + column.substring(held.length()));
   }
 }

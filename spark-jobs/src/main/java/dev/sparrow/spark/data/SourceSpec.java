@@ -26,7 +26,10 @@ public record SourceSpec(
     String column,
     boolean tokenised) {
 
-  /** Kinds of sources; feather is version 2, which is the Arrow IPC file format. */
+  /**
+   * Kinds of sources; feather is version 2, which is the Arrow IPC file format; binaryfile and
+   * image are folders of files, of which Spark makes a row each.
+   */
   public enum Format {
     TEXT,
     JSON,
@@ -35,7 +38,9 @@ public record SourceSpec(
     CSV,
     ARROW,
     FEATHER,
-    TABLE;
+    TABLE,
+    BINARYFILE,
+    IMAGE;
 
     /** The format of that name, in any case. */
     public static Format of(String name) {

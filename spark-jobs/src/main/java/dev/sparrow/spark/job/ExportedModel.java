@@ -9,6 +9,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.files.HadoopFileStore;
 import dev.sparrow.spark.shard.ManifestStore;
 import dev.sparrow.spark.shard.ShardManifest;
+import dev.sparrow.spark.shard.TokenContent;
 import dev.sparrow.spark.text.HuggingFaceTextTokenizer;
 import dev.sparrow.spark.text.TextTokenizer;
 import dev.sparrow.spark.text.TokenizerSpec;
@@ -17,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 
 /** One safetensors file with all that a run's model directory holds: the rest is metadata. */
 final class ExportedModel implements SavedModel {
@@ -47,7 +49,8 @@ final class ExportedModel implements SavedModel {
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put(CONFIG, config.text());
     metadata.put(MANIFEST, withoutShards(model.manifest()));
-    if (model.tokenizer() instanceof HuggingFaceTextTokenizer huggingFace) {
+    if (model.manifest().content() instanceof TokenContent
+        && model.tokenizer() instanceof HuggingFaceTextTokenizer huggingFace) {
       metadata.put(TOKENIZER, huggingFace.json());
     }
     return metadata;
@@ -73,6 +76,12 @@ final class ExportedModel implements SavedModel {
   }
 
   @Override
+  public String directory() {
+    Path parent = new Path(file.path()).getParent();
+    return parent == null ? Path.CUR_DIR : parent.toString();
+  }
+
+  @Override
   public RunConfig config(List<String> assignments) {
     return ConfigParser.parse(required(CONFIG), file.path(), assignments);
   }
@@ -84,7 +93,7 @@ final class ExportedModel implements SavedModel {
 
   @Override
   public TextTokenizer tokenizer() {
-    ShardManifest.Tokenizer made = manifest().tokenizer();
+    TokenContent.Tokenizer made = manifest().tokens().tokenizer();
     return metadata().containsKey(TOKENIZER)
         ? new HuggingFaceTextTokenizer(metadata().get(TOKENIZER), made.endOfTextToken())
         : new TokenizerSpec(made.kind(), null, null, made.vocabularySize(), made.endOfText())

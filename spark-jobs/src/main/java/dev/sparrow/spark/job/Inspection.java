@@ -5,6 +5,9 @@ import dev.sparrow.config.Tokenizer;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.model.ModelSummary;
 import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.spark.shard.ImageContent;
+import dev.sparrow.spark.shard.ShardContent;
+import dev.sparrow.spark.shard.TokenContent;
 import java.util.List;
 import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
@@ -12,27 +15,47 @@ import org.apache.spark.SparkConf;
 
 /** A model's layers, parameters, FLOPs and memory, in words; nothing is run. */
 public final class Inspection {
-  private final RunConfig config;
-  private final int vocabulary;
-  private final ModelSummary model;
-  private final ModelSummary.Device device;
-
-  private Inspection(
-      RunConfig config, int vocabulary, ModelSummary model, ModelSummary.Device device) {
-    this.config = config;
-    this.vocabulary = vocabulary;
-    this.model = model;
-    this.device = device;
+  /**
+   * What a model's rows come from, in words.
+   *
+   * @param unit that FLOPs are counted for
+   * @param footnote to FLOPs
+   * @param samples of a micro-batch
+   * @param line last of the table
+   */
+  private record Input(String unit, String footnote, String samples, String line) {
+    String article() {
+      return unit.equals("image") ? "an" : "a";
+    }
   }
 
-  /** Of settings alone: the vocabulary is that of the tokenizer they name. */
-  public static Inspection of(RunConfig config, SparkConf conf) {
+  private final RunConfig config;
+  private final ModelSummary model;
+  private final ModelSummary.Device device;
+  private final Input input;
+
+  private Inspection(
+      RunConfig config, ModelSummary model, ModelSummary.Device device, Input input) {
+    this.config = config;
+    this.model = model;
+    this.device = device;
+    this.input = input;
+  }
+
+  /**
+   * Of settings alone: the vocabulary is that of the tokenizer they name; what images are and how
+   * many classes they have, their shards must tell.
+   */
+  public static Inspection of(RunConfig config, Configuration hadoop, SparkConf conf) {
+    if (config.model().kind().classifiesImages()) {
+      return of(config, ShardJob.written(hadoop, config).images(), conf);
+    }
     Tokenizer tokenizer = config.tokenizer();
     int vocabulary =
         tokenizer.kind().equals("ids")
             ? tokenizer.vocabulary()
             : ShardJob.tokenizer(tokenizer).open(new Configuration()).vocabularySize();
-    return of(config, vocabulary, conf);
+    return ofTokens(config, vocabulary, conf);
   }
 
   /**
@@ -44,30 +67,63 @@ public final class Inspection {
       String path, Configuration hadoop, List<String> assignments, SparkConf conf) {
     SavedModel model = SavedModel.at(hadoop, path);
     return model.exists()
-        ? of(model.config(assignments), model.manifest().tokenizer().vocabularySize(), conf)
-        : of(new RunDirectory(hadoop, path).config(assignments), conf);
+        ? of(model.config(assignments), model.manifest().content(), conf)
+        : of(new RunDirectory(hadoop, path).config(assignments), hadoop, conf);
   }
 
   /**
+   * @param content of the data
    * @param conf says whether tasks, and so ranks, get GPUs
    */
-  public static Inspection of(RunConfig config, int vocabulary, SparkConf conf) {
-    int ranks = Math.max(1, config.cluster().ranks());
-    int sequences =
-        BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
+  public static Inspection of(RunConfig config, ShardContent content, SparkConf conf) {
+    return content instanceof ImageContent images
+        ? ofImages(config, images, conf)
+        : ofTokens(config, ((TokenContent) content).tokenizer().vocabularySize(), conf);
+  }
+
+  private static Inspection ofTokens(RunConfig config, int vocabulary, SparkConf conf) {
+    int sequences = microBatch(config);
     ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
+    Input input =
+        new Input(
+            "token",
+            " (attention over the average causal length)",
+            format("%d sequences of %d", sequences, config.model().context()),
+            format("vocabulary   %,d", vocabulary));
     return new Inspection(
-        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, device), device);
+        config, ModelSummary.of(config, vocabulary, sequences, device), device, input);
+  }
+
+  private static Inspection ofImages(RunConfig config, ImageContent images, SparkConf conf) {
+    int samples = microBatch(config);
+    int classes = images.classes().size();
+    ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
+    Input input =
+        new Input(
+            "image",
+            "",
+            samples + " images",
+            format(
+                "images       %d x %d x %d, %,d classes",
+                images.height(), images.width(), images.channels(), classes));
+    return new Inspection(
+        config, ModelSummary.of(config, images.shape(), classes, samples, device), device, input);
+  }
+
+  private static int microBatch(RunConfig config) {
+    int ranks = Math.max(1, config.cluster().ranks());
+    return BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
   }
 
   /** One line for the start of a training. */
   public String headline() {
     return format(
-        "model        %s, %,d parameters (%,d active), %s per token, %s a rank",
+        "model        %s, %,d parameters (%,d active), %s per %s, %s a rank",
         config.method().name(),
         model.parameters(),
         model.activeParameters(),
         flops(model.trainingFlops()),
+        input.unit(),
         memory());
   }
 
@@ -77,7 +133,7 @@ public final class Inspection {
     text.append(
         format(
             "%-36s %-44s %15s %15s %14s%n",
-            "layer", "kind", "parameters", "active", "FLOPs/token"));
+            "layer", "kind", "parameters", "active", "FLOPs/" + input.unit()));
     for (LayerSummary layer : model.layers()) {
       text.append(
           format(
@@ -90,24 +146,26 @@ public final class Inspection {
     }
     text.append(
         format(
-            "%nparameters   %,d, of which a token meets %,d%n",
-            model.parameters(), model.activeParameters()));
+            "%nparameters   %,d, of which %s %s meets %,d%n",
+            model.parameters(), input.article(), input.unit(), model.activeParameters()));
     text.append(
         format(
-            "FLOPs/token  %s forward, %s training (attention over the average causal length)%n",
-            flops(model.forwardFlops()), flops(model.trainingFlops())));
+            "FLOPs/%s  %s forward, %s training%s%n",
+            input.unit(),
+            flops(model.forwardFlops()),
+            flops(model.trainingFlops()),
+            input.footnote()));
     text.append(
         format(
-            "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for %d"
-                + " sequences of %d%n",
+            "memory       %s a rank: weights %s, gradients %s, optimizer %s, activations %s for"
+                + " %s%n",
             memory(),
             bytes(model.weightBytes()),
             bytes(model.gradientBytes()),
             bytes(model.optimizerBytes()),
             bytes(model.activationBytes()),
-            model.samples(),
-            config.model().context()));
-    text.append(format("vocabulary   %,d", vocabulary));
+            input.samples()));
+    text.append(input.line());
     return text.toString();
   }
 

@@ -23,7 +23,7 @@ import org.apache.hadoop.conf.Configuration;
  * metrics.jsonl    a row per logged step
  * summary.json     what it came to
  * report.html      the same to look at
- * model/           model.safetensors, config.conf, manifest.json (tokenizer): what others load
+ * model/           model.safetensors, config.conf, manifest.json (tokenizer, classes): what others load
  * shards/          unless data.shards says otherwise
  * </pre>
  */

@@ -16,6 +16,11 @@ record RunModel(Configuration hadoop, RunDirectory run) implements SavedModel {
   }
 
   @Override
+  public String directory() {
+    return run.path();
+  }
+
+  @Override
   public RunConfig config(List<String> assignments) {
     return run.modelConfig(assignments);
   }

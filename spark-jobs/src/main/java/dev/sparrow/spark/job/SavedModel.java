@@ -4,7 +4,6 @@ import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.config.RunConfig;
-import dev.sparrow.model.Models;
 import dev.sparrow.spark.shard.ShardManifest;
 import dev.sparrow.spark.text.TextTokenizer;
 import java.util.List;
@@ -33,19 +32,23 @@ public interface SavedModel {
   /** Whether there is one. */
   boolean exists();
 
+  /** Where it lies: the run directory, or that of an exported file. */
+  String directory();
+
   /** The settings that it was made with, overridden by assignments. */
   RunConfig config(List<String> assignments);
 
   /** What it was trained on; exported files do not name the shards. */
   ShardManifest manifest();
 
+  /** Of a language model. */
   TextTokenizer tokenizer();
 
   ModelFile file();
 
   /** How the patterns of its sparse weights are laid out, by the names of the weights. */
   default Map<String, PatternLayout> patternLayouts() {
-    return Models.patternLayouts(config(List.of()), manifest().tokenizer().vocabularySize());
+    return RunModels.patternLayouts(config(List.of()), manifest());
   }
 
   /** The patterns of its sparse weights, by the names of the weights; none where all are dense. */

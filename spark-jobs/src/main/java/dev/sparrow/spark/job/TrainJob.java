@@ -10,6 +10,9 @@ import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;
 import dev.sparrow.spark.report.Report;
 import dev.sparrow.spark.report.SparseLayer;
+import dev.sparrow.spark.shard.ImageContent;
+import dev.sparrow.spark.shard.ShardContent;
+import dev.sparrow.spark.shard.TokenContent;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -70,6 +73,7 @@ public final class TrainJob {
       run.requireNoRun();
     }
     requireFrom();
+    requireTrainingSplit();
     int ranks = ClusterChecks.ranks(context, config.cluster().ranks());
     requireEvenShares(ranks);
     ShardJob.Shards shards = new ShardJob(spark, config).run(mode.overwrite());
@@ -97,6 +101,14 @@ public final class TrainJob {
     }
   }
 
+  private void requireTrainingSplit() {
+    if (config.data().splitColumn().isEmpty() && config.data().validationFraction() == 1) {
+      throw new JobException(
+          "data.validation-fraction: expected less than 1 to train, got 1, which holds out all rows;"
+              + " it is for `evaluate`");
+    }
+  }
+
   /** Of the global batch, over ranks that were not known when the settings were parsed. */
   private void requireEvenShares(int ranks) {
     BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks);
@@ -104,21 +116,24 @@ public final class TrainJob {
 
   private void requireEnoughRows(ShardJob.Shards shards) {
     long rows = shards.manifest().train().rows();
+    boolean images = config.model().kind().classifiesImages();
     if (rows < config.train().batch()) {
       throw new JobException(
           "train.batch: expected at most the "
               + rows
-              + " rows of model.context = "
-              + config.model().context()
-              + " tokens that the data holds, got "
+              + (images
+                  ? " images to train on"
+                  : " rows of model.context = " + config.model().context() + " tokens")
+              + " that the data holds, got "
               + config.train().batch()
-              + "; lower train.batch or model.context, or bring more data");
+              + "; lower train.batch"
+              + (images ? "" : " or model.context")
+              + ", or bring more data");
     }
   }
 
   private String describe(ShardJob.Shards shards) {
-    int vocabulary = shards.manifest().tokenizer().vocabularySize();
-    return Inspection.of(config, vocabulary, context.conf()).headline();
+    return Inspection.of(config, shards.manifest().content(), context.conf()).headline();
   }
 
   private Map<String, Object> train(
@@ -160,8 +175,12 @@ public final class TrainJob {
   private Trained publish(
       RunDirectory run, ShardJob.Shards shards, Map<String, Object> trained, List<String> rows) {
     Map<String, Object> summary = new LinkedHashMap<>(trained);
-    if (shards.manifest().unigramLoss() != null) {
-      summary.put("unigram_loss", shards.manifest().unigramLoss());
+    ShardContent content = shards.manifest().content();
+    if (content instanceof TokenContent tokens && tokens.unigramLoss() != null) {
+      summary.put("unigram_loss", tokens.unigramLoss());
+    }
+    if (content instanceof ImageContent images) {
+      summary.put("classes", images.classes());
     }
     String checkpoint =
         new CheckpointStore(run.files(), run.checkpoints(), config.checkpoint().keep())
@@ -189,8 +208,11 @@ public final class TrainJob {
     return layers;
   }
 
-  /** On the CPU whatever the ranks used: a driver seldom has a GPU. */
+  /** Of a language model. On the CPU whatever the ranks used: a driver seldom has a GPU. */
   private String sample(RunDirectory run) {
+    if (config.model().kind().classifiesImages()) {
+      return "";
+    }
     try (Backend backend = RankBackend.driversCpu()) {
       return GenerateJob.run(config, SavedModel.at(hadoop, run.path()), backend);
     }

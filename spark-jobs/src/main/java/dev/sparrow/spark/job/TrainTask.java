@@ -133,15 +133,15 @@ final class TrainTask implements RankTask {
       throws IOException {
     ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
     Method method = Models.method(backend, config);
-    Model model =
-        Models.languageModel(backend, config, manifest.tokenizer().vocabularySize(), method);
+    Model model = RunModels.build(backend, config, manifest, method);
     BatchPlan plan =
         BatchPlan.of(
             config.train().batch(),
             config.train().microBatch(),
             collective.rank(),
             collective.size());
-    Readers readers = new Readers(hadoop.value(), shards, config, backend::hostInts);
+    Readers readers =
+        new Readers(hadoop.value(), shards, manifest.content(), config, backend::hostInts);
     boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
     try (Replica replica = new Replica(backend, model, config.optimizer());
         BatchSource train = readers.training(plan)) {

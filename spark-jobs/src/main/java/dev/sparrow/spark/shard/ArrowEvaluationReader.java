@@ -1,11 +1,15 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.ImageBatch;
+import dev.sparrow.data.ImageTransform;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
 
@@ -16,53 +20,79 @@ import org.apache.hadoop.conf.Configuration;
  *
  * <p>Unlike in training, a position counts this rank's rows only; {@code restore(0)} starts again.
  */
-public final class ArrowEvaluationReader implements BatchSource {
+public final class ArrowEvaluationReader<B extends Batch> implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
-  private final ShardRows rows;
-  private final List<TokenBatch> batches;
+  private final ShardRows<B> rows;
+  private final List<B> batches;
   private final long all;
   private final long first;
   private final long end;
-  private PrefetchRing<TokenBatch> ring;
+  private PrefetchRing<B> ring;
   private long position;
 
-  /** With batches on the heap. */
-  public ArrowEvaluationReader(Configuration hadoop, ReaderSettings settings, long most) {
-    this(hadoop, settings, most, HostInts::onHeap);
+  /** Of tokens, on the heap. */
+  public static ArrowEvaluationReader<TokenBatch> tokens(
+      Configuration hadoop, ReaderSettings settings, long most) {
+    return tokens(hadoop, settings, most, HostInts::onHeap);
   }
 
   /**
+   * Of tokens.
+   *
    * @param most rows of the split that are read, over all ranks: its first ones
    * @param memory of the batches, which rows are copied to straight from the files' mappings
    * @throws DataException when the shards are unfinished
    */
-  public ArrowEvaluationReader(
+  public static ArrowEvaluationReader<TokenBatch> tokens(
       Configuration hadoop, ReaderSettings settings, long most, IntFunction<HostInts> memory) {
+    return new ArrowEvaluationReader<>(
+        hadoop, settings, most, manifest -> new TokenFiller(manifest.tokens().rows(), memory));
+  }
+
+  /**
+   * Of images, on the heap.
+   *
+   * @param most rows of the split that are read, over all ranks: its first ones
+   * @param transform of each; one for each reader
+   * @throws DataException when the shards are unfinished
+   */
+  public static ArrowEvaluationReader<ImageBatch> images(
+      Configuration hadoop, ReaderSettings settings, long most, ImageTransform transform) {
+    return new ArrowEvaluationReader<>(
+        hadoop, settings, most, manifest -> new ImageFiller(manifest.images().rows(), transform));
+  }
+
+  private ArrowEvaluationReader(
+      Configuration hadoop,
+      ReaderSettings settings,
+      long most,
+      Function<ShardManifest, BatchFiller<B>> fillerOf) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
+    BatchFiller<B> filler = fillerOf.apply(manifest);
     this.all = Math.min(most, manifest.part(settings.split()).rows());
     this.first = all * settings.rank() / settings.world();
     this.end = all * (settings.rank() + 1) / settings.world();
     try {
-      this.rows = new ShardRows(hadoop, store, manifest, settings);
+      this.rows = new ShardRows<>(hadoop, store, manifest, settings, filler);
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context(), memory);
+    this.batches = settings.batches(filler);
     restore(0);
   }
 
-  /** What is read: context, tokenizer and counts. */
+  /** What is read. */
   public ShardManifest manifest() {
     return manifest;
   }
 
   /** The next rows of the stripe, or null after the last. */
   @Override
-  public TokenBatch next() {
-    TokenBatch batch = ring.next();
+  public B next() {
+    B batch = ring.next();
     position += batch == null ? 0 : batch.samples();
     return batch;
   }
@@ -93,11 +123,10 @@ public final class ArrowEvaluationReader implements BatchSource {
             (batch, index) -> fill(batch, first + position + index * settings.microBatch()));
   }
 
-  private boolean fill(TokenBatch batch, long from) throws IOException {
-    int width = manifest.context() + 1;
+  private boolean fill(B batch, long from) throws IOException {
     int count = (int) Math.min(settings.microBatch(), end - from);
     for (int b = 0; b < count; b++) {
-      rows.copy(from + b, batch.tokens(), b * width);
+      rows.fill(from + b, batch, b, from + b);
     }
     batch.filled(Math.max(0, count), from);
     return count > 0;
@@ -114,6 +143,6 @@ public final class ArrowEvaluationReader implements BatchSource {
   @Override
   public void close() {
     stop();
-    batches.forEach(TokenBatch::close);
+    batches.forEach(Batch::close);
   }
 }

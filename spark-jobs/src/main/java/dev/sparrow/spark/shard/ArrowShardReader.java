@@ -1,11 +1,15 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.Batch;
 import dev.sparrow.data.BatchSource;
+import dev.sparrow.data.ImageBatch;
+import dev.sparrow.data.ImageTransform;
 import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
 
@@ -16,37 +20,60 @@ import org.apache.hadoop.conf.Configuration;
  *
  * <p>Any position can be restored, also one that is no multiple of a new global batch.
  */
-public final class ArrowShardReader implements BatchSource {
+public final class ArrowShardReader<B extends Batch> implements BatchSource {
   private final ReaderSettings settings;
   private final ShardManifest manifest;
-  private final ShardRows rows;
-  private final List<TokenBatch> batches;
+  private final ShardRows<B> rows;
+  private final List<B> batches;
   private final long samplesPerEpoch;
-  private PrefetchRing<TokenBatch> ring;
+  private PrefetchRing<B> ring;
   private long start;
   private long taken;
 
-  /** With batches on the heap. */
-  public ArrowShardReader(Configuration hadoop, ReaderSettings settings) {
-    this(hadoop, settings, HostInts::onHeap);
+  /** Of tokens, on the heap. */
+  public static ArrowShardReader<TokenBatch> tokens(Configuration hadoop, ReaderSettings settings) {
+    return tokens(hadoop, settings, HostInts::onHeap);
   }
 
   /**
+   * Of tokens.
+   *
    * @param memory of the batches, which rows are copied to straight from the files' mappings
    * @throws DataException when the shards are unfinished or hold less than a global batch
    */
-  public ArrowShardReader(
+  public static ArrowShardReader<TokenBatch> tokens(
       Configuration hadoop, ReaderSettings settings, IntFunction<HostInts> memory) {
+    return new ArrowShardReader<>(
+        hadoop, settings, manifest -> new TokenFiller(manifest.tokens().rows(), memory));
+  }
+
+  /**
+   * Of images, on the heap.
+   *
+   * @param transform of each; one for each reader
+   * @throws DataException when the shards are unfinished or hold less than a global batch
+   */
+  public static ArrowShardReader<ImageBatch> images(
+      Configuration hadoop, ReaderSettings settings, ImageTransform transform) {
+    return new ArrowShardReader<>(
+        hadoop, settings, manifest -> new ImageFiller(manifest.images().rows(), transform));
+  }
+
+  private ArrowShardReader(
+      Configuration hadoop,
+      ReaderSettings settings,
+      Function<ShardManifest, BatchFiller<B>> fillerOf) {
     ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
     this.manifest = store.read();
+    BatchFiller<B> filler = fillerOf.apply(manifest);
     this.samplesPerEpoch = order().samplesPerEpoch();
     try {
-      this.rows = new ShardRows(hadoop, store, manifest, settings);
+      this.rows = new ShardRows<>(hadoop, store, manifest, settings, filler);
     } catch (IOException e) {
       throw new DataException(store.directory() + ": " + e.getMessage(), e);
     }
-    this.batches = settings.batches(manifest.context(), memory);
+    this.batches = settings.batches(filler);
     restore(0);
   }
 
@@ -55,14 +82,14 @@ public final class ArrowShardReader implements BatchSource {
     return new SampleOrder(available, settings.globalBatch(), settings.seed(), settings.shuffle());
   }
 
-  /** What is read: context, tokenizer and counts. */
+  /** What is read. */
   public ShardManifest manifest() {
     return manifest;
   }
 
   @Override
-  public TokenBatch next() {
-    TokenBatch batch = ring.next();
+  public B next() {
+    B batch = ring.next();
     taken++;
     return batch;
   }
@@ -101,10 +128,9 @@ public final class ArrowShardReader implements BatchSource {
         + (i * settings.world() + settings.rank()) * settings.microBatch();
   }
 
-  private boolean fill(TokenBatch batch, long firstSample, SampleOrder order) throws IOException {
-    int width = manifest.context() + 1;
+  private boolean fill(B batch, long firstSample, SampleOrder order) throws IOException {
     for (int b = 0; b < settings.microBatch(); b++) {
-      rows.copy(order.row(firstSample + b), batch.tokens(), b * width);
+      rows.fill(order.row(firstSample + b), batch, b, firstSample + b);
     }
     batch.filled(settings.microBatch(), firstSample);
     return true;
@@ -121,6 +147,6 @@ public final class ArrowShardReader implements BatchSource {
   @Override
   public void close() {
     stop();
-    batches.forEach(TokenBatch::close);
+    batches.forEach(Batch::close);
   }
 }

@@ -3,7 +3,6 @@ package dev.sparrow.spark.shard;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.spark.data.SourceSpec;
 import dev.sparrow.spark.text.Digests;
-import dev.sparrow.spark.text.TextTokenizer;
 import java.io.IOException;
 import java.net.URI;
 import java.util.List;
@@ -14,6 +13,9 @@ import org.apache.hadoop.fs.Path;
 
 /** Digest of everything that decides what a shard directory holds. */
 final class ContentHash {
+  /** Of the text that is digested; to change it is to shard again what there is. */
+  private static final int LAYOUT = 1;
+
   private ContentHash() {}
 
   /**
@@ -25,14 +27,13 @@ final class ContentHash {
       Configuration hadoop,
       SourceSpec source,
       ShardSettings settings,
-      TextTokenizer tokenizer,
+      ShardKind<?, ?, ?> kind,
       List<String> files) {
     StringBuilder text = new StringBuilder();
-    text.append(ShardManifest.SCHEMA_VERSION).append('\n');
+    text.append(LAYOUT).append('\n');
     text.append(source.format()).append('\n').append(new TreeMap<>(source.options()));
-    text.append('\n').append(source.column()).append('\n').append(source.tokenised()).append('\n');
-    text.append(settings.context()).append('\n').append(settings.rowsPerFile()).append('\n');
-    text.append(settings.split()).append('\n').append(tokenizer.identity()).append('\n');
+    kind.identity(settings).forEach(fact -> text.append('\n').append(fact));
+    text.append('\n');
     files.stream().sorted().forEach(file -> text.append(line(hadoop, file)));
     return Digests.sha256(text.toString());
   }

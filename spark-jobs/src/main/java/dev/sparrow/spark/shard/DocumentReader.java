@@ -43,9 +43,10 @@ interface DocumentReader extends Serializable {
   /**
    * Reads ids and checks them against the vocabulary.
    *
+   * @param column for messages
    * @param wide whether the column holds longs
    */
-  record Ids(int vocabulary, int endOfText, boolean wide) implements DocumentReader {
+  record Ids(String column, int vocabulary, int endOfText, boolean wide) implements DocumentReader {
     @Override
     public int[] tokens(InternalRow row) {
       ArrayData array = row.getArray(0);
@@ -59,12 +60,15 @@ interface DocumentReader extends Serializable {
 
     private int checked(ArrayData array, int i) {
       if (array.isNullAt(i)) {
-        throw new DataException("token " + i + ": expected an id, got null; remove null ids");
+        throw new DataException(
+            "column '" + column + "', token " + i + ": expected an id, got null; remove null ids");
       }
       long id = wide ? array.getLong(i) : array.getInt(i);
       if (id < 0 || id >= vocabulary) {
         throw new DataException(
-            "token "
+            "column '"
+                + column
+                + "', token "
                 + i
                 + ": expected an id from 0 to "
                 + (vocabulary - 1)

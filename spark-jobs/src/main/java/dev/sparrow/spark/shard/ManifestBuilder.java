@@ -2,9 +2,8 @@ package dev.sparrow.spark.shard;
 
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.spark.data.SourceSpec;
-import dev.sparrow.spark.text.TextTokenizer;
 import java.io.IOException;
-import java.util.ArrayList;
+import java.io.Serializable;
 import java.util.List;
 import java.util.function.ToLongFunction;
 import org.apache.arrow.memory.BufferAllocator;
@@ -12,13 +11,13 @@ import org.apache.arrow.memory.RootAllocator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
-/** Adds up what the tasks of a shard job report, packs their tails, and refuses empty splits. */
-final class ManifestBuilder {
+/** Adds up what the tasks of a shard job report, and refuses empty splits. */
+final class ManifestBuilder<E extends RowEncoder<S, F>, S, F extends Serializable> {
   private final Configuration hadoop;
   private final ShardSettings settings;
-  private final TextTokenizer tokenizer;
   private final SourceSpec source;
-  private final List<PartitionResult> results;
+  private final ShardKind<E, S, F> kind;
+  private final List<PartitionResult<F>> results;
 
   /**
    * @param results in the order of partitions
@@ -26,52 +25,44 @@ final class ManifestBuilder {
   ManifestBuilder(
       Configuration hadoop,
       ShardSettings settings,
-      TextTokenizer tokenizer,
       SourceSpec source,
-      List<PartitionResult> results) {
+      ShardKind<E, S, F> kind,
+      List<PartitionResult<F>> results) {
     this.hadoop = hadoop;
     this.settings = settings;
-    this.tokenizer = tokenizer;
     this.source = source;
+    this.kind = kind;
     this.results = results;
   }
 
   /**
+   * @param encoder that tasks had
    * @param counts occurrences of each id, by split
    * @param hash of input and settings, or null
    * @throws DataException when there is nothing to train on
    */
-  ShardManifest build(long[][] counts, String hash) throws IOException {
+  ShardManifest build(E encoder, long[][] counts, String hash) throws IOException {
     checkNotEmpty();
-    ShardManifest.Part train = part(Split.TRAIN);
-    ShardManifest.Part validation = part(Split.VALIDATION);
-    checkRows(Split.TRAIN, train);
+    PartitionResult.Part<F> train = whole(Split.TRAIN);
+    PartitionResult.Part<F> validation = whole(Split.VALIDATION);
+    if (settings.split().wantsTraining()) {
+      checkRows(Split.TRAIN, train);
+    }
     if (settings.split().wantsValidation()) {
       checkRows(Split.VALIDATION, validation);
     }
     return new ShardManifest(
         ShardManifest.SCHEMA_VERSION,
-        settings.context(),
-        describeTokenizer(),
-        train,
-        validation,
-        sum(PartitionResult::nullDocuments),
-        sum(PartitionResult::emptyDocuments),
-        sum(PartitionResult::otherDocuments),
-        TokenCounts.unigramLoss(counts[Split.TRAIN.ordinal()], counts[Split.VALIDATION.ordinal()]),
+        kind.content(encoder, train.figures(), validation.figures(), counts),
+        ShardManifest.Part.of(train.files()),
+        ShardManifest.Part.of(validation.files()),
+        sum(PartitionResult::nullRows),
+        sum(PartitionResult::emptyRows),
+        sum(PartitionResult::otherRows),
         hash);
   }
 
-  private ShardManifest.Tokenizer describeTokenizer() {
-    return new ShardManifest.Tokenizer(
-        settings.tokenizer().kind(),
-        tokenizer.identity(),
-        tokenizer.vocabularySize(),
-        tokenizer.endOfText(),
-        settings.tokenizer().endOfTextToken());
-  }
-
-  private long sum(ToLongFunction<PartitionResult> count) {
+  private long sum(ToLongFunction<PartitionResult<F>> count) {
     return results.stream().mapToLong(count).sum();
   }
 
@@ -80,62 +71,29 @@ final class ManifestBuilder {
     if (rows == 0) {
       throw new DataException(source.where() + " holds no rows");
     }
-    long skipped = results.stream().mapToLong(r -> r.nullDocuments() + r.emptyDocuments()).sum();
-    if (skipped == rows) {
+    if (sum(r -> r.nullRows() + r.emptyRows()) == rows) {
       throw new DataException(
           source.where()
               + ": column '"
-              + source.column()
+              + String.join("' or '", kind.columns())
               + "' is null or empty in all "
               + rows
               + " rows; choose another column");
     }
   }
 
-  private ShardManifest.Part part(Split split) throws IOException {
-    List<ShardManifest.File> files = new ArrayList<>();
-    long documents = 0;
-    long tokens = 0;
-    for (PartitionResult result : results) {
-      PartitionResult.Part part = result.part(split);
-      files.addAll(part.files());
-      documents += part.documents();
-      tokens += part.tokens();
-    }
-    PartitionResult.Part tails = packTails(split);
-    files.addAll(tails.files());
-    long rows = files.stream().mapToLong(ShardManifest.File::rows).sum();
-    return new ShardManifest.Part(files, rows, documents, tokens, tails.tail().length);
-  }
-
-  /** One more stream of all the tokens that filled no row of their partition. */
-  private PartitionResult.Part packTails(Split split) throws IOException {
-    SplitWriter.Target target =
-        new SplitWriter.Target(
-            hadoop, new Path(settings.output()), settings.context(), settings.rowsPerFile());
-    try (BufferAllocator memory = new RootAllocator();
-        SplitWriter writer = new SplitWriter(target, split, "tails", memory)) {
-      for (PartitionResult result : results) {
-        writer.leftovers(result.part(split).tail());
-      }
-      return writer.finish();
+  private PartitionResult.Part<F> whole(Split split) throws IOException {
+    try (BufferAllocator memory = new RootAllocator()) {
+      ShardFiles.Target rest =
+          new ShardFiles.Target(
+              hadoop, new Path(settings.output()), split, "tails", settings.rowsPerFile(), memory);
+      return kind.merge(results.stream().map(result -> result.part(split)).toList(), rest);
     }
   }
 
-  private void checkRows(Split split, ShardManifest.Part part) {
-    if (part.rows() == 0) {
-      throw new DataException(
-          split.label()
-              + " split: context "
-              + settings.context()
-              + " needs at least "
-              + (settings.context() + 1)
-              + " tokens, found "
-              + part.tokens()
-              + " in "
-              + part.documents()
-              + " documents; lower context, or "
-              + (split == Split.TRAIN ? "add data" : "hold out more"));
+  private void checkRows(Split split, PartitionResult.Part<F> part) {
+    if (part.files().isEmpty()) {
+      throw new DataException(split.label() + " split: " + kind.noRows(split, part.figures()));
     }
   }
 }

@@ -2,8 +2,10 @@ package dev.sparrow.spark.shard;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.spark.text.HuggingFaceTextTokenizer;
 import dev.sparrow.spark.text.TextTokenizer;
@@ -85,7 +87,11 @@ public final class ManifestStore {
   }
 
   private static ShardManifest parsed(String text, String where) throws JsonProcessingException {
-    int version = JSON.readTree(text).path("schemaVersion").asInt(-1);
+    JsonNode tree = JSON.readTree(text);
+    int version = tree.path("schemaVersion").asInt(-1);
+    if (version == FirstManifest.SCHEMA_VERSION) {
+      return JSON.treeToValue(FirstManifest.upgrade((ObjectNode) tree), ShardManifest.class);
+    }
     if (version != ShardManifest.SCHEMA_VERSION) {
       throw new DataException(
           where
@@ -95,12 +101,12 @@ public final class ManifestStore {
               + version
               + "; run `shard` with --overwrite");
     }
-    return JSON.readValue(text, ShardManifest.class);
+    return JSON.treeToValue(tree, ShardManifest.class);
   }
 
   /** The tokenizer that made the shards, for prompts and samples. */
   public TextTokenizer tokenizer(ShardManifest manifest) {
-    ShardManifest.Tokenizer made = manifest.tokenizer();
+    TokenContent.Tokenizer made = manifest.tokens().tokenizer();
     return new TokenizerSpec(
             made.kind(),
             new Path(directory, TOKENIZER_NAME).toString(),

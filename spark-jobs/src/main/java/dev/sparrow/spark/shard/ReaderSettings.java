@@ -1,11 +1,9 @@
 package dev.sparrow.spark.shard;
 
-import dev.sparrow.data.TokenBatch;
+import dev.sparrow.data.Batch;
 import dev.sparrow.spark.data.DataException;
-import dev.sparrow.tensor.HostInts;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntFunction;
 
 /**
  * One rank's view of a split.
@@ -83,11 +81,11 @@ public record ReaderSettings(
    * which goes round twice before a device has to have read it, so that the host queues a whole
    * step ahead of the device.
    */
-  List<TokenBatch> batches(int context, IntFunction<HostInts> memory) {
+  <B extends Batch> List<B> batches(BatchFiller<B> filler) {
     int count = Math.max(1 + prefetchDepth, (accumulation + 1) / 2);
-    List<TokenBatch> batches = new ArrayList<>();
+    List<B> batches = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      batches.add(new TokenBatch(microBatch, context, memory));
+      batches.add(filler.allocate(microBatch));
     }
     return batches;
   }

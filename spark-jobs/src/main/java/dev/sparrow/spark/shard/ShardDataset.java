@@ -4,9 +4,9 @@ import dev.sparrow.spark.data.Columns;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.spark.data.SourceSpec;
 import dev.sparrow.spark.data.Sources;
-import dev.sparrow.spark.text.TextTokenizer;
 import java.io.IOException;
-import java.util.ArrayList;
+import java.io.Serializable;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -18,20 +18,13 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.SerializableConfiguration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The shard job: documents of a DataFrame become rows of context + 1 tokens in Arrow IPC files.
- *
- * <p>Every document is followed by end-of-text. Each partition packs its documents as one stream
- * per split; what fills no row at its end (at most context tokens) goes to the driver, which packs
- * all these tails in the order of partitions. So at most context tokens of a whole split are
- * dropped, and the manifest says how many. Nothing is padded.
+ * The shard job: samples of a DataFrame become rows of Arrow IPC files.
  *
  * <p>Files of failed or speculative attempts never count: the manifest, written last, names the
  * files of the attempts that Spark took, and all others are removed.
@@ -43,14 +36,12 @@ public final class ShardDataset {
   private final ShardSettings settings;
   private final Configuration hadoop;
   private final ManifestStore store;
-  private final TextTokenizer tokenizer;
 
   public ShardDataset(SparkSession spark, ShardSettings settings) {
     this.spark = spark;
     this.settings = settings;
     this.hadoop = spark.sparkContext().hadoopConfiguration();
     this.store = new ManifestStore(hadoop, settings.output());
-    this.tokenizer = settings.tokenizer().open(hadoop);
   }
 
   /**
@@ -59,28 +50,29 @@ public final class ShardDataset {
    * @throws DataException with the cause in one line; the output is then as it was, or unfinished
    */
   public ShardManifest run(SourceSpec source) {
-    Set<String> columns = new HashSet<>(Set.of(source.column()));
+    return run(source, kind(source));
+  }
+
+  private ShardKind<?, ?, ?> kind(SourceSpec source) {
+    return settings.content() instanceof ImageSettings images
+        ? new ImageKind(source, images)
+        : new TokenKind(hadoop, source, (TokenSettings) settings.content());
+  }
+
+  private ShardManifest run(SourceSpec source, ShardKind<?, ?, ?> kind) {
+    Set<String> columns = new HashSet<>(kind.columns());
     if (settings.split().column() != null) {
       columns.add(settings.split().column());
     }
     Dataset<Row> rows = Sources.open(spark, source, columns);
-    checkColumns(rows.schema(), source);
-    List<String> files = Sources.files(spark, source, rows);
-    String hash =
-        files.isEmpty() ? null : ContentHash.of(hadoop, source, settings, tokenizer, files);
-    Optional<ShardManifest> reusable = reusable(hash);
-    return reusable.isPresent() ? reusable.get() : write(rows, source, hash);
-  }
-
-  private void checkColumns(StructType schema, SourceSpec source) {
-    if (source.tokenised()) {
-      Columns.checkTokens(source.where(), schema, source.column());
-    } else {
-      Columns.checkText(source.where(), schema, source.column());
-    }
+    kind.checkColumns(rows.schema());
     if (settings.split().column() != null) {
-      Columns.checkPresent(source.where(), schema, settings.split().column());
+      Columns.checkPresent(source.where(), rows.schema(), settings.split().column());
     }
+    List<String> files = Sources.files(spark, source, rows);
+    String hash = files.isEmpty() ? null : ContentHash.of(hadoop, source, settings, kind, files);
+    Optional<ShardManifest> reusable = reusable(hash);
+    return reusable.isPresent() ? reusable.get() : write(rows, source, kind, hash);
   }
 
   /** What is there and equal, after refusing what is there and different. */
@@ -108,18 +100,20 @@ public final class ShardDataset {
     }
   }
 
-  private ShardManifest write(Dataset<Row> rows, SourceSpec source, String hash) {
-    TokenCounts counts = new TokenCounts(tokenizer.vocabularySize());
-    spark.sparkContext().register(counts);
+  private <E extends RowEncoder<S, F>, S, F extends Serializable> ShardManifest write(
+      Dataset<Row> rows, SourceSpec source, ShardKind<E, S, F> kind, String hash) {
     try {
       ShardOutput output = new ShardOutput(hadoop, store.directory());
       boolean done = false;
       try {
-        List<PartitionResult> results = runTasks(rows, source, counts);
+        E encoder = kind.encoder(rows.select(columns(rows, kind)));
+        IdCounts counts = new IdCounts(encoder.ids());
+        spark.sparkContext().register(counts);
+        List<PartitionResult<F>> results = runTasks(selected(rows, kind), source, encoder, counts);
         ShardManifest manifest =
-            new ManifestBuilder(hadoop, settings, tokenizer, source, results)
-                .build(counts.value(), hash);
-        store.keepTokenizer(tokenizer);
+            new ManifestBuilder<>(hadoop, settings, source, kind, results)
+                .build(encoder, counts.value(), hash);
+        kind.keep(store);
         store.write(manifest);
         output.clearAllBut(Optional.of(manifest));
         done = true;
@@ -145,20 +139,21 @@ public final class ShardDataset {
     }
   }
 
-  private List<PartitionResult> runTasks(Dataset<Row> rows, SourceSpec source, TokenCounts counts) {
+  private <S, F extends Serializable> List<PartitionResult<F>> runTasks(
+      Dataset<Row> selected, SourceSpec source, RowEncoder<S, F> encoder, IdCounts counts) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Broadcast<ShardTask.Plan> plan = context.broadcast(plan(rows.schema(), source));
+    Broadcast<ShardTask.Plan<S, F>> plan = context.broadcast(plan(source, encoder));
     spark.sparkContext().setJobDescription("shard " + source.where());
     try {
       // Internal rows: converting to external ones would take longer than packing them.
-      List<PartitionResult> results =
-          ((org.apache.spark.sql.classic.Dataset<Row>) selected(rows, source))
+      List<PartitionResult<F>> results =
+          ((org.apache.spark.sql.classic.Dataset<Row>) selected)
               .queryExecution()
               .toRdd()
               .toJavaRDD()
-              .mapPartitionsWithIndex(new ShardTask(plan, counts), true)
+              .mapPartitionsWithIndex(new ShardTask<>(plan, counts), true)
               .collect();
-      for (PartitionResult result : results) {
+      for (PartitionResult<F> result : results) {
         if (result.refusal() != null) {
           throw new DataException(result.refusal());
         }
@@ -170,42 +165,32 @@ public final class ShardDataset {
     }
   }
 
-  private Dataset<Row> selected(Dataset<Row> rows, SourceSpec source) {
-    List<Column> columns = new ArrayList<>();
-    columns.add(column(rows, source.column()));
-    if (settings.split().column() != null) {
-      columns.add(column(rows, settings.split().column()).cast(DataTypes.StringType));
-    }
-    return rows.select(columns.toArray(Column[]::new));
-  }
-
-  /** Quoted, as a name may hold dots. */
-  private static Column column(Dataset<Row> rows, String name) {
-    return rows.col("`" + name.replace("`", "``") + "`");
-  }
-
-  private ShardTask.Plan plan(StructType schema, SourceSpec source) {
-    int vocabulary = tokenizer.vocabularySize();
-    DocumentReader reader =
-        source.tokenised()
-            ? new DocumentReader.Ids(
-                vocabulary, tokenizer.endOfText(), wide(schema, source.column()))
-            : new DocumentReader.Text(tokenizer);
-    return new ShardTask.Plan(
+  private <S, F extends Serializable> ShardTask.Plan<S, F> plan(
+      SourceSpec source, RowEncoder<S, F> encoder) {
+    return new ShardTask.Plan<>(
         new SerializableConfiguration(hadoop),
         settings.output(),
-        settings.context(),
         settings.rowsPerFile(),
         settings.split(),
-        reader,
-        tokenizer.endOfText(),
-        vocabulary,
-        source.where(),
-        source.column());
+        encoder,
+        source.where());
   }
 
-  private static boolean wide(StructType schema, String column) {
-    ArrayType type = (ArrayType) schema.apply(column).dataType();
-    return type.elementType().equals(DataTypes.LongType);
+  /** The kind's columns, and the split's behind them. */
+  private Dataset<Row> selected(Dataset<Row> rows, ShardKind<?, ?, ?> kind) {
+    Column[] columns = columns(rows, kind);
+    if (settings.split().column() != null) {
+      columns = Arrays.copyOf(columns, columns.length + 1);
+      columns[columns.length - 1] =
+          Columns.of(rows, settings.split().column()).cast(DataTypes.StringType);
+    }
+    return rows.select(columns);
+  }
+
+  /** Under names of their own, as fields of two structs may share theirs. */
+  private static Column[] columns(Dataset<Row> rows, ShardKind<?, ?, ?> kind) {
+    return kind.columns().stream()
+        .map(name -> Columns.of(rows, name).as("sample." + name))
+        .toArray(Column[]::new);
   }
 }

@@ -1,5 +1,6 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.spark.data.DataException;
 import java.io.Serializable;
 import java.util.List;
 
@@ -7,44 +8,38 @@ import java.util.List;
  * What a finished shard directory holds; {@code manifest.json} is this record.
  *
  * @param schemaVersion {@link #SCHEMA_VERSION}
- * @param context input tokens of a row
- * @param tokenizer what the ids mean
- * @param train files and counts
- * @param validation files and counts; no files where nothing was held out
- * @param nullDocuments rows without text or ids, skipped
- * @param emptyDocuments rows of no text or no ids, skipped
- * @param otherDocuments rows whose split column named neither split, skipped
- * @param unigramLoss mean cross-entropy in nats per validation token under the training tokens'
- *     frequencies with one added to every count; null without validation tokens. What a model must
- *     beat to have learnt anything from context
+ * @param content what the rows are
+ * @param train its files
+ * @param validation its files; none where nothing was held out
+ * @param nullRows rows of the source without content, skipped
+ * @param emptyRows rows of empty content, skipped
+ * @param otherRows rows whose split column named neither split, skipped
  * @param contentHash of input files and settings, or null where the input has no files to compare
  */
 public record ShardManifest(
     int schemaVersion,
-    int context,
-    Tokenizer tokenizer,
+    ShardContent content,
     Part train,
     Part validation,
-    long nullDocuments,
-    long emptyDocuments,
-    long otherDocuments,
-    Double unigramLoss,
+    long nullRows,
+    long emptyRows,
+    long otherRows,
     String contentHash) {
-  /** Version of this layout; readers refuse others. */
-  public static final int SCHEMA_VERSION = 1;
+  /** Version of this layout. */
+  public static final int SCHEMA_VERSION = 2;
 
   /**
    * One split.
    *
    * @param files in the order of their partitions
-   * @param rows of context + 1 tokens
-   * @param documents that ended in the split
-   * @param tokens of those documents, end-of-text included
-   * @param droppedTokens left over after the last full row of the whole split
    */
-  public record Part(List<File> files, long rows, long documents, long tokens, long droppedTokens) {
+  public record Part(List<File> files, long rows) {
     public Part {
       files = List.copyOf(files);
+    }
+
+    static Part of(List<File> files) {
+      return new Part(files, files.stream().mapToLong(File::rows).sum());
     }
   }
 
@@ -58,19 +53,31 @@ public record ShardManifest(
    */
   public record File(String name, long rows, long bytes, String crc32c) implements Serializable {}
 
-  /**
-   * The tokenizer that made the ids.
-   *
-   * @param kind bytes, gpt2, huggingface or ids
-   * @param identity name and digest of the vocabulary
-   * @param vocabularySize number of ids
-   * @param endOfText the id after each document
-   * @param endOfTextToken huggingface: the token as it was named, or null
-   */
-  public record Tokenizer(
-      String kind, String identity, int vocabularySize, int endOfText, String endOfTextToken) {}
-
   public Part part(Split split) {
     return split == Split.TRAIN ? train : validation;
+  }
+
+  /**
+   * The content of shards that must hold tokens.
+   *
+   * @throws DataException where they hold something else
+   */
+  public TokenContent tokens() {
+    if (content instanceof TokenContent tokens) {
+      return tokens;
+    }
+    throw new DataException("shards: expected tokens, as model.kind says, got images");
+  }
+
+  /**
+   * The content of shards that must hold images.
+   *
+   * @throws DataException where they hold something else
+   */
+  public ImageContent images() {
+    if (content instanceof ImageContent images) {
+      return images;
+    }
+    throw new DataException("shards: expected images, as model.kind says, got tokens");
   }
 }

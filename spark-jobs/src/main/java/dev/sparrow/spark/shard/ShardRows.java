@@ -1,8 +1,8 @@
 package dev.sparrow.spark.shard;
 
+import dev.sparrow.data.Batch;
 import dev.sparrow.spark.data.DataException;
 import java.io.IOException;
-import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
@@ -11,19 +11,23 @@ import org.apache.hadoop.conf.Configuration;
  * Random access to the rows of a split over all its files, which are fetched, verified and mapped
  * when a row of theirs is first asked for. One thread uses it.
  */
-final class ShardRows implements AutoCloseable {
+final class ShardRows<B extends Batch> implements AutoCloseable {
   private final List<ShardManifest.File> files;
   private final ShardCache cache;
-  private final int width;
+  private final BatchFiller<B> filler;
   private final long[] firstRows;
   private final MappedShard[] open;
 
   ShardRows(
-      Configuration hadoop, ManifestStore store, ShardManifest manifest, ReaderSettings settings)
+      Configuration hadoop,
+      ManifestStore store,
+      ShardManifest manifest,
+      ReaderSettings settings,
+      BatchFiller<B> filler)
       throws IOException {
     this.files = manifest.part(settings.split()).files();
     this.cache = new ShardCache(hadoop, store.directory(), settings.cacheDirectory());
-    this.width = manifest.context() + 1;
+    this.filler = filler;
     this.firstRows = new long[files.size() + 1];
     this.open = new MappedShard[files.size()];
     for (int i = 0; i < open.length; i++) {
@@ -31,14 +35,14 @@ final class ShardRows implements AutoCloseable {
     }
   }
 
-  /** Copies the ids of a row of the split to {@code target[at…at + width)}. */
-  void copy(long row, IntBuffer target, int at) throws IOException {
+  /** Writes a row of the split to a slot of the batch. */
+  void fill(long row, B batch, int slot, long sample) throws IOException {
     int file = holder(firstRows, row);
     if (open[file] == null) {
       ShardManifest.File entry = files.get(file);
-      open[file] = MappedShard.open(cache.local(entry), width, entry.rows());
+      open[file] = MappedShard.open(cache.local(entry), filler.columns(), entry.rows());
     }
-    open[file].copy(row - firstRows[file], target, at);
+    filler.fill(open[file], row - firstRows[file], batch, slot, sample);
   }
 
   /** The last i with {@code firsts[i] <= row}, where the next one is greater. */

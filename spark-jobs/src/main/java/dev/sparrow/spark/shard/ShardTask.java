@@ -7,7 +7,6 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
@@ -17,77 +16,83 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.util.SerializableConfiguration;
 
 /**
- * Shards one partition: rows of (document, split value or nothing) stream in, files and one result
- * come out. Memory is one document and one record batch per split.
+ * Shards one partition: rows of (columns of a sample, split value or nothing) stream in, files and
+ * one result come out. Memory is one sample and one record batch per split.
  */
-final class ShardTask
-    implements Function2<Integer, Iterator<InternalRow>, Iterator<PartitionResult>> {
+final class ShardTask<S, F extends Serializable>
+    implements Function2<Integer, Iterator<InternalRow>, Iterator<PartitionResult<F>>> {
   /**
    * What every task needs, sent once per executor.
    *
    * @param where the source, for messages
-   * @param column of the documents, for messages
    */
-  record Plan(
+  record Plan<S, F extends Serializable>(
       SerializableConfiguration hadoop,
       String output,
-      int context,
       long rowsPerFile,
       SplitRule split,
-      DocumentReader reader,
-      int endOfText,
-      int vocabulary,
-      String where,
-      String column)
+      RowEncoder<S, F> encoder,
+      String where)
       implements Serializable {}
 
-  private final Broadcast<Plan> shared;
-  private final TokenCounts counts;
+  private final Broadcast<Plan<S, F>> shared;
+  private final IdCounts counts;
 
-  ShardTask(Broadcast<Plan> shared, TokenCounts counts) {
+  ShardTask(Broadcast<Plan<S, F>> shared, IdCounts counts) {
     this.shared = shared;
     this.counts = counts;
   }
 
   @Override
-  public Iterator<PartitionResult> call(Integer partition, Iterator<InternalRow> rows)
+  public Iterator<PartitionResult<F>> call(Integer partition, Iterator<InternalRow> rows)
       throws IOException {
-    Plan plan = shared.value();
-    Configuration hadoop = plan.hadoop().value();
-    SplitWriter.Target target =
-        new SplitWriter.Target(hadoop, new Path(plan.output()), plan.context(), plan.rowsPerFile());
-    String stem = String.format("part-%05d", partition);
+    Plan<S, F> plan = shared.value();
+    long[][] counted = new long[Split.values().length][plan.encoder().ids()];
     try (BufferAllocator memory = new RootAllocator();
-        SplitWriter train = new SplitWriter(target, Split.TRAIN, stem, memory);
-        SplitWriter validation = new SplitWriter(target, Split.VALIDATION, stem, memory)) {
-      Loop loop = new Loop(plan, partition, List.of(train, validation));
+        SplitWriter<S, F> train = writer(plan, partition, Split.TRAIN, memory, counted);
+        SplitWriter<S, F> validation = writer(plan, partition, Split.VALIDATION, memory, counted)) {
+      Loop<S, F> loop = new Loop<>(plan, partition, List.of(train, validation));
       while (rows.hasNext()) {
         loop.row(rows.next());
       }
-      counts.add(loop.tokenCounts);
+      counts.add(counted);
       return List.of(loop.result(train.finish(), validation.finish())).iterator();
     } catch (DataException e) {
-      return List.of(PartitionResult.refused(e.getMessage())).iterator();
+      return List.of(PartitionResult.<F>refused(e.getMessage())).iterator();
     }
   }
 
+  private static <S, F extends Serializable> SplitWriter<S, F> writer(
+      Plan<S, F> plan, int partition, Split split, BufferAllocator memory, long[][] counted) {
+    String stem = String.format("part-%05d", partition);
+    ShardFiles.Target target =
+        new ShardFiles.Target(
+            plan.hadoop().value(),
+            new Path(plan.output()),
+            split,
+            stem,
+            plan.rowsPerFile(),
+            memory);
+    return plan.encoder().writer(target, counted[split.ordinal()]);
+  }
+
   /** Counters and writers of a running task. */
-  private static final class Loop {
-    private final Plan plan;
+  private static final class Loop<S, F extends Serializable> {
+    private final Plan<S, F> plan;
+    private final RowEncoder<S, F> encoder;
     private final int partition;
-    private final List<SplitWriter> writers;
+    private final List<SplitWriter<S, F>> writers;
     private final TaskContext task = TaskContext.get();
-    private final long[][] tokenCounts;
     private long rows;
     private long nulls;
     private long empty;
     private long other;
 
-    Loop(Plan plan, int partition, List<SplitWriter> writers) {
+    Loop(Plan<S, F> plan, int partition, List<SplitWriter<S, F>> writers) {
       this.plan = plan;
+      this.encoder = plan.encoder();
       this.partition = partition;
       this.writers = writers;
-      this.tokenCounts = new long[writers.size()][plan.vocabulary()];
     }
 
     void row(InternalRow row) throws IOException {
@@ -95,54 +100,51 @@ final class ShardTask
         throw new TaskKilledException("sharding was cancelled");
       }
       long number = rows++;
-      if (row.isNullAt(0)) {
+      if (holdsNull(row)) {
         nulls++;
         return;
       }
-      int[] tokens = tokens(row, number);
-      if (tokens.length == 0) {
+      S sample = read(row, number);
+      if (sample == null) {
         empty++;
         return;
       }
-      document(row, tokens);
+      write(row, sample);
     }
 
-    private int[] tokens(InternalRow row, long number) {
+    private boolean holdsNull(InternalRow row) {
+      for (int column = 0; column < encoder.columns(); column++) {
+        if (row.isNullAt(column)) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    private S read(InternalRow row, long number) {
       try {
-        return plan.reader().tokens(row);
+        return encoder.read(row);
       } catch (DataException e) {
         throw new DataException(
-            plan.where()
-                + ", column '"
-                + plan.column()
-                + "', row "
-                + number
-                + " of partition "
-                + partition
-                + ": "
-                + e.getMessage(),
+            plan.where() + ", row " + number + " of partition " + partition + ": " + e.getMessage(),
             e);
       }
     }
 
-    private void document(InternalRow row, int[] tokens) throws IOException {
-      boolean byColumn = plan.split().column() != null && !row.isNullAt(1);
-      long hash = plan.reader().hash(row, tokens, plan.split().seed());
-      Split split = plan.split().of(byColumn ? row.getUTF8String(1) : null, hash);
+    private void write(InternalRow row, S sample) throws IOException {
+      int column = encoder.columns();
+      boolean byColumn = plan.split().column() != null && !row.isNullAt(column);
+      long hash = encoder.hash(row, sample, plan.split().seed());
+      Split split = plan.split().of(byColumn ? row.getUTF8String(column) : null, hash);
       if (split == null) {
         other++;
         return;
       }
-      int[] closed = plan.reader().closed(tokens, plan.endOfText());
-      writers.get(split.ordinal()).document(closed, closed.length);
-      long[] into = tokenCounts[split.ordinal()];
-      for (int id : closed) {
-        into[id]++;
-      }
+      writers.get(split.ordinal()).add(sample);
     }
 
-    PartitionResult result(PartitionResult.Part train, PartitionResult.Part validation) {
-      return new PartitionResult(null, train, validation, rows, nulls, empty, other);
+    PartitionResult<F> result(PartitionResult.Part<F> train, PartitionResult.Part<F> validation) {
+      return new PartitionResult<>(null, train, validation, rows, nulls, empty, other);
     }
   }
 }

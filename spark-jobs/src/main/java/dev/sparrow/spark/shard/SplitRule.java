@@ -5,10 +5,10 @@ import java.io.Serializable;
 import org.apache.spark.unsafe.types.UTF8String;
 
 /**
- * Which documents are held out for validation.
+ * Which samples are held out for validation.
  *
- * @param validationFraction share of documents, chosen by the hash of their content: equal
- *     documents fall on the same side, whatever the partitioning; 0 holds none out
+ * @param validationFraction share of samples (documents, images), chosen by the hash of their
+ *     content: equal ones fall on the same side, whatever the partitioning; 0 holds none out, 1 all
  * @param seed of that hash
  * @param column of the source whose value decides instead, or null
  * @param trainValue the column's value for training
@@ -19,9 +19,9 @@ public record SplitRule(
     implements Serializable {
 
   public SplitRule {
-    if (!(validationFraction >= 0 && validationFraction < 1)) {
+    if (!(validationFraction >= 0 && validationFraction <= 1)) {
       throw new DataException(
-          "validation fraction: expected 0 <= fraction < 1, got " + validationFraction);
+          "validation fraction: expected 0 <= fraction <= 1, got " + validationFraction);
     }
     if (column != null && (trainValue == null || trainValue.equals(validationValue))) {
       throw new DataException(
@@ -46,12 +46,17 @@ public record SplitRule(
     return new SplitRule(0, 0, column, "train", "validation");
   }
 
+  /** Whether anything is to be trained on, so that an empty training split is an error. */
+  boolean wantsTraining() {
+    return column != null || validationFraction < 1;
+  }
+
   /** Whether anything is to be held out, so that an empty validation split is an error. */
   boolean wantsValidation() {
     return column != null || validationFraction > 0;
   }
 
-  /** The split of a document, or null where its column names neither. */
+  /** The split of a sample, or null where its column names neither. */
   Split of(UTF8String columnValue, long contentHash) {
     if (column == null) {
       // The upper 53 bits as a fraction of one.

@@ -55,6 +55,7 @@ class ExportTest {
                 "data.shards=" + shared.resolve("shards"),
                 "method.name=uniform",
                 "uniform.schedule=static",
+                "uniform.products=sparse", // repeats to the bit
                 "train.steps=6"));
     settings.addAll(List.of(more));
     return TinyRun.config(corpus, directory.resolve("run"), settings.toArray(String[]::new));
@@ -103,6 +104,16 @@ class ExportTest {
     assertEquals(expected, half, 5e-3);
     // Twice the same rounded weights.
     assertEquals(half, evaluate(export("wholeSmall", Form.DENSE, DType.BF16).path()), 1e-5);
+  }
+
+  /** The file's sums go over the non-zeros alone, the run's over whole rows. */
+  @Test
+  void aRunMultipliedWholeIsExportedByItsNonZeros() throws IOException {
+    double expected = train(config("uniform.products=dense"));
+    assertEquals(expected, evaluate(directory.resolve("run").toString()));
+    ExportJob.Written written = export("exact", Form.SPARSE, DType.F32);
+    assertFalse(written.model().sparse().isEmpty());
+    assertEquals(expected, evaluate(written.path()), 1e-5);
   }
 
   @Test
@@ -210,7 +221,7 @@ class ExportTest {
     SavedModel run = SavedModel.at(HADOOP, directory.resolve("run").toString());
     SavedModel file = SavedModel.at(HADOOP, export("small", Form.SPARSE, DType.BF16).path());
     assertEquals(run.config(List.of()).text(), file.config(List.of()).text());
-    assertEquals(run.manifest().tokenizer(), file.manifest().tokenizer());
+    assertEquals(run.manifest().content(), file.manifest().content());
     assertEquals(run.manifest().train().rows(), file.manifest().train().rows());
     assertFalse(run.manifest().train().files().isEmpty());
     assertTrue(file.manifest().train().files().isEmpty());

@@ -3,6 +3,7 @@ package dev.sparrow.spark.job;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -71,7 +72,23 @@ class TrainJobTest {
     EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, config, output.toString()).run();
     double expected = ((Number) trained.summary().get("validation_loss")).doubleValue();
     assertEquals(expected, evaluated.loss(), 1e-9 * expected);
-    assertTrue(evaluated.tokens() > 0);
+    assertTrue(evaluated.targets() > 0);
+  }
+
+  /** All of it counts, in shards of their own, which a second evaluation uses again. */
+  @Test
+  void otherTextIsEvaluatedWhole(@TempDir Path directory) throws IOException {
+    Path output = directory.resolve("run");
+    new TrainJob(spark, TinyRun.config(corpus, output), new Followed()).run(TrainJob.Mode.NEW);
+    Path text =
+        Files.writeString(directory.resolve("other.txt"), "sparse dense expert\n".repeat(60));
+    RunConfig other = TinyRun.config(text, output, "data.validation-fraction=1");
+    EvaluateJob.Evaluated evaluated = new EvaluateJob(spark, other, output.toString()).run();
+    // 20 tokens a line, end-of-text counted; each but the first of a stream is a target.
+    long tokens = 60 * 20;
+    assertTrue(evaluated.targets() > tokens - 3 * 32 && evaluated.targets() < tokens);
+    assertNull(evaluated.unigramLoss());
+    assertEquals(evaluated, new EvaluateJob(spark, other, output.toString()).run());
   }
 
   /** Pruned on two ranks, experts too; the model's file says which weights there are. */

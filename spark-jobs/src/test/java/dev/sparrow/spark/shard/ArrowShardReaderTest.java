@@ -77,7 +77,7 @@ class ArrowShardReaderTest {
   @Test
   void anEpochHoldsEveryRowOnceAndTheNextAnotherOrder() throws Exception {
     List<List<Integer>> rows = boxed(ShardFixture.rows(shards, manifest.train()));
-    try (ArrowShardReader reader = reader(1, 0, 1, 1)) {
+    try (ArrowShardReader<TokenBatch> reader = reader(1, 0, 1, 1)) {
       assertEquals(rows.size(), reader.samplesPerEpoch());
       List<List<Integer>> epoch0 = take(reader, rows.size());
       List<List<Integer>> epoch1 = take(reader, rows.size());
@@ -90,7 +90,7 @@ class ArrowShardReaderTest {
 
   @Test
   void positionMovesWithWholeGlobalBatches() {
-    try (ArrowShardReader reader = reader(2, 1, 3, 2)) {
+    try (ArrowShardReader<TokenBatch> reader = reader(2, 1, 3, 2)) {
       assertEquals(0, reader.position());
       assertEquals(3, reader.next().firstSample());
       assertEquals(0, reader.position());
@@ -108,7 +108,7 @@ class ArrowShardReaderTest {
     ReaderSettings settings =
         new ReaderSettings(shards.toString(), Split.TRAIN, SEED, 1, 0, 4, 1, false, null, 2);
     List<List<Integer>> rows = boxed(ShardFixture.rows(shards, manifest.train()));
-    try (ArrowShardReader reader = new ArrowShardReader(HADOOP, settings)) {
+    try (ArrowShardReader<TokenBatch> reader = ArrowShardReader.tokens(HADOOP, settings)) {
       List<List<Integer>> read = new ArrayList<>();
       for (int i = 0; i < 10; i++) {
         read.addAll(rows(reader.next()));
@@ -123,7 +123,7 @@ class ArrowShardReaderTest {
     List<List<Integer>> read = new ArrayList<>();
     for (int rank = 0; rank < 2; rank++) {
       ReaderSettings settings = ReaderSettings.evaluation(shards.toString(), 2, rank, 2);
-      try (var reader = new ArrowEvaluationReader(HADOOP, settings, 5)) {
+      try (var reader = ArrowEvaluationReader.tokens(HADOOP, settings, 5)) {
         read.addAll(drain(reader));
         assertEquals(5, reader.samplesPerEpoch());
       }
@@ -138,7 +138,7 @@ class ArrowShardReaderTest {
       List<List<Integer>> read = new ArrayList<>();
       for (int rank = 0; rank < world; rank++) {
         ReaderSettings settings = ReaderSettings.evaluation(shards.toString(), world, rank, 7);
-        try (var reader = new ArrowEvaluationReader(HADOOP, settings, Long.MAX_VALUE)) {
+        try (var reader = ArrowEvaluationReader.tokens(HADOOP, settings, Long.MAX_VALUE)) {
           List<List<Integer>> once = drain(reader);
           assertNull(reader.next());
           assertEquals(once.size(), reader.position());
@@ -191,7 +191,7 @@ class ArrowShardReaderTest {
   @Test
   void anErrorOfThePrefetchComesAfterTheBatchesBeforeIt() throws Exception {
     List<Long> filled = new ArrayList<>();
-    PrefetchRing.Filler filler =
+    PrefetchRing.Filler<TokenBatch> filler =
         (batch, index) -> {
           if (index == 3) {
             throw new IOException("disk gone");
@@ -201,7 +201,7 @@ class ArrowShardReaderTest {
         };
     List<TokenBatch> batches =
         List.of(new TokenBatch(1, CONTEXT), new TokenBatch(1, CONTEXT), new TokenBatch(1, CONTEXT));
-    try (PrefetchRing ring = new PrefetchRing("test", batches, filler)) {
+    try (PrefetchRing<TokenBatch> ring = new PrefetchRing<>("test", batches, filler)) {
       for (int i = 0; i < 3; i++) {
         filled.add(ring.next().firstSample());
       }
@@ -215,8 +215,8 @@ class ArrowShardReaderTest {
 
   @Test
   void aBatchInUseIsNotRefilled() throws Exception {
-    try (ArrowShardReader reader = reader(1, 0, 4, 1);
-        ArrowShardReader ahead = reader(1, 0, 4, 1)) {
+    try (ArrowShardReader<TokenBatch> reader = reader(1, 0, 4, 1);
+        ArrowShardReader<TokenBatch> ahead = reader(1, 0, 4, 1)) {
       TokenBatch held = reader.next();
       List<List<Integer>> before = rows(held);
       assertEquals(before, rows(ahead.next()));
@@ -232,8 +232,8 @@ class ArrowShardReaderTest {
   void batchesLieInTheGivenMemoryUntilTheReaderIsClosed() {
     for (int[] expected : new int[][] {{1, 3}, {6, 3}, {7, 4}, {12, 6}}) {
       DeviceReadInts.Given memory = new DeviceReadInts.Given();
-      try (ArrowShardReader reader =
-          new ArrowShardReader(
+      try (ArrowShardReader<TokenBatch> reader =
+          ArrowShardReader.tokens(
               HADOOP, training("" + shards, 1, 0, 1, expected[0]), memory::apply)) {
         TokenBatch batch = reader.next();
         assertTrue(memory.all.contains(batch.memory()));
@@ -245,7 +245,7 @@ class ArrowShardReaderTest {
     }
     DeviceReadInts.Given memory = new DeviceReadInts.Given();
     ReaderSettings once = ReaderSettings.evaluation("" + shards, 1, 0, 2);
-    try (var reader = new ArrowEvaluationReader(HADOOP, once, 5, memory::apply)) {
+    try (var reader = ArrowEvaluationReader.tokens(HADOOP, once, 5, memory::apply)) {
       assertEquals(5, drain(reader).size());
       reader.restore(0);
       assertEquals(0, memory.closed());
@@ -274,7 +274,7 @@ class ArrowShardReaderTest {
 
   @Test
   void closingEndsTheThreads() {
-    ArrowShardReader reader = reader(1, 0, 1, 1);
+    ArrowShardReader<TokenBatch> reader = reader(1, 0, 1, 1);
     reader.next();
     reader.close();
     reader.close();
@@ -289,7 +289,7 @@ class ArrowShardReaderTest {
     DataException unfinished =
         assertThrows(
             DataException.class,
-            () -> new ArrowShardReader(HADOOP, training("" + directory, 1, 0, 1, 1)));
+            () -> ArrowShardReader.tokens(HADOOP, training("" + directory, 1, 0, 1, 1)));
     assertTrue(unfinished.getMessage().contains("no finished shards"), unfinished.getMessage());
     assertThrows(DataException.class, () -> training("x", 2, 2, 1, 1));
     assertThrows(DataException.class, () -> training("x", 1, 0, 0, 1));
@@ -300,8 +300,9 @@ class ArrowShardReaderTest {
     return ReaderSettings.training(path, SEED, world, rank, micro, acc);
   }
 
-  private static ArrowShardReader reader(int world, int rank, int microBatch, int accumulation) {
-    return new ArrowShardReader(
+  private static ArrowShardReader<TokenBatch> reader(
+      int world, int rank, int microBatch, int accumulation) {
+    return ArrowShardReader.tokens(
         HADOOP, training(shards.toString(), world, rank, microBatch, accumulation));
   }
 
@@ -315,7 +316,7 @@ class ArrowShardReaderTest {
       result.add(new ArrayList<>(Collections.nCopies(12, null)));
     }
     for (int rank = 0; rank < world; rank++) {
-      try (ArrowShardReader reader = reader(world, rank, micro, accumulation)) {
+      try (ArrowShardReader<TokenBatch> reader = reader(world, rank, micro, accumulation)) {
         reader.restore(position);
         for (int i = 0; i < steps * accumulation; i++) {
           TokenBatch batch = reader.next();
@@ -332,7 +333,7 @@ class ArrowShardReaderTest {
 
   private static List<List<Integer>> readEpoch(Path shards, String cache) {
     ReaderSettings settings = training(shards.toString(), 1, 0, 1, 1).withCacheDirectory(cache);
-    try (ArrowShardReader reader = new ArrowShardReader(HADOOP, settings)) {
+    try (ArrowShardReader<TokenBatch> reader = ArrowShardReader.tokens(HADOOP, settings)) {
       return take(reader, (int) reader.samplesPerEpoch());
     }
   }

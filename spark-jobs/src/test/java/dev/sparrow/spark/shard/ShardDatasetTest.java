@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.sparrow.spark.LocalSpark;
 import dev.sparrow.spark.data.SourceSpec;
 import dev.sparrow.spark.text.ByteTokenizer;
@@ -39,11 +41,11 @@ class ShardDatasetTest {
     assertEquals(2, rows.size());
     assertArrayEquals(new int[] {'a', 'b', 256, 'c', 256}, rows.get(0));
     assertArrayEquals(new int[] {256, 'd', 'e', 'f', 256}, rows.get(1));
-    assertEquals(3, manifest.train().documents());
-    assertEquals(9, manifest.train().tokens());
-    assertEquals(0, manifest.train().droppedTokens());
-    assertEquals(1, manifest.emptyDocuments());
-    assertEquals(257, manifest.tokenizer().vocabularySize());
+    assertEquals(3, manifest.tokens().train().documents());
+    assertEquals(9, manifest.tokens().train().tokens());
+    assertEquals(0, manifest.tokens().train().dropped());
+    assertEquals(1, manifest.emptyRows());
+    assertEquals(257, manifest.tokens().tokenizer().vocabularySize());
   }
 
   @Test
@@ -57,11 +59,12 @@ class ShardDatasetTest {
             .run(SourceSpec.files("text", "value", directory + "/t*.txt"));
     // 15 letters and 5 ends of text; every stream's first token is no target.
     ShardManifest.Part train = manifest.train();
-    assertEquals(20, train.tokens());
+    TokenContent.Counts counts = manifest.tokens().train();
+    assertEquals(20, counts.tokens());
     long streams = train.files().stream().map(f -> f.name().split("-")[1]).distinct().count();
     assertTrue(train.rows() >= 1);
-    assertEquals(train.tokens(), train.rows() * 7 + streams + train.droppedTokens());
-    assertTrue(train.droppedTokens() <= 7, "dropped " + train.droppedTokens());
+    assertEquals(counts.tokens(), train.rows() * 7 + streams + counts.dropped());
+    assertTrue(counts.dropped() <= 7, "dropped " + counts.dropped());
   }
 
   @Test
@@ -94,8 +97,9 @@ class ShardDatasetTest {
       ShardManifest manifest =
           new ShardDataset(spark, settings)
               .run(SourceSpec.files("parquet", "value", parquet.toString()));
-      assertEquals(200, manifest.train().documents() + manifest.validation().documents());
-      long count = manifest.validation().documents();
+      assertEquals(
+          200, manifest.tokens().train().documents() + manifest.tokens().validation().documents());
+      long count = manifest.tokens().validation().documents();
       assertTrue(count > 20 && count < 60, "held out " + count + " of 200 at 0.2");
       held.add(wholeLines(ShardFixture.rows(out, manifest.validation())));
     }
@@ -125,8 +129,8 @@ class ShardDatasetTest {
         new ShardDataset(spark, settings).run(SourceSpec.files("json", "text", json.toString()));
     assertEquals("aaaa", text(ShardFixture.rows(out, manifest.train())));
     assertEquals("bbbb", text(ShardFixture.rows(out, manifest.validation())));
-    assertEquals(2, manifest.otherDocuments());
-    assertEquals(1, manifest.nullDocuments());
+    assertEquals(2, manifest.otherRows());
+    assertEquals(1, manifest.nullRows());
   }
 
   @Test
@@ -140,7 +144,7 @@ class ShardDatasetTest {
         new ShardDataset(spark, settings).run(SourceSpec.files("json", "text", json.toString()));
     // Training: a 2, b 1, end 1, of 4 + 257; validation: a, c, end.
     double expected = -(Math.log(3 / 261.0) + Math.log(1 / 261.0) + Math.log(2 / 261.0)) / 3;
-    assertEquals(expected, manifest.unigramLoss(), 1e-12);
+    assertEquals(expected, manifest.tokens().unigramLoss(), 1e-12);
   }
 
   @Test
@@ -154,6 +158,40 @@ class ShardDatasetTest {
     assertNotEquals(first.train().files(), again.train().files());
     assertEquals(names(again), arrowFiles(directory.resolve("out")));
     assertEquals(again, shard(settings, text));
+  }
+
+  /** A user who takes a newer version trains on, and does not shard again. */
+  @Test
+  void shardsOfTheFirstSchemaAreReadAndReused() throws Exception {
+    Path text = ShardFixture.lines(directory, 20);
+    Path out = directory.resolve("out");
+    ShardSettings settings = ShardFixture.bytes(out, 8);
+    ShardManifest present = shard(settings, text);
+    Path json = out.resolve("manifest.json");
+    Files.delete(out.resolve(".manifest.json.crc"));
+    Files.writeString(json, firstSchema(present));
+    ManifestStore store = new ManifestStore(ShardFixture.hadoop(), out.toString());
+    assertEquals(present, store.read());
+    assertEquals(present, shard(settings, text));
+    assertTrue(Files.readString(json).contains("nullDocuments"), "the old file is left as it was");
+  }
+
+  private static String firstSchema(ShardManifest manifest) throws Exception {
+    ObjectMapper json = new ObjectMapper();
+    ObjectNode old = json.createObjectNode().put("schemaVersion", 1);
+    TokenContent tokens = manifest.tokens();
+    old.put("context", tokens.context()).set("tokenizer", json.valueToTree(tokens.tokenizer()));
+    old.set("train", firstPart(json.valueToTree(manifest.train()), tokens.train()));
+    old.set("validation", firstPart(json.valueToTree(manifest.validation()), tokens.validation()));
+    old.put("nullDocuments", manifest.nullRows()).put("emptyDocuments", manifest.emptyRows());
+    old.put("otherDocuments", manifest.otherRows()).put("unigramLoss", tokens.unigramLoss());
+    return old.put("contentHash", manifest.contentHash()).toString();
+  }
+
+  private static ObjectNode firstPart(ObjectNode part, TokenContent.Counts counts) {
+    return part.put("documents", counts.documents())
+        .put("tokens", counts.tokens())
+        .put("droppedTokens", counts.dropped());
   }
 
   @Test
@@ -176,8 +214,8 @@ class ShardDatasetTest {
     ShardManifest manifest =
         new ShardDataset(spark, ShardFixture.bytes(out, 2))
             .run(SourceSpec.wholeTexts(sources.toString()));
-    assertEquals(2, manifest.train().documents());
-    assertEquals("x\ny\n".length() + "z\n".length() + 2, manifest.train().tokens());
+    assertEquals(2, manifest.tokens().train().documents());
+    assertEquals("x\ny\n".length() + "z\n".length() + 2, manifest.tokens().train().tokens());
     assertTrue(manifest.contentHash() != null);
   }
 
@@ -189,7 +227,7 @@ class ShardDatasetTest {
     ShardManifest manifest =
         new ShardDataset(spark, ShardFixture.bytes(out, 8))
             .run(SourceSpec.table("one_line", "value"));
-    assertEquals(1, manifest.train().documents());
+    assertEquals(1, manifest.tokens().train().documents());
     assertEquals(names(manifest), arrowFiles(out));
   }
 

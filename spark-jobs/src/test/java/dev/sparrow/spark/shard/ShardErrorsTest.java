@@ -165,7 +165,7 @@ class ShardErrorsTest {
     expect(source, "holds shards of other input or settings");
     ShardManifest replaced =
         new ShardDataset(spark, ShardFixture.bytes(out, 4).withOverwrite(true)).run(source);
-    assertEquals(4, replaced.context());
+    assertEquals(4, replaced.tokens().context());
   }
 
   @Test
@@ -190,7 +190,7 @@ class ShardErrorsTest {
     Files.writeString(out.resolve("manifest.json"), "{\"schemaVersion\": 1, \"con");
     expect(source, "manifest.json is damaged", "--overwrite");
     Files.writeString(out.resolve("manifest.json"), "{\"schemaVersion\": 9}");
-    expect(source, "expected schema version 1, got 9");
+    expect(source, "expected schema version 2, got 9");
   }
 
   private void expect(SourceSpec source, String... parts) {
