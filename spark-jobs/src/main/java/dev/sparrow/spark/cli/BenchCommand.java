@@ -14,6 +14,7 @@ import dev.sparrow.bench.SpmmBench;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.Train.BackendChoice;
+import dev.sparrow.spark.bench.PruningBench;
 import dev.sparrow.spark.bench.SampleText;
 import dev.sparrow.spark.bench.ShardBench;
 import dev.sparrow.spark.bench.ShardFeed;
@@ -59,6 +60,7 @@ public final class BenchCommand implements Callable<Integer> {
     MOE,
     SPMM,
     MLP,
+    PRUNING,
     SHARD,
     ALLREDUCE
   }
@@ -85,8 +87,23 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "PATH",
       description =
-          "Text to shard, a file or folder; by default some that is made up, 64 MB for shard.")
+          "Text to shard, a file or folder; by default some that is made up, 64 MB for shard. For pruning: a folder with CIFAR-10 as Parquet in train and test.")
   private String data;
+
+  @Option(
+      names = "--work",
+      paramLabel = "FOLDER",
+      defaultValue = "runs/bench-pruning",
+      description = {
+        "Where pruning keeps shards and finished runs (default ${DEFAULT-VALUE}): called again, it",
+        "goes on where it was cut off."
+      })
+  private File work;
+
+  @Option(
+      names = "--reduced",
+      description = "Of pruning, one seed and two settings: a few minutes.")
+  private boolean reduced;
 
   @Option(
       names = "--backend",
@@ -139,6 +156,7 @@ public final class BenchCommand implements Callable<Integer> {
       case MOE -> moe();
       case SPMM -> spmm();
       case MLP -> mlp();
+      case PRUNING -> pruning();
       case SHARD -> shard();
       case ALLREDUCE -> allReduce();
     };
@@ -169,6 +187,21 @@ public final class BenchCommand implements Callable<Integer> {
   private List<BenchRow> mlp() throws Exception {
     try (Backend opened = open()) {
       return new MlpBench(BenchDevice.of(opened), MLP_STEPS * runs).run();
+    }
+  }
+
+  private List<BenchRow> pruning() throws IOException {
+    if (data == null) {
+      throw new IllegalArgumentException(
+          "bench pruning: expected --data FOLDER with CIFAR-10 as Parquet in FOLDER/train and FOLDER/test (columns image and label), got none");
+    }
+    Console console = new Console(command);
+    Optional<String> none = Optional.empty();
+    try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults());
+        Backend opened =
+            RankBackend.onDriver(BackendChoice.CPU, CudaSettings.DEFAULT, none, cores())) {
+      return new PruningBench(spark, opened, work.toPath(), console::text)
+          .run(data + "/train", data + "/test", reduced);
     }
   }
 

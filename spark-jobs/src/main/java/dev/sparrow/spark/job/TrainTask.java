@@ -5,30 +5,17 @@ import dev.sparrow.checkpoint.CheckpointStore;
 import dev.sparrow.checkpoint.ModelFile;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.CollectiveException;
-import dev.sparrow.collective.DeviceCollective;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
-import dev.sparrow.data.BatchPlan;
-import dev.sparrow.data.BatchSource;
-import dev.sparrow.model.Model;
-import dev.sparrow.model.Models;
-import dev.sparrow.optim.LearningRateSchedule;
 import dev.sparrow.spark.cluster.Agreement;
 import dev.sparrow.spark.cluster.RankMessage;
 import dev.sparrow.spark.cluster.RankMessages;
 import dev.sparrow.spark.cluster.RankTask;
 import dev.sparrow.spark.cluster.Rendezvous;
 import dev.sparrow.spark.files.HadoopFileStore;
-import dev.sparrow.spark.shard.ManifestStore;
-import dev.sparrow.spark.shard.ShardManifest;
-import dev.sparrow.spark.shard.Split;
-import dev.sparrow.sparsity.Method;
 import dev.sparrow.train.MetricsRow;
 import dev.sparrow.train.MetricsSink;
-import dev.sparrow.train.Replica;
 import dev.sparrow.train.TrainSummary;
-import dev.sparrow.train.Trainer;
-import dev.sparrow.train.TrainerParts;
 import dev.sparrow.train.TrainingInterruptedException;
 import java.io.IOException;
 import java.util.List;
@@ -131,36 +118,15 @@ final class TrainTask implements RankTask {
   private TrainSummary train(
       BarrierTaskContext context, RunConfig config, Collective collective, Backend backend)
       throws IOException {
-    ShardManifest manifest = new ManifestStore(hadoop.value(), shards).read();
-    Method method = Models.method(backend, config);
-    Model model = RunModels.build(backend, config, manifest, method);
-    BatchPlan plan =
-        BatchPlan.of(
-            config.train().batch(),
-            config.train().microBatch(),
-            collective.rank(),
-            collective.size());
-    Readers readers =
-        new Readers(hadoop.value(), shards, manifest.content(), config, backend::hostInts);
-    boolean validates = manifest.part(Split.VALIDATION).rows() > 0;
-    try (Replica replica = new Replica(backend, model, config.optimizer());
-        BatchSource train = readers.training(plan)) {
-      TrainerParts parts =
-          new TrainerParts(
-              replica,
-              method,
-              LearningRateSchedule.of(
-                  config.schedule(), config.optimizer().learningRate(), config.train().steps()),
-              train,
-              validates ? () -> readers.validation(plan) : null,
-              DeviceCollective.of(collective, backend),
-              checkpoints(config, collective.rank()),
-              from(config, collective.rank()),
-              sink(context),
-              config,
-              () -> false);
-      return new Trainer(parts).run();
-    }
+    int rank = collective.rank();
+    return new RankTraining(
+            hadoop.value(),
+            config,
+            shards,
+            checkpoints(config, rank),
+            from(config, rank),
+            sink(context))
+        .run(backend, collective, model -> {});
   }
 
   private ModelFile from(RunConfig config, int rank) {

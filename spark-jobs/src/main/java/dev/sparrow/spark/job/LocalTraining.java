@@ -1,0 +1,82 @@
+package dev.sparrow.spark.job;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.collective.LocalCollective;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.BatchPlan;
+import dev.sparrow.data.BatchSource;
+import dev.sparrow.model.Model;
+import dev.sparrow.train.Evaluation;
+import dev.sparrow.train.Evaluator;
+import dev.sparrow.train.MetricsRow;
+import dev.sparrow.train.MetricsSink;
+import dev.sparrow.train.TrainSummary;
+import org.apache.hadoop.conf.Configuration;
+
+/**
+ * One rank in this JVM, without a barrier stage or a run directory: for benchmarks that make many
+ * short runs, which read shards as any training does.
+ */
+public final class LocalTraining {
+  private static final MetricsSink UNHEARD =
+      new MetricsSink() {
+        @Override
+        public void start(long done, long steps) {
+          // Nobody waits for it.
+        }
+
+        @Override
+        public void row(MetricsRow row) {
+          // Nobody reads it.
+        }
+      };
+
+  /**
+   * @param summary of the training, validation of its own held-out rows after the last step
+   * @param test of other shards' held-out rows, after the last step
+   */
+  public record Result(TrainSummary summary, Evaluation test) {}
+
+  private final Configuration hadoop;
+  private final Backend backend;
+
+  public LocalTraining(Configuration hadoop, Backend backend) {
+    this.hadoop = hadoop;
+    this.backend = backend;
+  }
+
+  /** Trains alone. */
+  public TrainSummary train(RunConfig config, ShardJob.Shards shards) {
+    return training(config, shards).run(backend, new LocalCollective(), model -> {});
+  }
+
+  /**
+   * Trains, and tests once.
+   *
+   * @param tests whose validation split is tested on
+   */
+  public Result trainAndTest(RunConfig config, ShardJob.Shards shards, ShardJob.Shards tests) {
+    Evaluation[] test = new Evaluation[1];
+    TrainSummary summary =
+        training(config, shards)
+            .run(
+                backend,
+                new LocalCollective(),
+                model -> test[0] = evaluate(model, config, shards, tests));
+    return new Result(summary, test[0]);
+  }
+
+  private RankTraining training(RunConfig config, ShardJob.Shards shards) {
+    return new RankTraining(hadoop, config, shards.path(), null, null, UNHEARD);
+  }
+
+  private Evaluation evaluate(
+      Model model, RunConfig config, ShardJob.Shards shards, ShardJob.Shards tests) {
+    Readers readers =
+        new Readers(hadoop, tests.path(), shards.manifest().content(), config, backend::hostInts);
+    BatchPlan plan = BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, 1);
+    try (BatchSource source = readers.validation(plan)) {
+      return new Evaluator(model, new LocalCollective()).evaluate(source);
+    }
+  }
+}
