@@ -131,6 +131,11 @@ public interface Backend extends AutoCloseable {
 
   SparseOps sparse();
 
+  /** Convolutions and pooling. */
+  ConvOps conv();
+
+  BatchNormOps batchNorm();
+
   @Override
   void close();
 }

@@ -3,6 +3,8 @@ package dev.sparrow.model;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.LossOps;
@@ -160,6 +162,16 @@ final class SizeOnlyBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return idle(SparseOps.class);
+  }
+
+  @Override
+  public ConvOps conv() {
+    return idle(ConvOps.class);
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return idle(BatchNormOps.class);
   }
 
   @Override

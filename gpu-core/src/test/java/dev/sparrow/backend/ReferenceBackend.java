@@ -27,6 +27,8 @@ public final class ReferenceBackend implements Backend {
   private final RoutingOps routing = new ReferenceRoutingOps();
   private final OptimizerOps optimizer = new ReferenceOptimizerOps();
   private final SparseOps sparse = new ReferenceSparseOps();
+  private final ConvOps conv = new ReferenceConvOps();
+  private final BatchNormOps batchNorm = new ReferenceBatchNormOps();
 
   @Override
   public String name() {
@@ -200,6 +202,16 @@ public final class ReferenceBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

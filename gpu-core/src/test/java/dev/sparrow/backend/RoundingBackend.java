@@ -28,6 +28,8 @@ final class RoundingBackend implements Backend {
   private final RoutingOps routing = new RoundingRoutingOps(oracle.routing());
   private final OptimizerOps optimizer = new RoundingOptimizerOps(oracle.optimizer());
   private final SparseOps sparse = new RoundingSparseOps(oracle.sparse());
+  private final ConvOps conv = new RoundingConvOps(oracle.conv());
+  private final BatchNormOps batchNorm = new RoundingBatchNormOps(oracle.batchNorm());
 
   @Override
   public String name() {
@@ -163,6 +165,16 @@ final class RoundingBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

@@ -3,6 +3,8 @@ package dev.sparrow.backend.cpu;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.LossOps;
@@ -43,6 +45,8 @@ public final class CpuBackend implements Backend {
   private final RoutingOps routing;
   private final OptimizerOps optimizer;
   private final SparseOps sparse;
+  private final ConvOps conv;
+  private final BatchNormOps batchNorm;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
   private boolean closed;
@@ -67,6 +71,8 @@ public final class CpuBackend implements Backend {
     this.routing = new CpuRoutingOps(pool);
     this.optimizer = new CpuOptimizerOps(pool);
     this.sparse = new CpuSparseOps(pool);
+    this.conv = new CpuConvOps(pool, blas, matmul);
+    this.batchNorm = new CpuBatchNormOps(pool);
   }
 
   @Override
@@ -227,6 +233,16 @@ public final class CpuBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

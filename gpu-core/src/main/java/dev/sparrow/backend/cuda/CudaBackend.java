@@ -3,6 +3,8 @@ package dev.sparrow.backend.cuda;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.CudaSettings;
 import dev.sparrow.backend.CudaSettings.CublasUse;
 import dev.sparrow.backend.DeviceGroups;
@@ -55,6 +57,8 @@ public final class CudaBackend implements Backend {
   private final CudaRoutingOps routing;
   private final CudaOptimizerOps optimizer;
   private final CudaSparseOps sparse;
+  private final CudaConvOps conv;
+  private final CudaBatchNormOps batchNorm;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
@@ -97,6 +101,8 @@ public final class CudaBackend implements Backend {
       routing = new CudaRoutingOps(queue, origin);
       optimizer = opened.add(new CudaOptimizerOps(queue));
       sparse = new CudaSparseOps(queue, matmul);
+      conv = new CudaConvOps(queue, partialSums, matmul);
+      batchNorm = new CudaBatchNormOps(queue);
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);
@@ -282,6 +288,16 @@ public final class CudaBackend implements Backend {
   @Override
   public SparseOps sparse() {
     return sparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   /** Waits for all that was queued, frees all memory and gives the GPU back. */
