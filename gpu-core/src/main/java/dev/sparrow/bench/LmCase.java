@@ -118,7 +118,8 @@ public record LmCase(
         0,
         0.02,
         List.of(),
-        1);
+        1,
+        0);
   }
 
   /** The model, without memory yet. */

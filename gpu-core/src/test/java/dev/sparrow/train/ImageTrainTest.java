@@ -40,6 +40,16 @@ class ImageTrainTest {
         "uniform.sparsity=0.5",
         "uniform.begin-step=2",
         "uniform.end-step=6"),
+    RESNET("model.kind=resnet", "model.depth=8", "model.width=8"),
+    RESNET_SPARSE(
+        "model.kind=resnet",
+        "model.depth=8",
+        "model.width=8",
+        "method.name=uniform",
+        "uniform.layers=[\"stages.*\"]",
+        "uniform.sparsity=0.5",
+        "uniform.schedule=rigl",
+        "uniform.update-every=3"),
     VIT_EXPERTS("model.kind=vit", "model.patch=2", "method.name=moe", "moe.experts=4");
 
     private final String[] settings;
