@@ -13,8 +13,11 @@ import java.util.function.Consumer;
  * a few images at a time. Windows of one pixel need neither.
  */
 public final class Convolution {
-  /** Numbers of patches that exist at a time, at most, unless one image has more. */
-  private static final long PATCH_NUMBERS = 1 << 22;
+  /**
+   * Numbers of patches that exist at a time, at most, unless one image has more: about what caches
+   * hold. Twice as many and more took a sparse ResNet longer.
+   */
+  private static final long PATCH_NUMBERS = 1 << 21;
 
   private final ConvOps ops;
   private final String name;
@@ -31,6 +34,11 @@ public final class Convolution {
    * @param image the window over one image
    */
   public Convolution(Backend backend, String name, LinearWeight weight, ConvShape image) {
+    this(backend, name, weight, image, PATCH_NUMBERS);
+  }
+
+  Convolution(
+      Backend backend, String name, LinearWeight weight, ConvShape image, long patchNumbers) {
     if (weight.in() != image.patch()) {
       throw new IllegalArgumentException(
           name + ": expected a weight of " + image.patch() + " columns, got " + weight.in());
@@ -39,8 +47,8 @@ public final class Convolution {
     this.name = name;
     this.weight = weight;
     this.shape = image.withImages(1);
-    long patchNumbers = (long) shape.outRows() * shape.patch();
-    this.imagesAtATime = (int) Math.max(1, PATCH_NUMBERS / patchNumbers);
+    long ofOneImage = (long) shape.outRows() * shape.patch();
+    this.imagesAtATime = (int) Math.max(1, patchNumbers / ofOneImage);
     this.some = shape;
   }
 

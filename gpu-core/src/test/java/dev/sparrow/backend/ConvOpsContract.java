@@ -71,7 +71,8 @@ abstract class ConvOpsContract extends Contract {
           };
       c.run(call);
       double terms = Comparison.sumOf(s.taps() * out);
-      // Where patches' gradients exist, in the compute type, each is rounded before they are summed;
+      // Where patches' gradients exist, in the compute type, each is rounded before they are
+      // summed;
       // few of them are above four deviations.
       double patches = c.unit() * Math.sqrt(out) * (4 + s.taps());
       c.check("y", y, Comparison.sumOf(s.patch()), Comparison.FEW_ROUNDINGS);

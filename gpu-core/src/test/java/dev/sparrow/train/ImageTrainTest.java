@@ -114,6 +114,29 @@ class ImageTrainTest {
         whole.summary().confusion().rows(), resumed.summary().confusion().rows(), form.name());
   }
 
+  /** Running statistics are each rank's own until they are averaged, and none are lost. */
+  @Test
+  void aResidualNetworkResumesOnTwoRanks(@TempDir Path directory) throws Exception {
+    String[] sgd = {
+      "optimizer.name=sgd",
+      "optimizer.nesterov=true",
+      "schedule.name=step",
+      "schedule.milestones=[7]"
+    };
+    List<ToyRun.Result> whole = Form.RESNET.run(sgd).ranks(2);
+    assertArrayEquals(whole.get(0).weights(), whole.get(1).weights(), "replicas");
+    Form.RESNET.run(sgd).checkpoints(directory).hook((step, arena, backend) -> step == 5).ranks(2);
+    List<ToyRun.Result> resumed = Form.RESNET.run(sgd).checkpoints(directory).ranks(2);
+    assertEquals(6, resumed.get(0).rows().get(0).step());
+    for (int rank = 0; rank < 2; rank++) {
+      TrainSummary before = whole.get(rank).summary();
+      TrainSummary after = resumed.get(rank).summary();
+      assertArrayEquals(whole.get(rank).weights(), resumed.get(rank).weights());
+      assertEquals(before.validationLoss(), after.validationLoss(), 1e-5, "statistics");
+      assertEquals(before.confusion().rows(), after.confusion().rows());
+    }
+  }
+
   @Test
   void aCheckpointOfOtherSamplesIsRefused(@TempDir Path directory) {
     Form.MLP.run("checkpoint.every=5").checkpoints(directory).alone();

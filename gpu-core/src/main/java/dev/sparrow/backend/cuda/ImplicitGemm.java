@@ -18,6 +18,15 @@ final class ImplicitGemm {
   /** Output pixels below which a part of a filter gradient is not worth a block of its own. */
   private static final int LEAST_DEPTH = 512;
 
+  /** Rows and columns of a tile; its threads are twice as many. */
+  private static final int LARGE = 128;
+
+  private static final int SMALL = 64;
+
+  /** Of a tile's operands in shared memory. */
+  private static final int STAGES = 4;
+
+  private static final int STAGE_DEPTH = 32;
   private static final int STRUCT_BYTES = 128;
   private static final int ALIGNMENT_BYTES = 16;
   private static final int MULTIPLE = 8;
@@ -68,26 +77,26 @@ final class ImplicitGemm {
   void forward(ConvShape s, Tensor x, Tensor w, Tensor y) {
     operands(DeviceStorage.address(x), s.channels(), w, s.patch(), DeviceStorage.address(y), 0);
     sizes(s.outRows(), y.columns(), s.patch(), 1, false);
-    run(Product.FORWARD, s, s.outRows(), y.columns(), 1);
+    run(Product.FORWARD, s, edge(s.outRows(), y.columns()), s.outRows(), y.columns(), 1);
   }
 
   void backwardInput(ConvShape s, Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
     int depth = s.taps() * dy.columns();
     operands(DeviceStorage.address(dy), dy.columns(), w, s.patch(), DeviceStorage.address(dx), 0);
     sizes(s.rows(), s.channels(), depth, 1, accumulate);
-    run(Product.BACKWARD_INPUT, s, s.rows(), s.channels(), 1);
+    run(Product.BACKWARD_INPUT, s, edge(s.rows(), s.channels()), s.rows(), s.channels(), 1);
   }
 
-  /** Cut into parts of the pixels, which are added in order. */
+  /** Cut into parts of the pixels, which fill the device and are added in order. */
   void backwardWeight(ConvShape s, Tensor dy, Tensor x, Tensor dw) {
     int out = dy.columns();
-    int blocks = BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
-    long tiles = tiles(out, s.patch(), edge(out, s.patch(), blocks));
-    int count = (int) Math.max(1, Math.min(blocks / tiles, s.outRows() / LEAST_DEPTH));
+    int edge = Math.min(out, s.patch()) > SMALL ? LARGE : SMALL;
+    long wanted = blocks() / tiles(out, s.patch(), edge);
+    int count = (int) Math.max(1, Math.min(wanted, s.outRows() / LEAST_DEPTH));
     long address = parts.bytes(count * dw.size() * Float.BYTES);
     operands(DeviceStorage.address(dy), out, x, s.channels(), address, dw.size());
     sizes(out, s.patch(), s.outRows(), count, false);
-    run(Product.BACKWARD_WEIGHT, s, out, s.patch(), count);
+    run(Product.BACKWARD_WEIGHT, s, edge, out, s.patch(), count);
     sums.add(address, count, dw.size(), dw);
   }
 
@@ -122,24 +131,26 @@ final class ImplicitGemm {
         .flip();
   }
 
-  private void run(Product product, ConvShape s, int rows, int columns, int parts) {
-    int multiprocessors = queue.device().multiprocessors();
-    int edge = edge(rows, columns, multiprocessors);
-    Launch launch = (edge == 128 ? large : small).get(product);
-    long most = (long) BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
+  private void run(Product product, ConvShape s, int edge, int rows, int columns, int parts) {
+    Launch launch = (edge == LARGE ? large : small).get(product);
     launch
-        .grid((int) Math.min(most, tiles(rows, columns, edge) * parts))
+        .grid((int) Math.min(blocks(), tiles(rows, columns, edge) * parts))
         .block(2 * edge)
-        .shared(4 * 2 * edge * 32 * 2) // four stages of two operands, 32 steps deep, in bf16
+        .shared(STAGES * 2 * edge * STAGE_DEPTH * Short.BYTES)
         .arguments()
         .struct(struct)
         .struct(window.of(s));
     queue.run(launch);
   }
 
-  /** Of a tile: large ones where they fill the device and their columns. */
-  private static int edge(int rows, int columns, int enough) {
-    return columns > 64 && tiles(rows, columns, 128) >= enough ? 128 : 64;
+  private long blocks() {
+    return (long) BLOCKS_PER_MULTIPROCESSOR * queue.device().multiprocessors();
+  }
+
+  /** Of a tile: large ones where they fill the device and do not pass the columns by half. */
+  private int edge(int rows, int columns) {
+    boolean fills = tiles(rows, columns, LARGE) >= queue.device().multiprocessors();
+    return fills && columns > SMALL ? LARGE : SMALL;
   }
 
   private static long tiles(int rows, int columns, int edge) {
