@@ -11,11 +11,13 @@
 // Launch contract: as mma_gemm.cu, whose tiles these are: any number of blocks of Config::THREADS, Config::SHARED_BYTES.
 #include "gemm/conv.cuh"
 
+namespace conv {
+
 using Large = GemmConfig<128, 128, 32, 64, 32, 4>;
 using Small = GemmConfig<64, 64, 32, 32, 32, 4>;
 
 template <class Config>
-struct ConvForward {
+struct Forward {
   using Product = MmaProduct<Config, true, true>;
   PatchRows<Config, false> patches;
 
@@ -29,7 +31,7 @@ struct ConvForward {
 };
 
 template <class Config>
-struct ConvInputGradient {
+struct InputGradient {
   using Product = MmaProduct<Config, true, false>;
   using B = typename Product::B;
   PatchRows<Config, true> patches;
@@ -52,7 +54,7 @@ struct ConvInputGradient {
 };
 
 template <class Config>
-struct ConvWeightGradient {
+struct WeightGradient {
   using Product = MmaProduct<Config, false, false>;
   using B = typename Product::B;
   static_assert(Config::THREADS % B::CHUNKS == 0, "a thread keeps to one chunk");
@@ -105,15 +107,17 @@ __device__ __forceinline__ void convolve(const ConvArguments& c) {
   }
 }
 
-#define CONV_ENTRY(name, operands, form, out, outName, config, tile)                                              \
-  extern "C" __global__ void __launch_bounds__(config::THREADS) name##_##outName##_##tile(GemmArguments g,        \
-                                                                                               ConvWindow window) { \
-    convolve<config, operands<config>, form, out>({g, window});                                                   \
+}  // namespace conv
+
+#define CONV_ENTRY(name, operands, form, out, outName, config, tile)                                                \
+  extern "C" __global__ void __launch_bounds__(conv::config::THREADS) name##_##outName##_##tile(GemmArguments g,    \
+                                                                                                ConvWindow window) { \
+    conv::convolve<conv::config, conv::operands<conv::config>, form, out>({g, window});                             \
   }
 #define CONV_TILES(name, operands, form, out, outName)                        \
   CONV_ENTRY(name, operands, form, out, outName, Large, 128x128x32)           \
   CONV_ENTRY(name, operands, form, out, outName, Small, 64x64x32)
 
-CONV_TILES(conv_forward, ConvForward, GEMM_DENSE, bf16, bf16)
-CONV_TILES(conv_backward_input, ConvInputGradient, GEMM_DENSE, bf16, bf16)
-CONV_TILES(conv_backward_weight, ConvWeightGradient, GEMM_RAGGED_DEPTH, float, f32)
+CONV_TILES(conv_forward, Forward, GEMM_DENSE, bf16, bf16)
+CONV_TILES(conv_backward_input, InputGradient, GEMM_DENSE, bf16, bf16)
+CONV_TILES(conv_backward_weight, WeightGradient, GEMM_RAGGED_DEPTH, float, f32)

@@ -23,12 +23,12 @@ Entry entry(const char* name, Kernel kernel) {
   return {name, kernel, Config::THREADS, Config::SHARED_BYTES};
 }
 
-const Entry FORWARD[] = {entry<Large>("forward 128x128", conv_forward_bf16_128x128x32),
-                         entry<Small>("forward 64x64", conv_forward_bf16_64x64x32)};
-const Entry INPUT[] = {entry<Large>("backward input 128x128", conv_backward_input_bf16_128x128x32),
-                       entry<Small>("backward input 64x64", conv_backward_input_bf16_64x64x32)};
-const Entry WEIGHT[] = {entry<Large>("backward weight 128x128", conv_backward_weight_f32_128x128x32),
-                        entry<Small>("backward weight 64x64", conv_backward_weight_f32_64x64x32)};
+const Entry FORWARD[] = {entry<conv::Large>("forward 128x128", conv_forward_bf16_128x128x32),
+                         entry<conv::Small>("forward 64x64", conv_forward_bf16_64x64x32)};
+const Entry INPUT[] = {entry<conv::Large>("backward input 128x128", conv_backward_input_bf16_128x128x32),
+                       entry<conv::Small>("backward input 64x64", conv_backward_input_bf16_64x64x32)};
+const Entry WEIGHT[] = {entry<conv::Large>("backward weight 128x128", conv_backward_weight_f32_128x128x32),
+                        entry<conv::Small>("backward weight 64x64", conv_backward_weight_f32_64x64x32)};
 
 // One pixel, odd sizes, windows past every edge, strides, one place alone, around a tile's rows, columns and depth.
 const Shape SHAPES[] = {{1, 1, 1, 8, 8, 3, 1, 1},    {2, 5, 7, 8, 16, 3, 2, 1},  {1, 8, 8, 24, 64, 3, 1, 1},
