@@ -72,7 +72,7 @@ struct Memory {
       : l(l), x(size_t(l.rows()) * l.channels), w(size_t(l.out) * l.patch(), 1 / std::sqrt(float(l.patch()))),
         dy(size_t(l.outRows()) * l.out), patches(size_t(l.outRows()) * l.patch()), y(dy.size()), plainY(dy.size()), dx(x.size()),
         plainPatches(patches.size()), dw(w.size()), plainDw(w.size()), parts(partsOf(l)), shares(parts * w.size()) {
-    overElements(patches_bf16, (long long)patches.size(), x.data(), patches.data(), l.window(), (long long)l.outRows());
+    overElements(patches_bf16, (long long)patches.size(), x.data(), patches.data(), l.patch(), l.window(), (long long)l.outRows());
   }
 
   static bool largeGradient(const Layer& l) { return std::min(l.out, l.patch()) > 64; }
@@ -121,7 +121,7 @@ struct Memory {
     requireSame(what + ", forward", y, plainY, 2e-3f, 0.008f);
     requireSame(what + ", weight gradient", dw, plainDw, 1e-4f * std::sqrt(float(l.outRows())), 1e-3f);
     device::Buffer<bf16> summed(dx.size());
-    overElements(patches_backward_bf16, (long long)dx.size(), plainPatches.data(), summed.data(), l.window(), (long long)l.rows(), 0);
+    overElements(patches_backward_bf16, (long long)dx.size(), plainPatches.data(), l.patch(), summed.data(), l.window(), (long long)l.rows(), 0);
     float deviation = std::sqrt(float(l.out) / l.patch());
     requireSame(what + ", input gradient", dx, summed, 0.02f * deviation * l.kernel, 0.008f);
   }

@@ -5,7 +5,11 @@
 //   max_pool           y_(out, c) = max over taps of x, taps_(out, c) the first tap that has it
 //   max_pool_backward  dx_(pixel, c) = Σ_taps dy_(out that sees it at tap, c) where taps_(out, c) is that tap
 //
-// x, dx (rows, channels), p, dp (outRows, taps, channels), y, dy, taps (outRows, channels); T is fp32 or bf16, sums are fp32 in
+//   pad_columns        to_(row, column) = from_(row, column), 0 in the columns that from has not
+//   add_columns        to_(row, column) += from_(row, column), without the columns that to has not
+//
+// x, dx (rows, channels), p, dp (outRows, taps, channels), a row stride numbers after the one before, which is a multiple of 8 for the
+// tensor cores where channels are not; y, dy, taps (outRows, channels); T is fp32 or bf16, sums are fp32 in
 // the order of the taps. The gradients gather, so that no two threads add to one number.
 //
 // Launch contract: one-dimensional grid and block of any size. Eight channels are moved at a time where channels and addresses
@@ -28,9 +32,9 @@ __device__ __forceinline__ void forChannels(long long rows, int channels, bool w
 }
 
 template <class T>
-__device__ void patches(const T* x, T* p, ConvWindow w, long long outRows) {
+__device__ void patches(const T* x, T* p, int stride, ConvWindow w, long long outRows) {
   int taps = w.kernel * w.kernel;
-  bool wide = w.channels % 8 == 0 && isAligned16(x) && isAligned16(p);
+  bool wide = w.channels % 8 == 0 && stride % 8 == 0 && isAligned16(x) && isAligned16(p);
   forChannels(outRows * taps, w.channels, wide, [&](auto width, long long row, int c) {
     constexpr int WIDTH = decltype(width)::value;
     int tap = int(row % taps);
@@ -39,14 +43,14 @@ __device__ void patches(const T* x, T* p, ConvWindow w, long long outRows) {
                            exists);
     Chunk<WIDTH> chunk{};
     if (exists) chunk = loadChunk<WIDTH>(x + pixel * w.channels + c);
-    storeChunk(p + row * w.channels + c, chunk);
+    storeChunk(p + row / taps * stride + tap * w.channels + c, chunk);
   });
 }
 
 template <class T>
-__device__ void patchesBackward(const T* dp, T* dx, ConvWindow w, long long rows, int accumulate) {
+__device__ void patchesBackward(const T* dp, int stride, T* dx, ConvWindow w, long long rows, int accumulate) {
   int taps = w.kernel * w.kernel;
-  bool wide = w.channels % 8 == 0 && isAligned16(dp) && isAligned16(dx);
+  bool wide = w.channels % 8 == 0 && stride % 8 == 0 && isAligned16(dp) && isAligned16(dx);
   forChannels(rows, w.channels, wide, [&](auto width, long long row, int c) {
     constexpr int WIDTH = decltype(width)::value;
     Pixel pixel = Pixel::of(row, w.height, w.width, w.outHeight * w.outWidth);
@@ -55,7 +59,7 @@ __device__ void patchesBackward(const T* dp, T* dx, ConvWindow w, long long rows
       bool exists = true;
       long long out = seer(w, pixel, tap / w.kernel, tap % w.kernel, exists);
       if (!exists) continue;
-      auto d = loadChunk<WIDTH>(dp + (out * taps + tap) * w.channels + c);
+      auto d = loadChunk<WIDTH>(dp + out * stride + tap * w.channels + c);
 #pragma unroll
       for (int i = 0; i < WIDTH; i++) sum.at[i] += d.at[i];
     }
@@ -121,12 +125,12 @@ __device__ void maxPoolBackward(const T* dy, const int* taps, T* dx, ConvWindow 
 }  // namespace window
 
 #define WINDOW_ENTRIES(suffix, T)                                                                                     \
-  extern "C" __global__ void patches_##suffix(const T* x, T* p, ConvWindow w, long long outRows) {                    \
-    window::patches(x, p, w, outRows);                                                                                \
+  extern "C" __global__ void patches_##suffix(const T* x, T* p, int stride, ConvWindow w, long long outRows) {        \
+    window::patches(x, p, stride, w, outRows);                                                                        \
   }                                                                                                                   \
-  extern "C" __global__ void patches_backward_##suffix(const T* dp, T* dx, ConvWindow w, long long rows,              \
+  extern "C" __global__ void patches_backward_##suffix(const T* dp, int stride, T* dx, ConvWindow w, long long rows,  \
                                                        int accumulate) {                                              \
-    window::patchesBackward(dp, dx, w, rows, accumulate);                                                             \
+    window::patchesBackward(dp, stride, dx, w, rows, accumulate);                                                     \
   }                                                                                                                   \
   extern "C" __global__ void max_pool_##suffix(const T* x, T* y, int* taps, ConvWindow w, long long outRows) {        \
     window::maxPool(x, y, taps, w, outRows);                                                                          \
@@ -135,6 +139,19 @@ __device__ void maxPoolBackward(const T* dy, const int* taps, T* dx, ConvWindow 
                                                         long long rows) {                                             \
     window::maxPoolBackward(dy, taps, dx, w, rows);                                                                   \
   }
+
+extern "C" __global__ void pad_columns_bf16(const bf16* from, int columns, bf16* to, int stride, long long rows) {
+  long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x, threads = (long long)gridDim.x * blockDim.x;
+  for (long long i = thread; i < rows * stride; i += threads) {
+    int column = int(i % stride);
+    to[i] = column < columns ? from[i / stride * columns + column] : fromFloat<bf16>(0.0f);
+  }
+}
+
+extern "C" __global__ void add_columns_f32(const float* from, int stride, float* to, int columns, long long rows) {
+  long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x, threads = (long long)gridDim.x * blockDim.x;
+  for (long long i = thread; i < rows * columns; i += threads) to[i] += from[i / columns * stride + i % columns];
+}
 
 WINDOW_ENTRIES(f32, float)
 WINDOW_ENTRIES(bf16, bf16)

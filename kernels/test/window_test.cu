@@ -41,8 +41,16 @@ void checkPatches(test::Check& check) {
         expected[size_t(out) * s.patch() + tap * s.channels + c] = x[size_t(in) * s.channels + c];
     });
     device::Buffer<T> X(x), P(expected.size());
-    device::launch(Family<T>::patches, BLOCKS, THREADS, 0, X, P, s.window(), s.outRows());
+    device::launch(Family<T>::patches, BLOCKS, THREADS, 0, X, P, s.patch(), s.window(), s.outRows());
     check.identical(s.text(), P.toHost(), expected);
+    int stride = (s.patch() + 7) / 8 * 8 + 8;
+    device::Buffer<T> Strided(size_t(s.outRows()) * stride);
+    device::launch(Family<T>::patches, BLOCKS, THREADS, 0, X, Strided, stride, s.window(), s.outRows());
+    auto strided = Strided.toHost();
+    std::vector<T> found;
+    for (int row = 0; row < s.outRows(); row++)
+      found.insert(found.end(), strided.begin() + size_t(row) * stride, strided.begin() + size_t(row) * stride + s.patch());
+    check.identical(s.text() + " strided", found, expected);
   }
 }
 
@@ -59,7 +67,7 @@ void checkPatchesBackward(test::Check& check) {
       });
       device::Buffer<T> DP(dp), DX(before);
       if (!accumulate) DX.poison();
-      device::launch(Family<T>::patchesBackward, BLOCKS, THREADS, 0, DP, DX, s.window(), s.rows(), int(accumulate));
+      device::launch(Family<T>::patchesBackward, BLOCKS, THREADS, 0, DP, s.patch(), DX, s.window(), s.rows(), int(accumulate));
       check.near(s.text(), DX.toHost(), expected, ABSOLUTE, relativeTolerance<T>());
     }
 }
@@ -103,6 +111,25 @@ SPARROW_CHECK(window, patches_backward_f32) { checkPatchesBackward<float>(check)
 SPARROW_CHECK(window, patches_backward_bf16) { checkPatchesBackward<bf16>(check); }
 SPARROW_CHECK(window, max_pool_f32) { checkMaxPool<float>(check); }
 SPARROW_CHECK(window, max_pool_bf16) { checkMaxPool<bf16>(check); }
+
+SPARROW_CHECK(window, columns_are_padded_and_the_gradients_of_padding_left_out) {
+  int rows = 5, columns = 27, stride = 32;
+  auto w = check.normal<bf16>(rows * columns);
+  auto dw = check.normal<float>(rows * columns), wide = check.normal<float>(rows * stride);
+  std::vector<bf16> padded(rows * stride, fromFloat<bf16>(0));
+  std::vector<double> sum(dw.begin(), dw.end());
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < columns; c++) {
+      padded[r * stride + c] = w[r * columns + c];
+      sum[r * columns + c] += wide[r * stride + c];
+    }
+  device::Buffer<bf16> W(w), Padded(padded.size());
+  device::Buffer<float> DW(dw), Wide(wide);
+  device::launch(pad_columns_bf16, 2, 32, 0, W, columns, Padded, stride, rows);
+  device::launch(add_columns_f32, 2, 32, 0, Wide, stride, DW, columns, rows);
+  check.identical("w", Padded.toHost(), padded);
+  check.near("dw", DW.toHost(), sum, 1e-6, 1e-6);
+}
 
 SPARROW_CHECK(window, what_is_not_a_number_stays_one) {
   Shape s = {1, 2, 2, 1, 0, 2, 2, 0};
