@@ -4,7 +4,7 @@
 #
 #   ./on-device.sh [options] [results folder]     default results/
 #
-#   --only STAGE,..       these stages alone, in the order below; all: checks yardstick gemm grouped moe attention bandwidth spmm
+#   --only STAGE,..       these stages alone, in the order below; all: checks yardstick gemm conv grouped moe attention bandwidth spmm
 #                         memcheck racecheck synccheck jvm; what they need is built before, all at once
 #   --seconds N           end within N seconds: later stages get what is left, and those without are not run
 #   --smoke               benchmarks launch everything once at tiny sizes and time nothing
@@ -22,9 +22,9 @@ cd "$(dirname "$0")"
 
 fail() { echo "on-device.sh: $*" >&2; exit 2; }
 
-readonly BENCHMARKS=(gemm grouped moe attention bandwidth spmm) SANITIZERS=(memcheck racecheck synccheck)
+readonly BENCHMARKS=(gemm conv grouped moe attention bandwidth spmm) SANITIZERS=(memcheck racecheck synccheck)
 readonly STAGES=(checks yardstick "${BENCHMARKS[@]}" "${SANITIZERS[@]}" jvm)
-declare -A limits=([build]=400 [checks]=300 [yardstick]=240 [gemm]=240 [grouped]=240 [moe]=240 [attention]=240 [bandwidth]=240 [spmm]=500
+declare -A limits=([build]=400 [checks]=300 [yardstick]=240 [gemm]=240 [conv]=240 [grouped]=240 [moe]=240 [attention]=240 [bandwidth]=240 [spmm]=500
                    [memcheck]=400 [racecheck]=400 [synccheck]=200 [jvm]=500 [ncu]=300)
 only="" seconds=86400 smoke=() cases=() yardstick="" bundle="" profile="" results=results
 while (( $# > 0 )); do
@@ -111,6 +111,7 @@ stage_checks() {
   limited 600 "$work/kernel-checks-device"
 }
 stage_gemm() { benchmark gemm; }
+stage_conv() { benchmark conv; }
 stage_grouped() { benchmark grouped; }
 stage_moe() { benchmark moe; }
 stage_attention() { benchmark attention; }

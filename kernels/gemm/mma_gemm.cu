@@ -14,9 +14,7 @@
 // preactivation are moved in whole rows of 16 bytes.
 #include <type_traits>
 
-#include "gemm/mma_tile.cuh"
-#include "ptx/mma.cuh"
-#include "tile/operand_tile.cuh"
+#include "gemm/mma_product.cuh"
 
 using Large = GemmConfig<128, 128, 32, 64, 32, 4>;
 using Small = GemmConfig<64, 64, 32, 32, 32, 4>;
@@ -24,11 +22,11 @@ using Small = GemmConfig<64, 64, 32, 32, 32, 4>;
 // GATHERED: rows of x, which is A of nt and B of tn, are found by g.rows.
 template <class Config, bool A_DEPTH_CONTIGUOUS, bool B_DEPTH_CONTIGUOUS, bool GATHERED = false>
 struct MmaGemm {
-  using A = OperandTile<Config::ROWS, Config::DEPTH, A_DEPTH_CONTIGUOUS>;
-  using B = OperandTile<Config::COLUMNS, Config::DEPTH, B_DEPTH_CONTIGUOUS>;
+  using Product = MmaProduct<Config, A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS>;
+  using A = typename Product::A;
+  using B = typename Product::B;
+  using Sums = typename Product::Sums;
   static constexpr GemmNonlinearity NONLINEARITY = nonlinearityOf(A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS);
-  static constexpr int MI = Config::WARP_ROWS / 16, NI = Config::WARP_COLUMNS / 8;
-  using Sums = float[MI][NI][4];
   static constexpr bool GATHERED_A = GATHERED && A_DEPTH_CONTIGUOUS, GATHERED_B = GATHERED && !A_DEPTH_CONTIGUOUS;
   using Rows = typename std::conditional_t<GATHERED_A, A, B>::template GatheredRows<Config::THREADS>;
 
@@ -59,25 +57,6 @@ struct MmaGemm {
     }
   }
 
-  // Adds one stage's product to this warp's part of the tile.
-  __device__ static void multiply(const bf16* stage, int warpRow, int warpColumn, Sums& sums) {
-#pragma unroll
-    for (int depth = 0; depth < Config::DEPTH; depth += 16) {
-      unsigned a[MI][4], b[NI / 2][4];
-#pragma unroll
-      for (int i = 0; i < MI; i++) A::left(a[i], stage, warpRow + 16 * i, depth);
-#pragma unroll
-      for (int j = 0; j < NI / 2; j++) B::right(b[j], stage + A::ELEMENTS, warpColumn + 16 * j, depth);
-#pragma unroll
-      for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < NI; j++) {
-          const unsigned right[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
-          ptx::mma16816(sums[i][j], a[i], right, sums[i][j]);
-        }
-    }
-  }
-
   __device__ static void sum(const GemmArguments& g, const GemmTask& task, bf16* shared, int warpRow, int warpColumn,
                              Sums& sums) {
     Rows rows;
@@ -85,16 +64,14 @@ struct MmaGemm {
     throughStages<Config>(
         task.depth, [&](long long step) { fetch(g, task, step, shared, rows); },
         [&](long long step) {
-          multiply(shared + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
+          Product::multiply(shared + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
         });
   }
 
   template <GemmForm FORM, class Out>
   __device__ static void run(const GemmArguments& g) {
     SPARROW_DYNAMIC_SHARED(unsigned char, shared);
-    int warp = threadIdx.x / 32;
-    int warpRow = warp / Config::WARPS_ACROSS * Config::WARP_ROWS;
-    int warpColumn = warp % Config::WARPS_ACROSS * Config::WARP_COLUMNS;
+    int warpRow = Product::warpRow(), warpColumn = Product::warpColumn();
     GemmTasks<FORM, Config::ROWS, Config::COLUMNS> tasks(g);
     GemmTask task;
     for (long long number = blockIdx.x; tasks.find(number, task); number += gridDim.x) {

@@ -145,6 +145,11 @@ public interface Backend extends AutoCloseable {
 
   GroupedSparseOps groupedSparse();
 
+  /** Convolutions and pooling. */
+  ConvOps conv();
+
+  BatchNormOps batchNorm();
+
   @Override
   void close();
 }

@@ -123,7 +123,8 @@ public record LmCase(
         0,
         0.02,
         List.of(),
-        1);
+        1,
+        0);
   }
 
   /** Its step on random tokens. */

@@ -70,7 +70,8 @@ record MlpCase(String name, ImageShape image, Uniform.Format format) {
         0,
         0.02,
         HIDDEN,
-        1);
+        1,
+        8);
   }
 
   private ImageBatch batch() {

@@ -47,8 +47,8 @@ final class ConfigRules {
 
   private static void classifier(RunConfig config, List<String> problems) {
     ModelShape model = config.model();
-    if (model.kind() == ModelShape.Kind.MLP) {
-      multilayerPerceptron(config, problems);
+    if (!model.kind().hasBlocks()) {
+      withoutBlocks(config, problems);
     } else if (model.positions() == ModelShape.Positions.ROTARY) {
       problems.add("model.positions: expected learned for model.kind = vit, got rotary");
     }
@@ -71,16 +71,31 @@ final class ConfigRules {
     }
   }
 
-  private static void multilayerPerceptron(RunConfig config, List<String> problems) {
+  private static void withoutBlocks(RunConfig config, List<String> problems) {
+    ModelShape.Kind kind = config.model().kind();
     if (config.method().mixesExperts()) {
       problems.add(
-          "method.name: expected dense or uniform for model.kind = mlp, which has no feed-forward"
-              + " blocks, got "
+          "method.name: expected dense or uniform for model.kind = "
+              + kind.word()
+              + ", which has no feed-forward blocks, got "
               + config.method().name());
     }
     if (config.model().gated()) {
-      problems.add("model.gated: expected false for model.kind = mlp, got true");
+      problems.add("model.gated: expected false for model.kind = " + kind.word() + ", got true");
     }
+    if (kind.isConvolutional() && !depths(kind).contains(config.model().depth())) {
+      problems.add(
+          "model.depth: expected one of "
+              + depths(kind)
+              + " for model.kind = "
+              + kind.word()
+              + ", got "
+              + config.model().depth());
+    }
+  }
+
+  private static List<Integer> depths(ModelShape.Kind kind) {
+    return kind == ModelShape.Kind.VGG ? List.of(19) : List.of(8, 14, 18, 20, 32, 44, 56);
   }
 
   private static void tokenizer(Tokenizer tokenizer, List<String> problems) {

@@ -80,7 +80,8 @@ final class ConfigSections {
         s.share("dropout"),
         s.positive("initial-deviation"),
         s.sizes("hidden-layers"),
-        s.atLeast("patch", 1));
+        s.atLeast("patch", 1),
+        s.atLeast("depth", 1));
   }
 
   MethodChoice method() {

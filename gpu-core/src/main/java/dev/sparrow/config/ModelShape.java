@@ -2,6 +2,7 @@ package dev.sparrow.config;
 
 import dev.sparrow.backend.Activation;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Kind and sizes of the network. Keys {@code model.*}; conf/reference.conf tells each one's
@@ -25,7 +26,8 @@ public record ModelShape(
     double dropout,
     double initialDeviation,
     List<Integer> hiddenLayers,
-    int patch) {
+    int patch,
+    int depth) {
   /** What the network is, and so what it learns from. */
   public enum Kind {
     /** A decoder-only language model. */
@@ -33,7 +35,11 @@ public record ModelShape(
     /** Fully connected layers that classify images. */
     MLP,
     /** A vision transformer that classifies images. */
-    VIT;
+    VIT,
+    /** A residual convolutional network that classifies images. */
+    RESNET,
+    /** VGG with batch normalisation, which classifies images. */
+    VGG;
 
     public boolean classifiesImages() {
       return this != TRANSFORMER;
@@ -41,7 +47,16 @@ public record ModelShape(
 
     /** Whether it is made of attention and feed-forward blocks. */
     public boolean hasBlocks() {
-      return this != MLP;
+      return this == TRANSFORMER || this == VIT;
+    }
+
+    public boolean isConvolutional() {
+      return this == RESNET || this == VGG;
+    }
+
+    /** As the configuration names it. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT);
     }
   }
 

@@ -51,9 +51,11 @@ public final class ImageClassifier implements Model {
         switch (shape.kind()) {
           case MLP -> new MultilayerPerceptron(backend, shape, image, method);
           case VIT -> new VisionTransformer(backend, shape, image, method);
+          case RESNET -> ConvNet.residual(backend, shape, image, method);
+          case VGG -> ConvNet.vgg(backend, shape, image, method);
           case TRANSFORMER ->
               throw new IllegalArgumentException(
-                  "model.kind: expected mlp or vit for images, got transformer");
+                  "model.kind: expected mlp, vit, resnet or vgg for images, got transformer");
         };
     int width = body.width();
     // What the loss begins with should be that of equal odds: small logits.

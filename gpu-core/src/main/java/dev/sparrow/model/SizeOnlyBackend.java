@@ -3,6 +3,8 @@ package dev.sparrow.model;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
@@ -166,6 +168,16 @@ final class SizeOnlyBackend implements Backend {
   @Override
   public GroupedSparseOps groupedSparse() {
     return idle(GroupedSparseOps.class);
+  }
+
+  @Override
+  public ConvOps conv() {
+    return idle(ConvOps.class);
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return idle(BatchNormOps.class);
   }
 
   @Override

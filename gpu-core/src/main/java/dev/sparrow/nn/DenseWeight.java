@@ -73,6 +73,11 @@ public final class DenseWeight implements LinearWeight {
   }
 
   @Override
+  public Parameter whole() {
+    return weight;
+  }
+
+  @Override
   public String kind() {
     return "dense";
   }

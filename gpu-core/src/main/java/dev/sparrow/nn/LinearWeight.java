@@ -39,6 +39,14 @@ public interface LinearWeight {
    */
   void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh);
 
+  /**
+   * The matrix where it is always stored whole, for products that do more than this interface has,
+   * such as convolutions; null in other forms, which see such products as products of rows.
+   */
+  default Parameter whole() {
+    return null;
+  }
+
   /** The form in words for inspection: {@code dense}. */
   String kind();
 

@@ -8,6 +8,7 @@ import dev.sparrow.tensor.Tensor;
 public final class SequenceMean {
   private final EmbeddingOps ops;
   private final int width;
+  private int length; // rows of a sequence
   private Tensor y; // (sequences, width)
   private Tensor dx; // (rows, width), scratch
 
@@ -16,8 +17,11 @@ public final class SequenceMean {
     this.width = width;
   }
 
-  /** Takes memory for passes of at most {@code sequences} sequences of {@code length} rows. */
+  /**
+   * Takes memory for passes of at most {@code sequences} sequences, each of {@code length} rows.
+   */
   public void reserve(Workspace workspace, int sequences, int length) {
+    this.length = length;
     y = workspace.keep(sequences, width);
     dx = workspace.scratch("branch.dx", Math.multiplyExact(sequences, length), width);
   }
@@ -28,7 +32,7 @@ public final class SequenceMean {
    */
   public Tensor forward(Tensor x, Pass pass) {
     Tensor out = y.first(pass.sequences());
-    ops.mean(x, pass.length(), out);
+    ops.mean(x, length, out);
     return out;
   }
 
@@ -37,8 +41,8 @@ public final class SequenceMean {
    * @return (sequences·length, width), scratch
    */
   public Tensor backward(Tensor dy, Pass pass) {
-    Tensor result = dx.first(pass.tokens());
-    ops.meanBackward(dy, pass.length(), result);
+    Tensor result = dx.first(pass.sequences() * length);
+    ops.meanBackward(dy, length, result);
     return result;
   }
 }

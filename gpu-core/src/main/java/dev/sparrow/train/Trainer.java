@@ -85,6 +85,7 @@ public final class Trainer {
       tell(done, step, last || stopped, isDue(settings.validateEvery(), done) || last);
       if (isDue(parts.config().checkpoint().every(), done) || last || stopped) {
         divergence.requireFiniteWeights(done, checkpoints.lastInWords());
+        averageBuffers();
         checkpoints.save(done);
       }
     }
@@ -145,11 +146,16 @@ public final class Trainer {
   /** Over the validation split; null without one. */
   private Evaluation validate() {
     if (parts.validation() != null) {
+      averageBuffers();
       try (BatchSource source = parts.validation().get()) {
         validation = new Evaluator(parts.model(), parts.collective()).evaluate(source);
       }
     }
     return validation;
+  }
+
+  private void averageBuffers() {
+    BufferAverage.take(parts.backend(), parts.model().buffers(), parts.collective());
   }
 
   private TrainSummary summary(

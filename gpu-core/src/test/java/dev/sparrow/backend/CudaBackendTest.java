@@ -347,4 +347,66 @@ class CudaBackendTest {
       return TestGpu.emulated();
     }
   }
+
+  @Nested
+  class Conv extends ConvOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class ConvAligned extends ConvOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
+
+  @Nested
+  class BatchNorm extends BatchNormOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+  }
+
+  @Nested
+  class BatchNormAligned extends BatchNormOpsContract {
+    @Override
+    protected Backend open() {
+      return TestGpu.open();
+    }
+
+    @Override
+    protected boolean slow() {
+      return TestGpu.emulated();
+    }
+
+    @Override
+    protected boolean aligned() {
+      return true;
+    }
+  }
 }

@@ -28,6 +28,8 @@ public final class ReferenceBackend implements Backend {
   private final OptimizerOps optimizer = new ReferenceOptimizerOps();
   private final SparseOps sparse = new ReferenceSparseOps();
   private final GroupedSparseOps groupedSparse = new ReferenceGroupedSparseOps(sparse);
+  private final ConvOps conv = new ReferenceConvOps();
+  private final BatchNormOps batchNorm = new ReferenceBatchNormOps();
 
   @Override
   public String name() {
@@ -206,6 +208,16 @@ public final class ReferenceBackend implements Backend {
   @Override
   public GroupedSparseOps groupedSparse() {
     return groupedSparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

@@ -30,6 +30,8 @@ final class RoundingBackend implements Backend {
   private final SparseOps sparse = new RoundingSparseOps(oracle.sparse());
   private final GroupedSparseOps groupedSparse =
       new RoundingGroupedSparseOps(oracle.groupedSparse());
+  private final ConvOps conv = new RoundingConvOps(oracle.conv());
+  private final BatchNormOps batchNorm = new RoundingBatchNormOps(oracle.batchNorm());
 
   @Override
   public String name() {
@@ -170,6 +172,16 @@ final class RoundingBackend implements Backend {
   @Override
   public GroupedSparseOps groupedSparse() {
     return groupedSparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

@@ -107,4 +107,20 @@ class RoundingBackendTest {
       return new RoundingBackend();
     }
   }
+
+  @Nested
+  class Conv extends ConvOpsContract {
+    @Override
+    protected Backend open() {
+      return new RoundingBackend();
+    }
+  }
+
+  @Nested
+  class BatchNorm extends BatchNormOpsContract {
+    @Override
+    protected Backend open() {
+      return new RoundingBackend();
+    }
+  }
 }

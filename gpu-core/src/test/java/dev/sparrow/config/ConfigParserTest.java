@@ -179,12 +179,24 @@ class ConfigParserTest {
     assertHas(vit, "model.positions: expected learned for model.kind = vit");
     assertHas(vit, "model.patch: expected a divisor of image.height = 32 and image.width = 30");
     assertEquals(3, vit.problems().size(), vit.getMessage());
+    ConfigProblemsException resnet =
+        assertThrows(
+            ConfigProblemsException.class,
+            () ->
+                ConfigParser.parse(
+                    "model { kind = resnet, depth = 19, heads = 3 }, method.name = moe",
+                    "recipe",
+                    List.of()));
+    assertHas(resnet, "model.depth: expected one of [8, 14, 18, 20, 32, 44, 56] for model.kind");
+    assertHas(resnet, "method.name: expected dense or uniform for model.kind = resnet");
+    assertEquals(2, resnet.problems().size(), resnet.getMessage());
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {
         "cifar10-mlp",
+        "cifar10-resnet",
         "cifar10-vit",
         "gpt2-small",
         "moe-small",

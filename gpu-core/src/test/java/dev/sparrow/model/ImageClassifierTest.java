@@ -188,7 +188,8 @@ class ImageClassifierTest {
         s.dropout(),
         s.initialDeviation(),
         layers,
-        s.patch());
+        s.patch(),
+        s.depth());
   }
 
   @Test
@@ -237,9 +238,12 @@ class ImageClassifierTest {
     }
   }
 
-  /** The same samples in one micro-batch of four and in two of two: the same masks. */
+  /**
+   * The same samples in one micro-batch of four and in two of two: the same masks. Statistics of
+   * batches are not the same.
+   */
   @ParameterizedTest
-  @EnumSource(Kind.class)
+  @EnumSource(value = Kind.class, mode = EnumSource.Mode.MATCH_NONE, names = ".*RESNET")
   void dropoutFollowsTheSampleNotTheMicroBatch(Kind kind) {
     try (SmallClassifier whole = new SmallClassifier(new ReferenceBackend(), kind, 0.3, 4);
         SmallClassifier split = new SmallClassifier(new ReferenceBackend(), kind, 0.3, 2)) {

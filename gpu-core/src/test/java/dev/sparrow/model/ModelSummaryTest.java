@@ -12,6 +12,7 @@ import dev.sparrow.config.ModelShape;
 import dev.sparrow.config.Moe;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.data.ImageShape;
 import dev.sparrow.model.SmallModel.Kind;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,7 +81,7 @@ class ModelSummaryTest {
   @ParameterizedTest
   @EnumSource(
       value = SmallClassifier.Kind.class,
-      names = {"MLP", "LINEAR", "VIT"})
+      names = {"MLP", "LINEAR", "VIT", "RESNET"})
   void summaryOfAClassifierEqualsTheModelThatRuns(SmallClassifier.Kind kind) {
     RunConfig config = config(kind.shape(0.1), "dense");
     for (ModelSummary.Device device : ModelSummary.Device.values()) {
@@ -111,6 +112,27 @@ class ModelSummaryTest {
             ModelSummary.Device.CPU);
     double block = 8 * 24 + 8 * 8 + 2 * 8 * 12 + 2 * 8 * 6;
     assertEquals(2 * (6 * (8 * 8 + 2 * block) + 8 * 5), summary.forwardFlops());
+  }
+
+  /** As often told: ResNet-18 for CIFAR has 11.17 million parameters and 0.56 GMAC. */
+  @Test
+  void convolutionsAreMeasuredAsInTheLiterature() {
+    ModelSummary resnet18 = cifar("resnet", 18, 64);
+    assertEquals(11_173_962, resnet18.parameters());
+    assertEquals(2 * 555_422_720.0, resnet18.forwardFlops());
+    // He et al. 2016, table 6, and a shortcut of 1 x 1 pixels with its norm in the last two stages.
+    long shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64;
+    assertEquals(269_722 + shortcuts, cifar("resnet", 20, 16).parameters());
+    // 16 convolutions without bias, two numbers of a norm for each of their channels, the head.
+    long vgg = 20_018_880 + 2 * 5504 + 512 * 10 + 10;
+    assertEquals(vgg, cifar("vgg", 19, 64).parameters());
+  }
+
+  private static ModelSummary cifar(String kind, int depth, int width) {
+    List<String> settings =
+        List.of("model.kind=" + kind, "model.depth=" + depth, "model.width=" + width);
+    RunConfig config = ConfigParser.parse("", "test", settings);
+    return ModelSummary.of(config, new ImageShape(32, 32, 3), 10, 2, ModelSummary.Device.CPU);
   }
 
   /** A quarter of the blocks' matrices is left; gradual pruning starts with all of them. */

@@ -36,7 +36,9 @@ final class SmallClassifier implements AutoCloseable {
     LINEAR("head"),
     VIT("blocks.*"),
     SPARSE_VIT("blocks.*", "patches"),
-    MOE_VIT("blocks.*");
+    MOE_VIT("blocks.*"),
+    RESNET("stages.*"),
+    SPARSE_RESNET("stages.*");
 
     private final List<String> layers;
 
@@ -46,11 +48,12 @@ final class SmallClassifier implements AutoCloseable {
 
     ModelShape shape(double dropout) {
       boolean vit = name().endsWith("VIT");
+      boolean resnet = name().endsWith("RESNET");
       return new ModelShape(
-          vit ? ModelShape.Kind.VIT : ModelShape.Kind.MLP,
+          vit ? ModelShape.Kind.VIT : resnet ? ModelShape.Kind.RESNET : ModelShape.Kind.MLP,
           2,
           2,
-          8,
+          resnet ? 4 : 8,
           12,
           1,
           Positions.LEARNED,
@@ -64,12 +67,13 @@ final class SmallClassifier implements AutoCloseable {
           dropout,
           0.3,
           this == LINEAR ? List.of() : List.of(12, 8, 10),
-          2);
+          2,
+          8);
     }
 
     Method method(Backend backend) {
       return switch (this) {
-        case SPARSE_MLP, SPARSE_VIT -> new UniformMethod(backend, sparse(), 10, 4);
+        case SPARSE_MLP, SPARSE_VIT, SPARSE_RESNET -> new UniformMethod(backend, sparse(), 10, 4);
         case MOE_VIT ->
             new MoeMethod(
                 backend,

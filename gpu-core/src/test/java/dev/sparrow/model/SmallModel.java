@@ -54,7 +54,8 @@ final class SmallModel implements AutoCloseable {
           dropout,
           0.3,
           List.of(),
-          1);
+          1,
+          0);
     }
   }
 

@@ -104,7 +104,8 @@ class TorchParityTest {
           0,
           0.02,
           List.of(),
-          1);
+          1,
+          0);
     }
 
     void check() {

@@ -28,6 +28,7 @@ class ImageTrainTest {
         "model.kind=mlp",
         "model.hidden-layers=[48, 24]",
         "method.name=uniform",
+        "uniform.products=sparse",
         "uniform.layers=[\"layers.*\"]",
         "uniform.sparsity=0.5",
         "uniform.schedule=rigl",
@@ -37,9 +38,21 @@ class ImageTrainTest {
         "model.kind=vit",
         "model.patch=2",
         "method.name=uniform",
+        "uniform.products=sparse",
         "uniform.sparsity=0.5",
         "uniform.begin-step=2",
         "uniform.end-step=6"),
+    RESNET("model.kind=resnet", "model.depth=8", "model.width=8"),
+    RESNET_SPARSE(
+        "model.kind=resnet",
+        "model.depth=8",
+        "model.width=8",
+        "method.name=uniform",
+        "uniform.products=sparse",
+        "uniform.layers=[\"stages.*\"]",
+        "uniform.sparsity=0.5",
+        "uniform.schedule=rigl",
+        "uniform.update-every=3"),
     VIT_EXPERTS("model.kind=vit", "model.patch=2", "method.name=moe", "moe.experts=4");
 
     private final String[] settings;
@@ -102,6 +115,29 @@ class ImageTrainTest {
     assertArrayEquals(whole.weights(), resumed.weights());
     assertEquals(
         whole.summary().confusion().rows(), resumed.summary().confusion().rows(), form.name());
+  }
+
+  /** Running statistics are each rank's own until they are averaged, and none are lost. */
+  @Test
+  void aResidualNetworkResumesOnTwoRanks(@TempDir Path directory) throws Exception {
+    String[] sgd = {
+      "optimizer.name=sgd",
+      "optimizer.nesterov=true",
+      "schedule.name=step",
+      "schedule.milestones=[7]"
+    };
+    List<ToyRun.Result> whole = Form.RESNET.run(sgd).ranks(2);
+    assertArrayEquals(whole.get(0).weights(), whole.get(1).weights(), "replicas");
+    Form.RESNET.run(sgd).checkpoints(directory).hook((step, arena, backend) -> step == 5).ranks(2);
+    List<ToyRun.Result> resumed = Form.RESNET.run(sgd).checkpoints(directory).ranks(2);
+    assertEquals(6, resumed.get(0).rows().get(0).step());
+    for (int rank = 0; rank < 2; rank++) {
+      TrainSummary before = whole.get(rank).summary();
+      TrainSummary after = resumed.get(rank).summary();
+      assertArrayEquals(whole.get(rank).weights(), resumed.get(rank).weights());
+      assertEquals(before.validationLoss(), after.validationLoss(), 1e-5, "statistics");
+      assertEquals(before.confusion().rows(), after.confusion().rows());
+    }
   }
 
   @Test

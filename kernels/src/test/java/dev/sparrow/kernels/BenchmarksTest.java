@@ -53,7 +53,7 @@ class BenchmarksTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"gemm", "grouped", "moe", "attention", "bandwidth"})
+  @ValueSource(strings = {"gemm", "conv", "grouped", "moe", "attention", "bandwidth"})
   void everyCaseRunsOnceAndNoTimeIsMadeUp(String name) throws Exception {
     Path json = folder.resolve("rows.json");
     Outcome outcome = Command.run(program(name), "--smoke", "--json", json.toString());

@@ -3,6 +3,8 @@ package dev.sparrow.backend.cpu;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
@@ -45,6 +47,8 @@ public final class CpuBackend implements Backend {
   private final OptimizerOps optimizer;
   private final SparseOps sparse;
   private final GroupedSparseOps groupedSparse;
+  private final ConvOps conv;
+  private final BatchNormOps batchNorm;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
   private boolean closed;
@@ -71,6 +75,8 @@ public final class CpuBackend implements Backend {
     SparseScratch scratch = new SparseScratch(pool);
     this.sparse = new CpuSparseOps(scratch);
     this.groupedSparse = new CpuGroupedSparseOps(scratch);
+    this.conv = new CpuConvOps(pool, blas, matmul);
+    this.batchNorm = new CpuBatchNormOps(pool);
   }
 
   @Override
@@ -236,6 +242,16 @@ public final class CpuBackend implements Backend {
   @Override
   public GroupedSparseOps groupedSparse() {
     return groupedSparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   @Override

@@ -3,6 +3,8 @@ package dev.sparrow.backend.cuda;
 import dev.sparrow.backend.ActivationOps;
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.CudaSettings;
 import dev.sparrow.backend.CudaSettings.CublasUse;
 import dev.sparrow.backend.DeviceGroups;
@@ -59,6 +61,8 @@ public final class CudaBackend implements Backend {
   private final CudaOptimizerOps optimizer;
   private final CudaSparseOps sparse;
   private final CudaGroupedSparseOps groupedSparse;
+  private final CudaConvOps conv;
+  private final CudaBatchNormOps batchNorm;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
@@ -103,6 +107,8 @@ public final class CudaBackend implements Backend {
       optimizer = opened.add(new CudaOptimizerOps(queue));
       sparse = new CudaSparseOps(queue, matmul, settings.sparse());
       groupedSparse = new CudaGroupedSparseOps(queue, matmul, sparse);
+      conv = new CudaConvOps(queue, partialSums, matmul);
+      batchNorm = new CudaBatchNormOps(queue);
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);
@@ -307,6 +313,16 @@ public final class CudaBackend implements Backend {
   @Override
   public GroupedSparseOps groupedSparse() {
     return groupedSparse;
+  }
+
+  @Override
+  public ConvOps conv() {
+    return conv;
+  }
+
+  @Override
+  public BatchNormOps batchNorm() {
+    return batchNorm;
   }
 
   /** Waits for all that was queued, frees all memory and gives the GPU back. */

@@ -60,7 +60,8 @@ class MoeMethodTest {
         0,
         0.02,
         List.of(),
-        1);
+        1,
+        0);
   }
 
   private static FeedForwardSpec block(int layer) {

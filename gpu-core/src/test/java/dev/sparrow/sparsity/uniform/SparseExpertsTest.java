@@ -90,7 +90,8 @@ class SparseExpertsTest {
             0,
             0.02,
             List.of(),
-            1);
+            1,
+            8);
     return new MoeMethod(backend, moe, shape, new UniformMethod(backend, settings, 10, 5));
   }
 
