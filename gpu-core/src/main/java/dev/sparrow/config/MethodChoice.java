@@ -7,7 +7,8 @@ import java.util.List;
  * and range.
  */
 public record MethodChoice(String name) {
-  private static final List<String> NAMES = List.of("dense", "moe", "uniform", "moe+uniform");
+  private static final List<String> NAMES =
+      List.of("dense", "moe", "uniform", "moe+uniform", "cuttlefish", "moe+cuttlefish");
 
   public MethodChoice {
     if (!NAMES.contains(name)) {
@@ -29,5 +30,10 @@ public record MethodChoice(String name) {
   /** Whether matrices are uniformly sparse. */
   public boolean isUniform() {
     return name.endsWith("uniform");
+  }
+
+  /** Whether matrices give way to factors. */
+  public boolean isCuttlefish() {
+    return name.endsWith("cuttlefish");
   }
 }

@@ -4,6 +4,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.cpu.SymmetricEigen;
+import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
@@ -33,14 +34,17 @@ final class StableRank {
   /**
    * The mean over matrices; waits for the device.
    *
-   * @param weight (out, in) or (matrices, out, in), in the float type
+   * @param weight (out, in) or (matrices, out, in)
    */
-  double measureSync(Tensor weight) {
-    boolean stacked = weight.shape().rank() == 3;
-    int matrices = stacked ? weight.dim(0) : 1;
-    Tensor stack = weight.reshape(matrices, weight.shape().dim(-2), weight.shape().columns());
+  double measureSync(Parameter weight) {
+    int matrices = weight.shape().rank() == 3 ? weight.shape().dim(0) : 1;
+    int out = weight.shape().dim(-2);
+    int in = weight.shape().dim(-1);
+    Tensor stack = weight.value().reshape(matrices, out, in);
     try (Workspace workspace = new Workspace(backend)) {
-      double[] squares = new Iteration(workspace, stack).largestSquaresSync();
+      double[] squares =
+          new Iteration(workspace, weight.operand().reshape(matrices, out, in))
+              .largestSquaresSync();
       double sum = 0;
       for (int e = 0; e < matrices; e++) {
         double norm = backend.elementwise().squaredNormSync(stack.slice(e, 1));
@@ -63,8 +67,8 @@ final class StableRank {
     Iteration(Workspace workspace, Tensor weights) {
       this.weights = weights;
       this.matrices = weights.dim(0);
-      this.q = workspace.keepFloat(matrices * BLOCK, weights.dim(2));
-      this.image = workspace.keepFloat(matrices * BLOCK, weights.dim(1));
+      this.q = workspace.keep(matrices * BLOCK, weights.dim(2));
+      this.image = workspace.keep(matrices * BLOCK, weights.dim(1));
       this.offsets = workspace.keep(DType.I32, matrices + 1);
       this.hostQ = new float[Math.toIntExact(q.size())];
       this.hostImage = new float[Math.toIntExact(image.size())];

@@ -157,6 +157,31 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public Map<String, List<Double>> state() {
+    return inner.state();
+  }
+
+  @Override
+  public void restore(Map<String, List<Double>> saved) {
+    inner.restore(saved);
+  }
+
+  @Override
+  public void epochOf(double steps) {
+    inner.epochOf(steps);
+  }
+
+  @Override
+  public double learningRateScale() {
+    return inner.learningRateScale();
+  }
+
+  @Override
+  public void beforeUpdate(double learningRate, double gradientScale) {
+    inner.beforeUpdate(learningRate, gradientScale);
+  }
+
+  @Override
   public ModelChange beforeRun(long done, Collective collective) {
     return inner.beforeRun(done, collective);
   }

@@ -4,9 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.FiniteDifferences;
 import dev.sparrow.backend.Oracle;
 import dev.sparrow.backend.ReferenceBackend;
+import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.nn.DenseFeedForward;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.GradientCheck;
@@ -186,6 +189,36 @@ class LowRankGradientTest {
       for (int i = 0; i < values.length; i++) {
         assertEquals(values[i] - 0.1 * gradients[i], decayed[i], 1e-12, "value " + i);
       }
+    }
+  }
+
+  /** On a GPU in bf16, so 1% of the largest. */
+  @ParameterizedTest
+  @CsvSource({"1, 24, 40, 8", "3, 16, 24, 8"})
+  void decayOnAGpuFollowsTheCpus(int matrices, int out, int in, int rank) {
+    LinearSpec spec = new LinearSpec("w", in, out, 0.5);
+    float[] expected = decayed(new CpuBackend(1), Factors.of(spec, matrices, matrices > 1, rank));
+    float[] got = decayed(TestGpu.open(), Factors.of(spec, matrices, matrices > 1, rank));
+    float largest = 0;
+    for (float value : expected) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    for (int i = 0; i < expected.length; i++) {
+      assertEquals(expected[i], got[i], 0.01 * largest, "value " + i);
+    }
+  }
+
+  private static float[] decayed(Backend opened, Factors factors) {
+    try (Backend backend = opened;
+        Workspace workspace = new Workspace(backend)) {
+      ParameterArena arena = new ParameterArena(backend, List.of(factors.v(), factors.u()));
+      arena.initialize(3);
+      FrobeniusDecay decay = new FrobeniusDecay(backend, factors);
+      decay.reserve(workspace);
+      decay.addToGradients(1);
+      float[] gradients = new float[(int) arena.size()];
+      backend.downloadSync(arena.gradients(), gradients, 0);
+      return gradients;
     }
   }
 

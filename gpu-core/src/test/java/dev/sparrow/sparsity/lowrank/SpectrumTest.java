@@ -7,8 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
-import dev.sparrow.tensor.Tensor;
+import dev.sparrow.nn.Initializer;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ParameterArena;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -155,24 +158,29 @@ class SpectrumTest {
       for (int i = 0; i < cases.length; i++) {
         int out = outs[i];
         int in = 48 * 32 / out;
-        Tensor weight = backend.allocate(out, in);
-        backend.upload(cases[i], 0, weight);
         double exact = of(cases[i], out, in, 0).stableRank();
-        assertEquals(exact, stableRank.measureSync(weight), 0.005 * exact, "case " + i);
+        double measured = stableRank.measureSync(weight(backend, cases[i], out, in));
+        assertEquals(exact, measured, 0.005 * exact, "case " + i);
       }
-      Tensor narrow = backend.allocate(3, 5);
-      backend.upload(Matrices.normal(15, 1, 4), 0, narrow);
-      double exact = of(Matrices.normal(15, 1, 4), 3, 5, 0).stableRank();
-      assertEquals(exact, stableRank.measureSync(narrow), 1e-4);
+      float[] narrow = Matrices.normal(15, 1, 4);
+      double exact = of(narrow, 3, 5, 0).stableRank();
+      assertEquals(exact, stableRank.measureSync(weight(backend, narrow, 3, 5)), 0.005 * exact);
     }
+  }
+
+  private static Parameter weight(Backend backend, float[] values, int... dims) {
+    Parameter weight = Parameter.matrix("w", Initializer.ZEROS, dims);
+    ParameterArena arena = new ParameterArena(backend, List.of(weight));
+    backend.upload(values, 0, weight.value());
+    arena.publish();
+    return weight;
   }
 
   @Test
   void ofExpertsTheMeanIsMeasured() {
     try (Backend backend = new CpuBackend(1)) {
       float[] stack = Matrices.normal(3 * 20 * 12, 0.1, 8);
-      Tensor weight = backend.allocate(3, 20, 12);
-      backend.upload(stack, 0, weight);
+      Parameter weight = weight(backend, stack, 3, 20, 12);
       double sum = 0;
       for (int e = 0; e < 3; e++) {
         sum += new Factorization(stack, e, 20, 12).spectrum(0).stableRank();
