@@ -27,6 +27,11 @@ public record MethodChoice(String name) {
     return name.startsWith("moe");
   }
 
+  /** Whether all matrices, those of experts too, are stored whole. */
+  public boolean isDenseWithin() {
+    return !isUniform() && !isCuttlefish();
+  }
+
   /** Whether matrices are uniformly sparse. */
   public boolean isUniform() {
     return name.endsWith("uniform");

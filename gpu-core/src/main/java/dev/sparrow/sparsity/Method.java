@@ -41,6 +41,12 @@ public interface Method {
    */
   default void fit(Map<String, Shape> saved) {}
 
+  /**
+   * Gives parameters the shapes that they take before the first step, as far as the settings tell:
+   * for a model that is measured and not run.
+   */
+  default void foresee() {}
+
   /** Called when weights and buffers were set from outside: a checkpoint, a model's file. */
   default void loaded() {}
 

@@ -131,6 +131,15 @@ public final class CuttlefishMethod implements Method {
   }
 
   @Override
+  public void foresee() {
+    if (settings.rule() == Cuttlefish.Rule.FIXED) {
+      for (FactorizableWeight weight : weights) {
+        weight.become(RankRule.ratio(settings.ratio(), Math.min(weight.out(), weight.in())));
+      }
+    }
+  }
+
+  @Override
   public Map<String, List<Double>> state() {
     Map<String, List<Double>> state = new LinkedHashMap<>();
     if (hasSwitched()) {

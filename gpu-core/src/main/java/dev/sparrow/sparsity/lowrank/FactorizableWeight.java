@@ -54,7 +54,9 @@ abstract class FactorizableWeight {
     whole = useWhole();
   }
 
-  private void become(Factors next) {
+  /** Takes factors of this rank, to be filled by the caller. */
+  final void become(int rank) {
+    Factors next = Factors.of(spec, matrices, stacked, rank);
     whole = null;
     factors = next;
     decay = new FrobeniusDecay(backend, next);
@@ -125,7 +127,7 @@ abstract class FactorizableWeight {
    */
   Replacement factorize(int rank, Carry carry) {
     Parameter before = whole;
-    become(Factors.of(spec, matrices, stacked, rank));
+    become(rank);
     return new Replacement(before, List.of(factors.v(), factors.u()), carry);
   }
 
@@ -138,7 +140,7 @@ abstract class FactorizableWeight {
   void fit(Map<String, Shape> saved) {
     Shape u = saved.get(Factors.uName(spec));
     if (u != null && u.rank() > 1) {
-      become(Factors.of(spec, matrices, stacked, u.dim(-1)));
+      become(u.dim(-1));
     } else if (isLowRank()) {
       becomeWhole();
       reserveAgain();

@@ -152,6 +152,11 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public void foresee() {
+    inner.foresee();
+  }
+
+  @Override
   public void loaded() {
     inner.loaded();
   }

@@ -5,8 +5,10 @@ import dev.sparrow.config.Tokenizer;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.model.ModelSummary;
 import dev.sparrow.nn.LayerSummary;
+import dev.sparrow.tensor.Shape;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 
@@ -36,7 +38,8 @@ public final class Inspection {
   }
 
   /**
-   * Of a saved model; of a run without one by the settings of its newest attempt.
+   * Of a saved model, as it is where nothing is assigned; of a run without one by the settings of
+   * its newest attempt.
    *
    * @param path see {@link SavedModel#at}
    */
@@ -44,7 +47,11 @@ public final class Inspection {
       String path, Configuration hadoop, List<String> assignments, SparkConf conf) {
     SavedModel model = SavedModel.at(hadoop, path);
     return model.exists()
-        ? of(model.config(assignments), model.manifest().tokenizer().vocabularySize(), conf)
+        ? of(
+            model.config(assignments),
+            model.manifest().tokenizer().vocabularySize(),
+            conf,
+            assignments.isEmpty() ? model.file().shapes().byName() : Map.of())
         : of(new RunDirectory(hadoop, path).config(assignments), conf);
   }
 
@@ -52,12 +59,17 @@ public final class Inspection {
    * @param conf says whether tasks, and so ranks, get GPUs
    */
   public static Inspection of(RunConfig config, int vocabulary, SparkConf conf) {
+    return of(config, vocabulary, conf, Map.of());
+  }
+
+  private static Inspection of(
+      RunConfig config, int vocabulary, SparkConf conf, Map<String, Shape> saved) {
     int ranks = Math.max(1, config.cluster().ranks());
     int sequences =
         BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, ranks).microBatch();
     ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
     return new Inspection(
-        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, device), device);
+        config, vocabulary, ModelSummary.of(config, vocabulary, sequences, device, saved), device);
   }
 
   /** One line for the start of a training. */
