@@ -189,7 +189,8 @@ class ConfigParserTest {
         "gpt2-small",
         "moe-small",
         "quickstart",
-        "uniform-small"
+        "uniform-small",
+        "cuttlefish-small"
       })
   void recipesAreValid(String recipe) throws IOException {
     String text = Files.readString(Path.of("..", "conf", recipe + ".conf"));

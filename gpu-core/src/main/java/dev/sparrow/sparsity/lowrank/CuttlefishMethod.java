@@ -199,7 +199,8 @@ public final class CuttlefishMethod implements Method {
 
   /**
    * The decay of the factors' products: before the update and of the weights alone with AdamW, as
-   * its own decay is; in the gradient with SGD.
+   * its own decay is; in the gradient with SGD. Each rank decays by products of its own: where
+   * ranks run on unlike processors, their weights may part in the last bit.
    */
   @Override
   public void beforeUpdate(double learningRate, double gradientScale) {
@@ -242,7 +243,7 @@ public final class CuttlefishMethod implements Method {
             collective,
             () ->
                 weights.stream()
-                    .mapToDouble(weight -> stableRank.measureSync(weight.whole()))
+                    .mapToDouble(weight -> stableRank.measureSync(weight.matrix()))
                     .toArray());
     Map<String, Double> byLayer = new LinkedHashMap<>();
     for (int i = 0; i < ranks.length; i++) {

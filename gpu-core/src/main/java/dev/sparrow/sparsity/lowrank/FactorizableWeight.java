@@ -101,7 +101,7 @@ abstract class FactorizableWeight {
   }
 
   /** Where it is not {@link #isLowRank}. */
-  Parameter whole() {
+  Parameter matrix() {
     return whole;
   }
 

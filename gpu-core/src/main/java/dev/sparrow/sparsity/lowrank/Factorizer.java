@@ -31,22 +31,14 @@ final class Factorizer {
     static final Choice WHOLE = new Choice(0, null);
   }
 
-  /** Called by every rank. */
+  /** Called by every rank. Layer by layer, so that none waits for rank 0 longer than one takes. */
   ModelChange factorize(List<? extends FactorizableWeight> weights, Collective collective) {
-    List<Choice> choices = new ArrayList<>();
-    double[] ranks =
-        RankZero.doubles(
-            collective,
-            () -> {
-              weights.forEach(weight -> choices.add(choice(weight)));
-              return choices.stream().mapToDouble(Choice::rank).toArray();
-            });
     List<Replacement> replacements = new ArrayList<>();
-    for (int i = 0; i < ranks.length; i++) {
-      int rank = (int) ranks[i];
+    for (FactorizableWeight weight : weights) {
+      Choice own = collective.rank() == 0 ? choice(weight) : Choice.WHOLE;
+      int rank = (int) RankZero.doubles(collective, () -> new double[] {own.rank()})[0];
       if (rank > 0) {
-        FactorizableWeight weight = weights.get(i);
-        Carry carry = choices.isEmpty() ? FactorCarry.empty(weight, rank) : choices.get(i).carry();
+        Carry carry = collective.rank() == 0 ? own.carry() : FactorCarry.empty(weight, rank);
         replacements.add(weight.factorize(rank, carry));
       }
     }
@@ -55,8 +47,8 @@ final class Factorizer {
 
   /** One rank for all matrices of a stack: that of the one that needs most. */
   private Choice choice(FactorizableWeight weight) {
-    float[] values = new float[Math.toIntExact(weight.whole().size())];
-    backend.downloadSync(weight.whole().value(), values, 0);
+    float[] values = new float[Math.toIntExact(weight.matrix().size())];
+    backend.downloadSync(weight.matrix().value(), values, 0);
     List<Factorization> factorizations = new ArrayList<>();
     int rank = 0;
     for (int e = 0; e < weight.matrices(); e++) {

@@ -22,7 +22,7 @@ final class StableRank {
   static final int BLOCK = 8;
 
   private static final int MAX_ROUNDS = 16;
-  private static final double TOLERANCE = 1e-5; // of σ₁², from one round to the next
+  private static final double TOLERANCE = 1e-4; // of σ₁², from one round to the next
   private static final RandomKey KEY = new RandomKey(1, RandomKey.streamOf("stable rank"));
 
   private final Backend backend;

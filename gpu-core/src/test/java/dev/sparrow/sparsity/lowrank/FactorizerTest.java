@@ -62,7 +62,7 @@ class FactorizerTest {
         Workspace workspace = new Workspace(backend)) {
       FactorizableLinearWeight student =
           new FactorizableLinearWeight(backend, new LinearSpec("w", in, out, 0.05));
-      Parameter whole = student.whole();
+      Parameter whole = student.matrix();
       ParameterArena arena = new ParameterArena(backend, List.of(whole));
       arena.initialize(seed);
       learn(backend, workspace, student, arena, teacher, seed);
@@ -121,11 +121,11 @@ class FactorizerTest {
     try (Backend backend = new CpuBackend(1)) {
       FactorizableGroupedWeight experts =
           new FactorizableGroupedWeight(backend, new LinearSpec("e", 80, 64, 0.02), 2);
-      ParameterArena arena = new ParameterArena(backend, List.of(experts.whole()));
+      ParameterArena arena = new ParameterArena(backend, List.of(experts.matrix()));
       float[] stack = new float[2 * 64 * 80];
       System.arraycopy(Matrices.planted(64, 80, 8, 4, 0.001, 1), 0, stack, 0, 64 * 80);
       System.arraycopy(Matrices.planted(64, 80, 16, 4, 0.001, 2), 0, stack, 64 * 80, 64 * 80);
-      backend.upload(stack, 0, experts.whole().value());
+      backend.upload(stack, 0, experts.matrix().value());
       arena.publish();
       ModelChange change = factorize(backend, experts, settings("cuttlefish.min-speed-up=0"));
       assertEquals(16, experts.rank());

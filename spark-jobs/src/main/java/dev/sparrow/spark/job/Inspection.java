@@ -46,13 +46,14 @@ public final class Inspection {
   public static Inspection of(
       String path, Configuration hadoop, List<String> assignments, SparkConf conf) {
     SavedModel model = SavedModel.at(hadoop, path);
-    return model.exists()
-        ? of(
-            model.config(assignments),
-            model.manifest().tokenizer().vocabularySize(),
-            conf,
-            assignments.isEmpty() ? model.file().shapes().byName() : Map.of())
-        : of(new RunDirectory(hadoop, path).config(assignments), conf);
+    if (!model.exists()) {
+      return of(new RunDirectory(hadoop, path).config(assignments), conf);
+    }
+    RunConfig config = model.config(assignments);
+    int vocabulary = model.manifest().tokenizer().vocabularySize();
+    // Settings tell the sizes of all but matrices whose ranks were found in training.
+    boolean asSaved = config.method().isCuttlefish() && assignments.isEmpty();
+    return of(config, vocabulary, conf, asSaved ? model.file().shapes().byName() : Map.of());
   }
 
   /**
