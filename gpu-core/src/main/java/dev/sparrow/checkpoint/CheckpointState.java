@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -54,7 +55,8 @@ public record CheckpointState(
               + formatVersion
               + "; read it with the version of Sparrow that wrote it");
     }
-    methodState = methodState == null ? Map.of() : Map.copyOf(methodState);
+    methodState =
+        methodState == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(methodState));
     files = files == null ? Map.of() : Map.copyOf(files);
   }
 

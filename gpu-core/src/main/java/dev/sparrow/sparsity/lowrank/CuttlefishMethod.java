@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +40,9 @@ public final class CuttlefishMethod implements Method {
   private static final String SWITCHED = "switched_at";
   private static final String STABLE_RANK = "stable_rank";
 
+  private static final Set<String> ENDS = Set.of("patches", "head");
+  private static final String FIRST_CONVOLUTION = "stem.";
+
   /** Of the paper: ranks an epoch. */
   private static final double PAPER_TOLERANCE = 0.1;
 
@@ -55,7 +59,8 @@ public final class CuttlefishMethod implements Method {
   private final StableRankDetector detector;
   private final Factorizer factorizer;
   private final List<FactorizableWeight> weights = new ArrayList<>();
-  private long every;
+  private long every; // steps from one measurement to the next
+  private double span; // the same in the unit of the rule: itself, or epochs
   private long switchedAt = -1; // updates done then; -1: not yet
   private long nanos;
 
@@ -109,9 +114,9 @@ public final class CuttlefishMethod implements Method {
     return weight;
   }
 
-  /** The first convolution and the last classifier never: they are thin, and hurt most. */
+  /** What reads pixels and the last classifier never: they are thin, and hurt most. */
   private boolean mayFactorize(LinearSpec spec) {
-    boolean atAnEnd = spec.name().equals("head") || spec.name().startsWith("stem.");
+    boolean atAnEnd = ENDS.contains(spec.name()) || spec.name().startsWith(FIRST_CONVOLUTION);
     return !atAnEnd && names.match(spec.name());
   }
 
@@ -176,6 +181,7 @@ public final class CuttlefishMethod implements Method {
             ? epoch
             : Math.min(epoch, (double) steps / MEASUREMENTS);
     every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(shorter));
+    span = settings.rule() == Cuttlefish.Rule.PAPER ? every / epoch : 1;
   }
 
   /** A model that comes with factors goes on with them. */
@@ -249,7 +255,7 @@ public final class CuttlefishMethod implements Method {
     for (int i = 0; i < ranks.length; i++) {
       byLayer.put(weights.get(i).name(), ranks[i]);
     }
-    detector.add(byLayer);
+    detector.add(byLayer, span);
     nanos += System.nanoTime() - start;
   }
 

@@ -52,7 +52,7 @@ final class StableRankDetector {
     return new StableRankDetector(true, tolerance);
   }
 
-  /** As in the paper: all slopes are at most so many ranks, in one and the same measurement. */
+  /** As in the paper: all slopes are at most so many ranks, after one and the same measurement. */
   static StableRankDetector absolute(double tolerance) {
     return new StableRankDetector(false, tolerance);
   }
@@ -61,19 +61,20 @@ final class StableRankDetector {
    * Takes a measurement of every layer.
    *
    * @param ranks by the layer's name
+   * @param span from one measurement to the next, in the unit that slopes are per
    */
-  void add(Map<String, Double> ranks) {
+  void add(Map<String, Double> ranks, double span) {
     ranks.forEach(
         (layer, rank) -> {
           Series one = series.computeIfAbsent(layer, name -> new Series());
           one.add(rank);
-          one.settled = isFlat(one) || relative && one.settled;
+          one.settled = isFlat(one, span) || relative && one.settled;
         });
   }
 
-  private boolean isFlat(Series one) {
+  private boolean isFlat(Series one, double span) {
     double allowed = relative ? tolerance * one.first : tolerance;
-    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= allowed;
+    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= allowed * span;
   }
 
   /** Of the line of least squares, a measurement apart. */

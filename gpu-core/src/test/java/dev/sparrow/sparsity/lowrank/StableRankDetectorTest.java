@@ -27,7 +27,7 @@ class StableRankDetectorTest {
       for (int layer = 0; layer < layers.length; layer++) {
         ranks.put("layer" + layer, layers[layer].applyAsDouble(i));
       }
-      detector.add(ranks);
+      detector.add(ranks, 1);
       if (detector.hasSettled()) {
         return i + 1;
       }
@@ -81,6 +81,19 @@ class StableRankDetectorTest {
     assertEquals(-1, fires(StableRankDetector.relative(0.001), i -> 40, i -> 130 - 0.15 * i));
   }
 
+  /** Measured twice an epoch, a fall of 0.09 a measurement is one of 0.18 an epoch. */
+  @Test
+  void slopesArePerUnit() {
+    StableRankDetector fine = StableRankDetector.absolute(0.1);
+    StableRankDetector twice = StableRankDetector.absolute(0.1);
+    for (int i = 0; i < 12; i++) {
+      fine.add(Map.of("layer", 50 - 0.09 * i), 1);
+      twice.add(Map.of("layer", 50 - 0.09 * i), 0.5);
+    }
+    assertTrue(fine.hasSettled());
+    assertFalse(twice.hasSettled());
+  }
+
   @Test
   void slopesAreThoseOfLeastSquares() {
     assertEquals(2, StableRankDetector.slope(List.of(1.0, 3.0, 5.0, 7.0)), 1e-15);
@@ -94,7 +107,7 @@ class StableRankDetectorTest {
     for (int stop : new int[] {0, 1, 5, 40, whole - 1}) {
       StableRankDetector before = StableRankDetector.relative(0.001);
       for (int i = 0; i < stop; i++) {
-        before.add(Map.of("layer0", decaying(i)));
+        before.add(Map.of("layer0", decaying(i)), 1);
       }
       StableRankDetector after = StableRankDetector.relative(0.001);
       after.restore(before.state());
