@@ -14,6 +14,7 @@ import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.Cuttlefish;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Workspace;
@@ -238,6 +239,60 @@ class FactorizerTest {
       }
       assertEquals(before, backend.allocatedBytes());
     }
+  }
+
+  /** SGD finds the decay in the gradient that it will scale, AdamW in the weights. */
+  @ParameterizedTest
+  @ValueSource(strings = {"sgd", "adamw"})
+  void theOptimizersDecayIsOfTheProduct(String optimizer) {
+    String[] run = {
+      "method.name=cuttlefish",
+      "cuttlefish.rule=fixed",
+      "cuttlefish.ratio=0.5",
+      "optimizer.name=" + optimizer,
+      "optimizer.weight-decay=0.2"
+    };
+    try (Backend backend = new CpuBackend(1);
+        Workspace workspace = new Workspace(backend);
+        Collective alone = new LocalCollective()) {
+      CuttlefishMethod method =
+          new CuttlefishMethod(backend, ConfigParser.parse("", "test", List.of(run)));
+      LinearWeight weight = method.linearWeight(new LinearSpec("w", 6, 4, 0.3));
+      weight.reserve(workspace, 2);
+      method.foresee();
+      List<Parameter> parameters = new ArrayList<>();
+      weight.parameters(parameters::add);
+      ParameterArena arena = new ParameterArena(backend, parameters);
+      assertFalse(arena.weights().decay().decays(0), "decay of the factors' own norms");
+      arena.initialize(7);
+      float[] v = downloaded(backend, parameters.get(0).value());
+      float[] u = downloaded(backend, parameters.get(1).value());
+      method.beforeUpdate(0.5, 0.25);
+      float[] product = Matrices.product(u, v, 4, 2, 6);
+      float[] got =
+          optimizer.equals("sgd")
+              ? downloaded(backend, parameters.get(1).gradient())
+              : downloaded(backend, parameters.get(1).value());
+      for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 2; k++) {
+          double derivative = 0;
+          for (int j = 0; j < 6; j++) {
+            derivative += product[i * 6 + j] * v[k * 6 + j];
+          }
+          double expected =
+              optimizer.equals("sgd")
+                  ? 0.2 / 0.25 * derivative
+                  : u[i * 2 + k] - 0.5 * 0.2 * derivative;
+          assertEquals(expected, got[i * 2 + k], 1e-6);
+        }
+      }
+    }
+  }
+
+  private static float[] downloaded(Backend backend, Tensor tensor) {
+    float[] values = new float[(int) tensor.size()];
+    backend.downloadSync(tensor, values, 0);
+    return values;
   }
 
   @Test
