@@ -46,10 +46,11 @@ class ArchitectureTest {
           .resideInAPackage("jcuda..");
 
   @ArchTest
-  static final ArchRule NATIVE_LIBRARIES_ARE_BOUND_BY_THE_CUDA_BACKEND_AND_BENCHMARKS =
+  static final ArchRule NATIVE_LIBRARIES_ARE_BOUND_BY_BACKENDS_AND_BENCHMARKS =
       noClasses()
           .that()
-          .resideOutsideOfPackages("dev.sparrow.backend.cuda..", "dev.sparrow.bench..")
+          .resideOutsideOfPackages(
+              "dev.sparrow.backend.cuda..", "dev.sparrow.backend.cpu..", "dev.sparrow.bench..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("com.sun.jna..");
@@ -63,12 +64,16 @@ class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAPackage("io.netty..");
 
+  /** Low-rank factors are found by the host's linear algebra, whatever trains. */
   @ArchTest
   static final ArchRule LAYERS_TALK_TO_DEVICES_THROUGH_BACKEND_ALONE =
       noClasses()
           .that()
           .resideOutsideOfPackages(
-              "dev.sparrow.backend.cpu..", "dev.sparrow.collective..", "dev.sparrow.bench..")
+              "dev.sparrow.backend.cpu..",
+              "dev.sparrow.collective..",
+              "dev.sparrow.sparsity.lowrank..",
+              "dev.sparrow.bench..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.sparrow.backend.cpu..");

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -20,6 +22,8 @@ import java.util.TreeMap;
  * @param context tokens of a sequence; 0 where samples are images
  * @param images their size and classes in words; null where samples are sequences
  * @param ranks of the run that wrote it; another number may resume it
+ * @param methodState numbers that the method goes on from, by names of its own; none where weights
+ *     and buffers tell all
  * @param files size and CRC32C of every other file, filled in by the store
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -35,6 +39,7 @@ public record CheckpointState(
     String images,
     int ranks,
     String method,
+    Map<String, List<Double>> methodState,
     String optimizer,
     Map<String, FileSum> files) {
   public static final int FORMAT_VERSION = 1;
@@ -50,6 +55,8 @@ public record CheckpointState(
               + formatVersion
               + "; read it with the version of Sparrow that wrote it");
     }
+    methodState =
+        methodState == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(methodState));
     files = files == null ? Map.of() : Map.copyOf(files);
   }
 
@@ -65,6 +72,7 @@ public record CheckpointState(
         images,
         ranks,
         method,
+        methodState,
         optimizer,
         new TreeMap<>(sums));
   }

@@ -3,6 +3,7 @@ package dev.sparrow.checkpoint;
 import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -18,12 +19,28 @@ import java.util.Set;
  * @param values F32, or BF16, rounded to the nearest even
  */
 public record ModelExport(Form form, DType values) {
-  /** How a sparse weight of n non-zeros in (out, in) is written. */
+  /** How a weight that is not held as one matrix (out, in) is written. */
   public enum Form {
-    /** {@code weight.values}, of n values, and {@code weight.columns}, one for each row's group. */
+    /**
+     * Of n non-zeros: {@code weight.values}, of n values, and {@code weight.columns}, one for each
+     * row's group. Of low rank: {@code weight.u} and {@code weight.v}.
+     */
     SPARSE,
-    /** {@code weight}, (out, in), with zeros. */
+    /** {@code weight}, (out, in), with zeros, or the product of the factors. */
     DENSE
+  }
+
+  /**
+   * The bytes of one low-rank weight.
+   *
+   * @param matrix shape of the whole weight
+   * @param bytes of its factors, or of the whole, in the file
+   */
+  public record LowRankWeight(String name, Shape matrix, int rank, long bytes) {
+    /** Of the whole matrix with 16-bit values. */
+    public long denseBytes() {
+      return matrix.size() * DType.BF16.bytes();
+    }
   }
 
   /**
@@ -43,12 +60,14 @@ public record ModelExport(Form form, DType values) {
    *
    * @param metadata by which the file is read back
    * @param sparse weights, in the order of the model
+   * @param lowRank weights, in the order of the model
    * @param otherElements of all tensors that belong to none of these
    */
   public record Exported(
       List<HostTensor> tensors,
       Map<String, String> metadata,
       List<SparseWeight> sparse,
+      List<LowRankWeight> lowRank,
       long otherElements) {
     /** Of all tensors. */
     public long bytes() {
@@ -71,7 +90,7 @@ public record ModelExport(Form form, DType values) {
     Map<String, UniformPattern> patterns = PatternTensors.patterns(tensors, layouts);
     Map<String, PatternLayout> sparse = new LinkedHashMap<>(layouts);
     sparse.keySet().retainAll(patterns.keySet());
-    Writer writer = new Writer(new CompactPatterns(sparse), patterns);
+    Writer writer = new Writer(new CompactPatterns(sparse), patterns, FactorTensors.of(tensors));
     tensors.forEach(writer::take);
     // Wide types first, as others' readers map tensors and want each aligned to its type.
     writer.out.sort(Comparator.comparingInt((HostTensor t) -> t.dtype().bytes()).reversed());
@@ -81,19 +100,25 @@ public record ModelExport(Form form, DType values) {
     if (form == Form.SPARSE) {
       metadata.putAll(writer.compact.metadata());
     }
-    return new Exported(writer.out, metadata, writer.sparse, writer.otherElements);
+    return new Exported(writer.out, metadata, writer.sparse, writer.lowRank, writer.otherElements);
   }
 
   private final class Writer {
     private final CompactPatterns compact;
     private final Map<String, UniformPattern> patterns;
+    private final Map<String, FactorTensors> factors; // by the names of both tensors
     private final Set<String> ofPatterns = new HashSet<>();
     private final List<HostTensor> out = new ArrayList<>();
     private final List<SparseWeight> sparse = new ArrayList<>();
+    private final List<LowRankWeight> lowRank = new ArrayList<>();
     private long otherElements;
 
-    Writer(CompactPatterns compact, Map<String, UniformPattern> patterns) {
+    Writer(
+        CompactPatterns compact,
+        Map<String, UniformPattern> patterns,
+        Map<String, FactorTensors> factors) {
       this.compact = compact;
+      this.factors = factors;
       this.patterns = patterns;
       for (String weight : patterns.keySet()) {
         ofPatterns.add(PatternTensors.columns(weight));
@@ -105,6 +130,8 @@ public record ModelExport(Form form, DType values) {
       String weight = PatternTensors.weightOfValues(tensor.name());
       if (patterns.containsKey(weight)) {
         takeWeight(weight, tensor);
+      } else if (factors.containsKey(tensor.name())) {
+        takeFactors(factors.get(tensor.name()), tensor);
       } else if (!ofPatterns.contains(tensor.name())) {
         out.add(narrowed(tensor));
         otherElements += tensor.shape().size();
@@ -125,6 +152,20 @@ public record ModelExport(Form form, DType values) {
       out.addAll(written);
       long bytes = written.stream().mapToLong(HostTensor::bytes).sum();
       sparse.add(new SparseWeight(weight, pattern, bytes));
+    }
+
+    /** Once of each pair. */
+    private void takeFactors(FactorTensors pair, HostTensor tensor) {
+      if (tensor != pair.v()) {
+        return;
+      }
+      List<HostTensor> written =
+          form == Form.DENSE
+              ? List.of(narrowed(pair.product()))
+              : List.of(narrowed(pair.v()), narrowed(pair.u()));
+      out.addAll(written);
+      long bytes = written.stream().mapToLong(HostTensor::bytes).sum();
+      lowRank.add(new LowRankWeight(pair.weight(), pair.shape(), pair.rank(), bytes));
     }
 
     private HostTensor narrowed(HostTensor tensor) {

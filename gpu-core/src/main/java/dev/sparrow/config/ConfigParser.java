@@ -176,6 +176,7 @@ public final class ConfigParser {
         sections.method(),
         sections.moe(),
         sections.uniform(),
+        sections.cuttlefish(),
         sections.optimizer(),
         sections.schedule(),
         sections.train(),

@@ -22,6 +22,9 @@ final class ConfigRules {
     if (config.method().isUniform()) {
       uniform(config.uniform(), config.train(), problems);
     }
+    if (config.method().isCuttlefish()) {
+      cuttlefish(config.cuttlefish(), config.train(), problems);
+    }
     train(config, problems);
     if (!config.cluster().ports().matches("\\d{1,5}(-\\d{1,5})?")) {
       problems.add("cluster.ports: expected 0 or \"first-last\", got " + config.cluster().ports());
@@ -75,7 +78,7 @@ final class ConfigRules {
     ModelShape.Kind kind = config.model().kind();
     if (config.method().mixesExperts()) {
       problems.add(
-          "method.name: expected dense or uniform for model.kind = "
+          "method.name: expected dense, uniform or cuttlefish for model.kind = "
               + kind.word()
               + ", which has no feed-forward blocks, got "
               + config.method().name());
@@ -170,6 +173,20 @@ final class ConfigRules {
     if (uniform.products() == Uniform.Products.SPARSE) {
       problems.add(
           "uniform.products: expected timed or dense for uniform.format = unstructured, which has no sparse products, got sparse");
+    }
+  }
+
+  private static void cuttlefish(Cuttlefish cuttlefish, Train train, List<String> problems) {
+    if (cuttlefish.layers().isEmpty()) {
+      problems.add("cuttlefish.layers: expected at least one pattern of layer names, got none");
+    }
+    boolean pufferfish = cuttlefish.rule() == Cuttlefish.Rule.PUFFERFISH;
+    if (pufferfish && (cuttlefish.switchStep() < 1 || cuttlefish.switchStep() >= train.steps())) {
+      problems.add(
+          "cuttlefish.switch-step: expected 1 or more, below train.steps = "
+              + train.steps()
+              + ", for cuttlefish.rule = pufferfish, got "
+              + cuttlefish.switchStep());
     }
   }
 

@@ -124,6 +124,22 @@ final class ConfigSections {
         s.choice("products", Uniform.Products.class));
   }
 
+  Cuttlefish cuttlefish() {
+    Section s = sections.apply("cuttlefish");
+    return new Cuttlefish(
+        s.choice("rule", Cuttlefish.Rule.class),
+        s.real("ratio", "in (0, 1]", v -> v > 0 && v <= 1),
+        s.atLeast("switch-step", 0),
+        s.atLeast("every", 0),
+        s.positive("tolerance"),
+        s.real("latest", "in (0, 1]", v -> v > 0 && v <= 1),
+        s.strings("layers"),
+        s.strings("except"),
+        s.notNegative("min-speed-up"),
+        s.choice("momentum", Cuttlefish.Momentum.class),
+        s.positive("learning-rate-scale"));
+  }
+
   OptimizerSettings optimizer() {
     Section s = sections.apply("optimizer");
     return new OptimizerSettings(

@@ -7,7 +7,8 @@ import java.util.List;
  * and range.
  */
 public record MethodChoice(String name) {
-  private static final List<String> NAMES = List.of("dense", "moe", "uniform", "moe+uniform");
+  private static final List<String> NAMES =
+      List.of("dense", "moe", "uniform", "moe+uniform", "cuttlefish", "moe+cuttlefish");
 
   public MethodChoice {
     if (!NAMES.contains(name)) {
@@ -26,8 +27,18 @@ public record MethodChoice(String name) {
     return name.startsWith("moe");
   }
 
+  /** Whether all matrices, those of experts too, are stored whole. */
+  public boolean isDenseWithin() {
+    return !isUniform() && !isCuttlefish();
+  }
+
   /** Whether matrices are uniformly sparse. */
   public boolean isUniform() {
     return name.endsWith("uniform");
+  }
+
+  /** Whether matrices give way to factors. */
+  public boolean isCuttlefish() {
+    return name.endsWith("cuttlefish");
   }
 }

@@ -14,6 +14,7 @@ public record RunConfig(
     MethodChoice method,
     Moe moe,
     Uniform uniform,
+    Cuttlefish cuttlefish,
     OptimizerSettings optimizer,
     ScheduleSettings schedule,
     Train train,

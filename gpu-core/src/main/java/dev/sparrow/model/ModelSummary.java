@@ -8,11 +8,15 @@ import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.Method;
 import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Shape;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 
 /**
  * What a model is and takes, before anything is run: the content of {@code inspect}. Bytes are
@@ -82,11 +86,22 @@ public record ModelSummary(
    * @param samples of one micro-batch
    */
   public static ModelSummary of(RunConfig config, int vocabulary, int samples, Device device) {
-    try (Backend backend = new SizeOnlyBackend(device)) {
-      Model model =
-          Models.languageModel(backend, config, vocabulary, Models.method(backend, config));
-      return of(model, config.optimizer(), samples, backend);
-    }
+    return of(config, vocabulary, samples, device, Map.of());
+  }
+
+  /**
+   * The same of a saved one.
+   *
+   * @param saved shapes of the file's tensors by name; empty: there is no file
+   */
+  public static ModelSummary of(
+      RunConfig config, int vocabulary, int samples, Device device, Map<String, Shape> saved) {
+    return of(
+        config,
+        (backend, method) -> Models.languageModel(backend, config, vocabulary, method),
+        samples,
+        device,
+        saved);
   }
 
   /**
@@ -97,9 +112,43 @@ public record ModelSummary(
    */
   public static ModelSummary of(
       RunConfig config, ImageShape image, int classes, int samples, Device device) {
+    return of(config, image, classes, samples, device, Map.of());
+  }
+
+  /**
+   * The same of a saved one.
+   *
+   * @param saved shapes of the file's tensors by name; empty: there is no file
+   */
+  public static ModelSummary of(
+      RunConfig config,
+      ImageShape image,
+      int classes,
+      int samples,
+      Device device,
+      Map<String, Shape> saved) {
+    return of(
+        config,
+        (backend, method) -> Models.imageClassifier(backend, config, image, classes, method),
+        samples,
+        device,
+        saved);
+  }
+
+  private static ModelSummary of(
+      RunConfig config,
+      BiFunction<Backend, Method, Model> build,
+      int samples,
+      Device device,
+      Map<String, Shape> saved) {
     try (Backend backend = new SizeOnlyBackend(device)) {
-      Model model =
-          Models.imageClassifier(backend, config, image, classes, Models.method(backend, config));
+      Method method = Models.method(backend, config);
+      Model model = build.apply(backend, method);
+      if (saved.isEmpty()) {
+        method.foresee();
+      } else {
+        method.fit(saved);
+      }
       return of(model, config.optimizer(), samples, backend);
     }
   }

@@ -6,6 +6,7 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.ImageShape;
 import dev.sparrow.sparsity.DenseMethod;
 import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.lowrank.CuttlefishMethod;
 import dev.sparrow.sparsity.moe.MoeMethod;
 import dev.sparrow.sparsity.uniform.UniformMethod;
 import java.util.Map;
@@ -64,13 +65,19 @@ public final class Models {
 
   /** The training method that {@code method.name} asks for, for one model. */
   public static Method method(Backend backend, RunConfig config) {
-    Method matrices =
-        config.method().isUniform()
-            ? new UniformMethod(
-                backend, config.uniform(), config.train().steps(), config.train().seed())
-            : new DenseMethod(backend);
+    Method matrices = matrices(backend, config);
     return config.method().mixesExperts()
         ? new MoeMethod(backend, config.moe(), config.model(), matrices)
         : matrices;
+  }
+
+  private static Method matrices(Backend backend, RunConfig config) {
+    if (config.method().isUniform()) {
+      return new UniformMethod(
+          backend, config.uniform(), config.train().steps(), config.train().seed());
+    }
+    return config.method().isCuttlefish()
+        ? new CuttlefishMethod(backend, config)
+        : new DenseMethod(backend);
   }
 }

@@ -42,7 +42,8 @@ public final class AdamW implements Optimizer {
 
   @Override
   public List<State> state() {
-    return List.of(new State("exp_avg", firstMoment), new State("exp_avg_sq", secondMoment));
+    return List.of(
+        new State("exp_avg", firstMoment, false), new State("exp_avg_sq", secondMoment, true));
   }
 
   @Override

@@ -15,8 +15,9 @@ public interface Optimizer extends AutoCloseable {
   /**
    * @param name such as {@code exp_avg}; distinct in one optimizer
    * @param values parallel to the arena: element i belongs to weight i
+   * @param squared whether it is of squared gradients
    */
-  record State(String name, Tensor values) {}
+  record State(String name, Tensor values, boolean squared) {}
 
   /**
    * One update.

@@ -34,7 +34,7 @@ public final class SgdMomentum implements Optimizer {
 
   @Override
   public List<State> state() {
-    return List.of(new State("momentum", momentum));
+    return List.of(new State("momentum", momentum, false));
   }
 
   @Override

@@ -9,6 +9,7 @@ import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.ResidualBranch;
 import dev.sparrow.tensor.Shape;
+import java.util.List;
 import java.util.Map;
 
 /** The single point where a training method is chosen. One instance serves one model. */
@@ -40,8 +41,36 @@ public interface Method {
    */
   default void fit(Map<String, Shape> saved) {}
 
+  /**
+   * Gives parameters the shapes that they take before the first step, as far as the settings tell:
+   * for a model that is measured and not run.
+   */
+  default void foresee() {}
+
   /** Called when weights and buffers were set from outside: a checkpoint, a model's file. */
   default void loaded() {}
+
+  /**
+   * What a run goes on from besides weights, buffers and optimizer state: lists of numbers by names
+   * of the method's own. The same on every rank.
+   */
+  default Map<String, List<Double>> state() {
+    return Map.of();
+  }
+
+  /**
+   * Called by every rank after {@link #loaded} where a run goes on from a checkpoint.
+   *
+   * @param saved {@link #state} as it was
+   */
+  default void restore(Map<String, List<Double>> saved) {}
+
+  /**
+   * Called before {@link #beforeRun}.
+   *
+   * @param steps that a pass over the data takes
+   */
+  default void epochOf(double steps) {}
 
   /**
    * Called by every rank when weights are set and before the first step, in the same order of
@@ -63,6 +92,20 @@ public interface Method {
   default boolean beforeStep(long step) {
     return false;
   }
+
+  /** What the schedule's learning rate is multiplied by in the step to come. */
+  default double learningRateScale() {
+    return 1;
+  }
+
+  /**
+   * Called by every rank when gradients are summed over the ranks, before the optimizer reads them:
+   * for decay of a method's own.
+   *
+   * @param learningRate of this update
+   * @param gradientScale by which the optimizer will multiply gradients
+   */
+  default void beforeUpdate(double learningRate, double gradientScale) {}
 
   /**
    * Called by every rank after each optimizer step, in the same order of collective calls on all

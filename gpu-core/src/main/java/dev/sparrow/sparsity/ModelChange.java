@@ -6,13 +6,30 @@ import java.util.List;
 /**
  * What a method does to a model between two steps: parameters that give way to others, with their
  * weights and optimizer state carried over. The same on every rank.
+ *
+ * @param ofRankZero whether rank 0 alone computes what is carried, and the others, whose machines
+ *     may round otherwise, are given it; what they carry is void
  */
-public record ModelChange(List<Replacement> replacements) {
+public record ModelChange(List<Replacement> replacements, boolean ofRankZero) {
   /** The model stays as it is. */
   public static final ModelChange NONE = new ModelChange(List.of());
 
   public ModelChange {
     replacements = List.copyOf(replacements);
+  }
+
+  /** One that every rank carries by itself, to the same bits. */
+  public ModelChange(List<Replacement> replacements) {
+    this(replacements, false);
+  }
+
+  /** What the numbers of a parameter are. */
+  public enum Values {
+    WEIGHTS,
+    /** A running mean of gradients, or their sum. */
+    MOMENT,
+    /** A running mean of squared gradients. */
+    SQUARED_MOMENT
   }
 
   public boolean isNone() {
@@ -27,11 +44,11 @@ public record ModelChange(List<Replacement> replacements) {
   @FunctionalInterface
   public interface Carry {
     /**
-     * @param values of the parameter before: its weights, or one optimizer state
-     * @param moments whether it is optimizer state
+     * @param values of the parameter before
+     * @param kind its weights, or one optimizer state
      * @return of each parameter after
      */
-    List<float[]> carry(float[] values, boolean moments);
+    List<float[]> carry(float[] values, Values kind);
   }
 
   /**

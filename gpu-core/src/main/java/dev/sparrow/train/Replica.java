@@ -1,14 +1,15 @@
 package dev.sparrow.train;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.collective.Collective;
 import dev.sparrow.config.OptimizerSettings;
 import dev.sparrow.model.Model;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.Optimizer;
 import dev.sparrow.sparsity.ModelChange;
+import dev.sparrow.sparsity.ModelChange.Values;
 import dev.sparrow.tensor.Tensor;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -76,9 +77,9 @@ public final class Replica implements AutoCloseable {
 
   /**
    * Carries weights and optimizer state over to the parameters that a method put into the model.
-   * While shapes change, old and new are held at once.
+   * While shapes change, old and new are held at once. Called by every rank.
    */
-  void apply(ModelChange change) {
+  void apply(ModelChange change, Collective collective) {
     if (change.isNone()) {
       return;
     }
@@ -90,16 +91,24 @@ public final class Replica implements AutoCloseable {
     } else {
       carryToNewArena(change);
     }
+    if (change.ofRankZero()) {
+      collective.broadcast(arena.values(), 0);
+      optimizer.state().forEach(state -> collective.broadcast(state.values(), 0));
+    }
     arena.publish();
   }
 
   private void carryInPlace(ModelChange.Replacement replacement) {
     Parameter parameter = replacement.before();
     long start = arena.start(parameter);
-    carry(replacement, arena.values(), start, false, List.of(parameter), arena, arena.values());
+    carry(replacement, arena.values(), start, Values.WEIGHTS, arena, arena.values());
     for (Optimizer.State state : optimizer.state()) {
-      carry(replacement, state.values(), start, true, List.of(parameter), arena, state.values());
+      carry(replacement, state.values(), start, kind(state), arena, state.values());
     }
+  }
+
+  private static Values kind(Optimizer.State state) {
+    return state.squared() ? Values.SQUARED_MOMENT : Values.MOMENT;
   }
 
   private void carryToNewArena(ModelChange change) {
@@ -108,12 +117,12 @@ public final class Replica implements AutoCloseable {
     open();
     try {
       copyWhatStays(oldArena, oldArena.values(), arena.values());
-      carryAll(change, oldArena, oldArena.values(), false, arena.values());
+      carryAll(change, oldArena, oldArena.values(), Values.WEIGHTS, arena.values());
       for (int i = 0; i < optimizer.state().size(); i++) {
         Tensor from = oldOptimizer.state().get(i).values();
         Tensor to = optimizer.state().get(i).values();
         copyWhatStays(oldArena, from, to);
-        carryAll(change, oldArena, from, true, to);
+        carryAll(change, oldArena, from, kind(optimizer.state().get(i)), to);
       }
     } finally {
       oldOptimizer.close();
@@ -132,10 +141,10 @@ public final class Replica implements AutoCloseable {
   }
 
   private void carryAll(
-      ModelChange change, ParameterArena old, Tensor from, boolean moments, Tensor to) {
+      ModelChange change, ParameterArena old, Tensor from, Values kind, Tensor to) {
     for (ModelChange.Replacement replacement : change.replacements()) {
       long start = old.start(replacement.before());
-      carry(replacement, from, start, moments, replacement.after(), arena, to);
+      carry(replacement, from, start, kind, arena, to);
     }
   }
 
@@ -143,16 +152,15 @@ public final class Replica implements AutoCloseable {
       ModelChange.Replacement replacement,
       Tensor from,
       long start,
-      boolean moments,
-      List<Parameter> after,
+      Values kind,
       ParameterArena target,
       Tensor to) {
     int size = Math.toIntExact(replacement.before().size());
     float[] values = new float[size];
     backend.downloadSync(from.window(start, size), values, 0);
-    List<float[]> carried = new ArrayList<>(replacement.carry().carry(values, moments));
-    for (int i = 0; i < after.size(); i++) {
-      Parameter parameter = after.get(i);
+    List<float[]> carried = replacement.carry().carry(values, kind);
+    for (int i = 0; i < carried.size(); i++) {
+      Parameter parameter = replacement.after().get(i);
       requireSize(parameter, carried.get(i));
       Tensor window = to.window(target.start(parameter), Math.toIntExact(parameter.size()));
       backend.upload(carried.get(i), 0, window);

@@ -49,6 +49,7 @@ final class RunCheckpoints implements AutoCloseable {
           state.loadOptimizer(checkpoint);
         });
     shared(state);
+    parts.method().restore(saved.methodState());
     parts.train().restore(saved.position());
     lastSaved = saved.step();
     return saved.step();
@@ -165,6 +166,7 @@ final class RunCheckpoints implements AutoCloseable {
         images(),
         parts.collective().size(),
         parts.method().name(),
+        parts.method().state(),
         config.optimizer().name().name().toLowerCase(Locale.ROOT),
         null);
   }

@@ -83,8 +83,10 @@ final class TrainStep implements AutoCloseable {
     loss = sums[0] / globalTargets();
     gradientNorm = Math.sqrt(host[1]);
     divergence.requireFinite(done + 1, loss, gradientNorm, lastCheckpoint);
-    learningRate = parts.schedule().rate(done);
-    parts.optimizer().step(done + 1, learningRate, clipping.scale(gradientNorm));
+    learningRate = parts.schedule().rate(done) * parts.method().learningRateScale();
+    double scale = clipping.scale(gradientNorm);
+    parts.method().beforeUpdate(learningRate, scale);
+    parts.optimizer().step(done + 1, learningRate, scale);
     apply(parts.method().afterStep(done + 1, parts.collective()));
     clock.units(globalTargets());
     return sums[1] > 0;
@@ -92,7 +94,7 @@ final class TrainStep implements AutoCloseable {
 
   private void apply(ModelChange change) {
     long generation = parts.replica().generation();
-    parts.replica().apply(change);
+    parts.replica().apply(change, parts.collective());
     if (parts.replica().generation() != generation) {
       reduction.close();
       reduceArena();

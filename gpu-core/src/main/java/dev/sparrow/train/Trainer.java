@@ -48,7 +48,10 @@ public final class Trainer {
         RunCheckpoints checkpoints = new RunCheckpoints(parts)) {
       parts.model().reserve(workspace, plan.microBatch());
       long resumed = checkpoints.restore();
-      parts.replica().apply(parts.method().beforeRun(resumed, parts.collective()));
+      parts.method().epochOf((double) parts.train().samplesPerEpoch() / plan.globalBatch());
+      parts
+          .replica()
+          .apply(parts.method().beforeRun(resumed, parts.collective()), parts.collective());
       try (TrainStep step = new TrainStep(parts, plan, workspace, clock)) {
         return run(begun, resumed, step, checkpoints);
       }
@@ -113,12 +116,19 @@ public final class Trainer {
     FiguresMean figures = new FiguresMean();
     parts.model().figures(figures);
     parts.method().figures(figures);
+    figures.figure("parameters", parts.arena().parameterCount());
+    figures.figure("all_reduce_bytes", allReduceBytes());
     Map<String, Double> means = figures.over(parts.collective());
     Evaluation fresh = validated ? validate() : null;
     if (parts.collective().rank() == 0) {
       parts.metrics().row(row(done, step, window, fresh, means));
     }
     clock.resume();
+  }
+
+  /** What each rank gives and gets in a step: all gradients, where there are others. */
+  private long allReduceBytes() {
+    return parts.collective().size() == 1 ? 0 : parts.arena().gradients().bytes();
   }
 
   private MetricsRow row(

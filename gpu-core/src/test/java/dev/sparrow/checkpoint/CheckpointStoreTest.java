@@ -87,7 +87,7 @@ class CheckpointStoreTest {
 
   private static CheckpointContent content(long step) {
     CheckpointState state =
-        new CheckpointState(1, step, step * 8, 0.5, 1, 8, 4, null, 2, "dense", "adamw", null);
+        new CheckpointState(1, step, step * 8, 0.5, 1, 8, 4, null, 2, "dense", null, "adamw", null);
     HostTensor weight = HostTensor.of("w", Shape.of(2), new float[] {step, 2}, 0);
     HostTensor moment = HostTensor.of("exp_avg.w", Shape.of(2), new float[] {3, step}, 0);
     return new CheckpointContent(state, List.of(weight), List.of(moment), "train.steps = 1\n");

@@ -298,4 +298,46 @@ class ModelExportTest {
     assertTrue(error.getMessage().startsWith(file.path() + ": "), error::getMessage);
     assertTrue(error.getMessage().contains(words), error::getMessage);
   }
+
+  /** One matrix and a stack of two, ranks 2 and 1. */
+  @Test
+  void factorsAreKeptOrMultiplied() {
+    List<HostTensor> saved =
+        List.of(
+            HostTensor.of("a.weight.v", Shape.of(2, 3), new float[] {1, 2, 3, 4, 5, 6}, 0),
+            HostTensor.of("a.weight.u", Shape.of(2, 2), new float[] {1, 0, 2, 1}, 0),
+            HostTensor.of("a.bias", Shape.of(2), new float[] {7, 8}, 0),
+            HostTensor.of("e.weight.v", Shape.of(2, 1, 2), new float[] {1, 2, 3, 4}, 0),
+            HostTensor.of("e.weight.u", Shape.of(2, 1, 1), new float[] {10, 100}, 0));
+    ModelExport.Exported small = SPARSE_BF16.of(saved, Map.of());
+    assertEquals(
+        List.of("a.weight.v", "a.weight.u", "a.bias", "e.weight.v", "e.weight.u"),
+        small.tensors().stream().map(HostTensor::name).toList());
+    assertEquals(
+        List.of(
+            new ModelExport.LowRankWeight("a.weight", Shape.of(2, 3), 2, 20),
+            new ModelExport.LowRankWeight("e.weight", Shape.of(2, 1, 2), 1, 12)),
+        small.lowRank());
+    assertEquals(12, small.lowRank().get(0).denseBytes());
+    assertEquals(2, small.otherElements());
+    ModelExport.Exported whole = DENSE_F32.of(saved, Map.of());
+    assertEquals(
+        List.of("a.weight", "a.bias", "e.weight"),
+        whole.tensors().stream().map(HostTensor::name).toList());
+    assertArrayEquals(new float[] {1, 2, 3, 6, 9, 12}, (float[]) whole.tensors().get(0).array());
+    assertEquals(Shape.of(2, 1, 2), whole.tensors().get(2).shape());
+    assertArrayEquals(new float[] {10, 20, 300, 400}, (float[]) whole.tensors().get(2).array());
+  }
+
+  @Test
+  void factorsThatDoNotMeetAreNamed() {
+    List<HostTensor> saved =
+        List.of(
+            HostTensor.of("a.weight.v", Shape.of(2, 3), new float[6], 0),
+            HostTensor.of("a.weight.u", Shape.of(2, 3), new float[6], 0));
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> DENSE_F32.of(saved, Map.of()))
+            .getMessage();
+    assertTrue(message.startsWith("a.weight: expected factors"), message);
+  }
 }

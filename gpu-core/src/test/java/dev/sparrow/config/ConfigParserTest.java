@@ -161,7 +161,7 @@ class ConfigParserTest {
                     List.of()));
     assertHas(mlp, "model.hidden-layers: expected whole numbers >= 1, got [512, 0]");
     assertHas(mlp, "model.gated: expected false for model.kind = mlp");
-    assertHas(mlp, "method.name: expected dense or uniform for model.kind = mlp");
+    assertHas(mlp, "method.name: expected dense, uniform or cuttlefish for model.kind = mlp");
     assertHas(mlp, "image.height: expected both image.height and image.width");
     assertEquals(4, mlp.problems().size(), mlp.getMessage());
     ConfigProblemsException vit =
@@ -201,7 +201,8 @@ class ConfigParserTest {
         "gpt2-small",
         "moe-small",
         "quickstart",
-        "uniform-small"
+        "uniform-small",
+        "cuttlefish-small"
       })
   void recipesAreValid(String recipe) throws IOException {
     String text = Files.readString(Path.of("..", "conf", recipe + ".conf"));

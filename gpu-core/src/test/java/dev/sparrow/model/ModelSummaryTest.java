@@ -215,6 +215,7 @@ class ModelSummaryTest {
         new MethodChoice(method),
         new Moe(4, 2, 0, 0, Moe.Dispatch.DROPLESS, 1.25, 0, 1, 0.01, 0.001, 0.001, 1),
         null,
+        null,
         ADAMW,
         null,
         null,

@@ -83,6 +83,23 @@ class InspectTest {
         table.contains("4 experts, 16 -> 8, uniformly sparse, 4 of 16 in each of 32 rows"), table);
   }
 
+  /** At half of full rank 8 from the start: of each matrix 4 · (out + in). */
+  @Test
+  void lowRankLayersAreNamedAndCountedByTheirFactors() {
+    List<String> settings = new ArrayList<>(TINY);
+    settings.addAll(
+        List.of("method.name=moe+cuttlefish", "cuttlefish.rule=fixed", "cuttlefish.ratio=0.5"));
+    String table = inspect("inspect", settings.toArray(String[]::new));
+    int dense = EMBEDDINGS + NORMS + ROUTER + 4 * (8 + 24) + 4 * (8 + 8);
+    int expert = 2 * 4 * (8 + 16);
+    String parameters =
+        String.format(
+            Locale.ROOT, "%,d, of which a token meets %,d", dense + 4 * expert, dense + 2 * expert);
+    assertTrue(table.contains(parameters), table);
+    assertTrue(table.contains("4 experts, 16 -> 8, low-rank, rank 4"), table);
+    assertTrue(table.contains("Linear 8 -> 24, low-rank, rank 4"), table);
+  }
+
   @Test
   void aDryRunPrintsTheSameTable() {
     String[] settings = TINY.toArray(String[]::new);

@@ -14,7 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Single-precision matrix products on row-major Java arrays, run by the calling thread alone.
+ * Matrix products on row-major Java arrays, run by the calling thread alone.
  *
  * <p>The native one is OpenBLAS, as the bytedeco jar carries it, called through netlib's JNI, which
  * pins arrays instead of copying them. OpenBLAS is held to one thread: work is split over a {@link
@@ -64,6 +64,11 @@ public final class Blas {
     return isNative;
   }
 
+  /** File of the native library, which may hold LAPACK too; null where products run in Java. */
+  String libraryPath() {
+    return isNative ? System.getProperty(NETLIB_PATH) : null;
+  }
+
   /** The library in words. */
   public String description() {
     return description;
@@ -101,6 +106,23 @@ public final class Blas {
     String second = transposeA ? "T" : "N";
     netlib.sgemm(
         first, second, n, m, k, alpha, b, bOffset, ldb, a, aOffset, lda, beta, c, cOffset, ldc);
+  }
+
+  /** {@code C = op(A)·op(B)} in double, otherwise as {@link #sgemm}; all rows follow each other. */
+  public void dgemm(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      double[] a,
+      double[] b,
+      double[] c) {
+    int lda = transposeA ? m : k;
+    int ldb = transposeB ? k : n;
+    String first = transposeB ? "T" : "N";
+    String second = transposeA ? "T" : "N";
+    netlib.dgemm(first, second, n, m, k, 1, b, ldb, a, lda, 0, c, n);
   }
 
   /** Loaded on first use, once per process. */

@@ -152,8 +152,38 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public void foresee() {
+    inner.foresee();
+  }
+
+  @Override
   public void loaded() {
     inner.loaded();
+  }
+
+  @Override
+  public Map<String, List<Double>> state() {
+    return inner.state();
+  }
+
+  @Override
+  public void restore(Map<String, List<Double>> saved) {
+    inner.restore(saved);
+  }
+
+  @Override
+  public void epochOf(double steps) {
+    inner.epochOf(steps);
+  }
+
+  @Override
+  public double learningRateScale() {
+    return inner.learningRateScale();
+  }
+
+  @Override
+  public void beforeUpdate(double learningRate, double gradientScale) {
+    inner.beforeUpdate(learningRate, gradientScale);
   }
 
   @Override

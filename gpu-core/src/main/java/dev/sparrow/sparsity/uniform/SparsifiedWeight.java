@@ -149,7 +149,7 @@ abstract class SparsifiedWeight {
     UnaryOperator<float[]> carry = carry(next, sparsely);
     take(next, sparsely);
     return new Replacement(
-        before, List.of(trained()), (values, moments) -> List.of(carry.apply(values)));
+        before, List.of(trained()), (values, kind) -> List.of(carry.apply(values)));
   }
 
   private UnaryOperator<float[]> carry(UniformPattern next, boolean sparsely) {

@@ -16,6 +16,7 @@ import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.ResidualBranch;
+import dev.sparrow.sparsity.LayerNames;
 import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.tensor.Shape;
@@ -72,7 +73,7 @@ public final class UniformMethod implements Method {
     this.backend = backend;
     this.settings = settings;
     this.seed = seed;
-    this.names = new LayerNames(settings.layers(), settings.except());
+    this.names = new LayerNames("uniform", settings.layers(), settings.except());
     this.schedule = new PruningSchedule(settings, steps);
     this.products = products;
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.config.Uniform;
+import dev.sparrow.sparsity.LayerNames;
 import dev.sparrow.tensor.Shape;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -109,7 +110,8 @@ class ScheduleTest {
 
   @Test
   void patternsOfNamesMustMatch() {
-    LayerNames names = new LayerNames(List.of("blocks.*.up", "head"), List.of("blocks.0.*"));
+    LayerNames names =
+        new LayerNames("uniform", List.of("blocks.*.up", "head"), List.of("blocks.0.*"));
     assertTrue(names.match("blocks.1.feed_forward.up"));
     assertTrue(!names.match("blocks.0.feed_forward.up"));
     assertTrue(!names.match("blocksX1.feed_forward.down"));

@@ -28,6 +28,7 @@ import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.sparsity.moe.MoeMethod;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
@@ -265,7 +266,7 @@ class SparseExpertsTest {
           weight
               .change(pattern, true)
               .carry()
-              .carry(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, false)
+              .carry(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, ModelChange.Values.WEIGHTS)
               .get(0);
       assertArrayEquals(new float[] {2, 3, 7, 11}, carried);
       assertFalse(weight.isDense());

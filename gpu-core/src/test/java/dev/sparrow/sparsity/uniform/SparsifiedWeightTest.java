@@ -15,6 +15,7 @@ import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.GradientClipping;
 import dev.sparrow.optim.Optimizer;
+import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.sparsity.ModelChange.Replacement;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
@@ -143,18 +144,22 @@ class SparsifiedWeightTest {
       assertEquals("layer.weight.values[2, 2]", pruned.after().get(0).toString());
       assertArrayEquals(
           new float[] {2, 4, 5, 7},
-          pruned.carry().carry(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, false).get(0));
+          pruned
+              .carry()
+              .carry(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, ModelChange.Values.WEIGHTS)
+              .get(0));
       Replacement regrown =
           weight.change(format.pattern(2, new int[] {0, 1}, new int[] {0, 3, 1, 2}), true);
       assertTrue(regrown.keepsShape());
       assertArrayEquals(
-          new float[] {0, 4, 0, 7}, regrown.carry().carry(new float[] {2, 4, 5, 7}, true).get(0));
+          new float[] {0, 4, 0, 7},
+          regrown.carry().carry(new float[] {2, 4, 5, 7}, ModelChange.Values.MOMENT).get(0));
       Replacement ablated =
           weight.change(format.pattern(4, new int[] {1}, new int[] {0, 1, 2, 3}), true);
       assertTrue(!ablated.keepsShape());
       assertArrayEquals(
           new float[] {0, 10, 11, 0},
-          ablated.carry().carry(new float[] {8, 9, 10, 11}, false).get(0));
+          ablated.carry().carry(new float[] {8, 9, 10, 11}, ModelChange.Values.WEIGHTS).get(0));
     }
   }
 
@@ -190,7 +195,7 @@ class SparsifiedWeightTest {
   }
 
   private static float[] carried(Replacement replacement, float[] values) {
-    return replacement.carry().carry(values, false).get(0);
+    return replacement.carry().carry(values, ModelChange.Values.WEIGHTS).get(0);
   }
 
   private static List<String> buffers(SparsifiedWeight weight) {

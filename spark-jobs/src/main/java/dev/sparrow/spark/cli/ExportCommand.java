@@ -50,8 +50,8 @@ public final class ExportCommand implements Callable<Integer> {
       paramLabel = "FORMAT",
       defaultValue = "sparse",
       description = {
-        "Sparse weights as their non-zeros and narrow column indices (sparse, the default), or as",
-        "whole matrices with zeros, which any reader of safetensors knows (dense)."
+        "Sparse weights as their non-zeros and narrow column indices, low-rank ones as their factors",
+        "(sparse, the default), or all as whole matrices, which any reader of safetensors knows (dense)."
       })
   private ModelExport.Form format;
 

@@ -1,6 +1,7 @@
 package dev.sparrow.spark.cli;
 
 import dev.sparrow.checkpoint.ModelExport.Exported;
+import dev.sparrow.checkpoint.ModelExport.LowRankWeight;
 import dev.sparrow.checkpoint.ModelExport.SparseWeight;
 import dev.sparrow.spark.job.ExportJob;
 import dev.sparrow.tensor.DType;
@@ -29,9 +30,15 @@ final class ExportTable {
     if (!model.sparse().isEmpty()) {
       sum("sparse layers", dense, sparse);
     }
+    model.lowRank().forEach(this::layer);
+    long whole = model.lowRank().stream().mapToLong(LowRankWeight::denseBytes).sum();
+    long factors = model.lowRank().stream().mapToLong(LowRankWeight::bytes).sum();
+    if (!model.lowRank().isEmpty()) {
+      sum("low-rank layers", whole, factors);
+    }
     long others = model.otherElements() * DType.BF16.bytes();
-    sum("all other tensors", others, model.bytes() - sparse);
-    sum("total", dense + others, model.bytes());
+    sum("all other tensors", others, model.bytes() - sparse - factors);
+    sum("total", dense + whole + others, model.bytes());
     append("%-40s %,d bytes", written.path(), written.bytes());
     return text.toString();
   }
@@ -40,6 +47,11 @@ final class ExportTable {
     append(
         "%-40s %6.2f%% %7d ",
         weight.name(), 100 * weight.pattern().sparsity(), weight.pattern().fanIn());
+    sizes(weight.denseBytes(), weight.bytes());
+  }
+
+  private void layer(LowRankWeight weight) {
+    append("%-40s %7s %7d ", weight.name(), "rank", weight.rank());
     sizes(weight.denseBytes(), weight.bytes());
   }
 

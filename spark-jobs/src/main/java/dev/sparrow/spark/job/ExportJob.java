@@ -63,10 +63,13 @@ public final class ExportJob {
     }
   }
 
-  /** The settings under which the file is loaded: of whole matrices no method keeps a pattern. */
+  /**
+   * The settings under which the file is loaded: of whole matrices no method keeps a pattern or
+   * factors.
+   */
   private static RunConfig loadedFrom(SavedModel model, ModelExport.Form form) {
     RunConfig config = model.config(List.of());
-    if (form == ModelExport.Form.SPARSE || !config.method().isUniform()) {
+    if (form == ModelExport.Form.SPARSE || config.method().isDenseWithin()) {
       return config;
     }
     String method = config.method().mixesExperts() ? "moe" : "dense";

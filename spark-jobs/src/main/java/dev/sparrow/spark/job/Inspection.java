@@ -8,8 +8,10 @@ import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.spark.shard.ImageContent;
 import dev.sparrow.spark.shard.ShardContent;
 import dev.sparrow.spark.shard.TokenContent;
+import dev.sparrow.tensor.Shape;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 
@@ -55,20 +57,26 @@ public final class Inspection {
         tokenizer.kind().equals("ids")
             ? tokenizer.vocabulary()
             : ShardJob.tokenizer(tokenizer).open(new Configuration()).vocabularySize();
-    return ofTokens(config, vocabulary, conf);
+    return ofTokens(config, vocabulary, conf, Map.of());
   }
 
   /**
-   * Of a saved model; of a run without one by the settings of its newest attempt.
+   * Of a saved model, as it is where nothing is assigned; of a run without one by the settings of
+   * its newest attempt.
    *
    * @param path see {@link SavedModel#at}
    */
   public static Inspection of(
       String path, Configuration hadoop, List<String> assignments, SparkConf conf) {
     SavedModel model = SavedModel.at(hadoop, path);
-    return model.exists()
-        ? of(model.config(assignments), model.manifest().content(), conf)
-        : of(new RunDirectory(hadoop, path).config(assignments), hadoop, conf);
+    if (!model.exists()) {
+      return of(new RunDirectory(hadoop, path).config(assignments), hadoop, conf);
+    }
+    RunConfig config = model.config(assignments);
+    // Settings tell the sizes of all but matrices whose ranks were found in training.
+    boolean asSaved = config.method().isCuttlefish() && assignments.isEmpty();
+    Map<String, Shape> saved = asSaved ? model.file().shapes().byName() : Map.of();
+    return of(config, model.manifest().content(), conf, saved);
   }
 
   /**
@@ -76,12 +84,18 @@ public final class Inspection {
    * @param conf says whether tasks, and so ranks, get GPUs
    */
   public static Inspection of(RunConfig config, ShardContent content, SparkConf conf) {
-    return content instanceof ImageContent images
-        ? ofImages(config, images, conf)
-        : ofTokens(config, ((TokenContent) content).tokenizer().vocabularySize(), conf);
+    return of(config, content, conf, Map.of());
   }
 
-  private static Inspection ofTokens(RunConfig config, int vocabulary, SparkConf conf) {
+  private static Inspection of(
+      RunConfig config, ShardContent content, SparkConf conf, Map<String, Shape> saved) {
+    return content instanceof ImageContent images
+        ? ofImages(config, images, conf, saved)
+        : ofTokens(config, ((TokenContent) content).tokenizer().vocabularySize(), conf, saved);
+  }
+
+  private static Inspection ofTokens(
+      RunConfig config, int vocabulary, SparkConf conf, Map<String, Shape> saved) {
     int sequences = microBatch(config);
     ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
     Input input =
@@ -91,10 +105,11 @@ public final class Inspection {
             format("%d sequences of %d", sequences, config.model().context()),
             format("vocabulary   %,d", vocabulary));
     return new Inspection(
-        config, ModelSummary.of(config, vocabulary, sequences, device), device, input);
+        config, ModelSummary.of(config, vocabulary, sequences, device, saved), device, input);
   }
 
-  private static Inspection ofImages(RunConfig config, ImageContent images, SparkConf conf) {
+  private static Inspection ofImages(
+      RunConfig config, ImageContent images, SparkConf conf, Map<String, Shape> saved) {
     int samples = microBatch(config);
     int classes = images.classes().size();
     ModelSummary.Device device = RankBackend.device(config.train().backend(), conf);
@@ -106,8 +121,8 @@ public final class Inspection {
             format(
                 "images       %d x %d x %d, %,d classes",
                 images.height(), images.width(), images.channels(), classes));
-    return new Inspection(
-        config, ModelSummary.of(config, images.shape(), classes, samples, device), device, input);
+    ModelSummary summary = ModelSummary.of(config, images.shape(), classes, samples, device, saved);
+    return new Inspection(config, summary, device, input);
   }
 
   private static int microBatch(RunConfig config) {

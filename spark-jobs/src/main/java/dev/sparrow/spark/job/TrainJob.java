@@ -8,11 +8,13 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;
+import dev.sparrow.spark.report.LowRankLayer;
 import dev.sparrow.spark.report.Report;
 import dev.sparrow.spark.report.SparseLayer;
 import dev.sparrow.spark.shard.ImageContent;
 import dev.sparrow.spark.shard.ShardContent;
 import dev.sparrow.spark.shard.TokenContent;
+import dev.sparrow.tensor.Shape;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -192,7 +194,15 @@ public final class TrainJob {
     run.writeSummary(summary);
     run.writeText(
         "report.html",
-        new Report(run.path(), summary, rows, sample, config.text(), sparseLayers(run)).html());
+        new Report(
+                run.path(),
+                summary,
+                rows,
+                sample,
+                config.text(),
+                sparseLayers(run),
+                lowRankLayers(run))
+            .html());
     LOG.info("{}: model, metrics, summary and report written", run.path());
     return new Trained(run.path(), summary, sample);
   }
@@ -205,6 +215,21 @@ public final class TrainJob {
             layers.add(
                 SparseLayer.of(
                     name, p.rows(), p.columns(), p.places(), layers.size(), patterns.size())));
+    return layers;
+  }
+
+  private List<LowRankLayer> lowRankLayers(RunDirectory run) {
+    Map<String, Shape> shapes = SavedModel.at(hadoop, run.path()).file().shapes().byName();
+    List<LowRankLayer> layers = new ArrayList<>();
+    shapes.forEach(
+        (name, u) -> {
+          String weight = name.endsWith(".weight.u") ? name.substring(0, name.length() - 2) : "";
+          Shape v = shapes.get(weight + ".v");
+          if (v != null) {
+            int matrices = u.rank() == 2 ? 1 : u.dim(0);
+            layers.add(new LowRankLayer(weight, matrices, u.dim(-2), v.dim(-1), u.dim(-1)));
+          }
+        });
     return layers;
   }
 

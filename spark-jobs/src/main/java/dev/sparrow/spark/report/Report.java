@@ -20,6 +20,8 @@ import java.util.Map;
  * @param sample generated text; empty: none
  * @param config resolved settings
  * @param sparse uniformly sparse layers of the model; without any the page has no such part
+ * @param lowRank layers of the model that have factors; the page has a part on them where there are
+ *     some, or were stable ranks measured
  */
 public record Report(
     String path,
@@ -27,16 +29,24 @@ public record Report(
     List<String> rows,
     String sample,
     String config,
-    List<SparseLayer> sparse) {
+    List<SparseLayer> sparse,
+    List<LowRankLayer> lowRank) {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String SPARSITY = "/dev/sparrow/spark/report/sparsity.html";
+
+  private static final String LOW_RANK = "/dev/sparrow/spark/report/lowrank.html";
 
   /** The page, Chart.js included. */
   public String html() {
     return resource("/dev/sparrow/spark/report/report.html")
         .replace("<!--SPARSITY-->\n", sparse.isEmpty() ? "" : resource(SPARSITY))
+        .replace("<!--LOW_RANK-->\n", tellsOfRanks() ? resource(LOW_RANK) : "")
         .replace("/*CHART_JS*/", chartJs())
         .replace("/*RUN*/", run());
+  }
+
+  private boolean tellsOfRanks() {
+    return !lowRank.isEmpty() || rows.stream().anyMatch(row -> row.contains("\"stable_rank\""));
   }
 
   /** The data as JSON that can stand inside a script element. */
@@ -49,6 +59,9 @@ public record Report(
     run.put("config", config);
     if (!sparse.isEmpty()) {
       run.set("sparse", JSON.valueToTree(sparse));
+    }
+    if (tellsOfRanks()) {
+      run.set("lowRank", JSON.valueToTree(lowRank));
     }
     return run.toString().replace("<", "\\u003c");
   }

@@ -150,6 +150,7 @@ class FileStoreTest {
             null,
             2,
             "moe",
+            null,
             "adamw",
             null);
     HostTensor weight = HostTensor.of("w", Shape.of(2), new float[] {step, 2}, 0);

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -176,6 +177,48 @@ class ExportTest {
     RunConfig own = SavedModel.at(HADOOP, written.path()).config(List.of());
     assertEquals("moe", own.method().name());
     assertEquals(expected, evaluate(written.path()), 1e-5);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"cuttlefish, dense", "moe+cuttlefish, moe"})
+  void lowRankModelsAreExportedAsFactorsOrWhole(String method, String whole) throws IOException {
+    String[] settings = {
+      "method.name=" + method,
+      "cuttlefish.rule=pufferfish",
+      "cuttlefish.switch-step=3",
+      "generate.temperature=0"
+    };
+    double expected = train(config(settings));
+    assertEquals(expected, evaluate(directory.resolve("run").toString()));
+    ExportJob.Written factors = export("exact", Form.SPARSE, DType.F32);
+    assertEquals(8, factors.model().lowRank().size());
+    assertEquals(expected, evaluate(factors.path()));
+    ExportJob.Written merged = export("whole", Form.DENSE, DType.F32);
+    assertEquals(expected, evaluate(merged.path()), 1e-5);
+    assertEquals(whole, SavedModel.at(HADOOP, merged.path()).config(List.of()).method().name());
+    ExportJob.Written small = export("small", Form.SPARSE, DType.BF16);
+    assertTrue(small.bytes() < export("wholeSmall", Form.DENSE, DType.BF16).bytes());
+    assertEquals(expected, evaluate(small.path()), 5e-3);
+    String key = "blocks.0.feed_forward." + (whole.equals("moe") ? "experts.up" : "up");
+    assertTrue(header(small.path()).containsKey(key + ".weight.u"));
+    assertTrue(header(merged.path()).containsKey(key + ".weight"));
+    try (Backend backend = RankBackend.driversCpu()) {
+      SavedModel run = SavedModel.at(HADOOP, directory.resolve("run").toString());
+      SavedModel file = SavedModel.at(HADOOP, factors.path());
+      assertEquals(
+          GenerateJob.run(run.config(List.of()), run, backend),
+          GenerateJob.run(file.config(List.of()), file, backend));
+    }
+    List<String> more = new ArrayList<>(List.of(settings));
+    more.addAll(
+        List.of(
+            "train.from=" + factors.path(),
+            "train.steps=4",
+            "output.path=" + directory.resolve("tuned"),
+            "optimizer.learning-rate=1e-9"));
+    assertEquals(expected, train(config(more.toArray(String[]::new))), 1e-4);
+    String table = Inspection.of(factors.path(), HADOOP, List.of(), new SparkConf(false)).table();
+    assertTrue(table.contains("low-rank, rank 8"), table);
   }
 
   @Test

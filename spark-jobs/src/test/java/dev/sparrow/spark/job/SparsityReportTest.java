@@ -119,6 +119,39 @@ class SparsityReportTest {
     String page = report("method.name=dense", "train.steps=2");
     assertFalse(page.contains("Sparse layers"));
     assertFalse(page.contains("SPARSITY"));
+    assertFalse(page.contains("Low-rank layers"));
+    assertFalse(page.contains("LOW_RANK"));
     assertFalse(data(page).has("sparse"));
+  }
+
+  /** Watched for four steps, factorized by the fifth. */
+  @Test
+  void lowRankLayersAreThoseOfTheSavedModel() throws IOException {
+    String page =
+        report(
+            "method.name=cuttlefish",
+            "cuttlefish.every=1",
+            "cuttlefish.latest=0.5",
+            "cuttlefish.min-speed-up=0",
+            "schedule.warmup-steps=1",
+            "train.steps=10",
+            "train.log-every=1");
+    JsonNode run = data(page);
+    JsonNode layers = run.get("lowRank");
+    assertTrue(layers.size() > 0);
+    assertEquals(layers.size(), run.get("rows").get(9).get("low_rank_layers").asInt());
+    for (JsonNode layer : layers) {
+      String name = layer.get("name").asText();
+      String figure = name.substring(0, name.length() - ".weight".length());
+      int rank = layer.get("rank").asInt();
+      assertEquals(rank, run.get("rows").get(9).get("rank." + figure).asInt());
+      int sides = layer.get("out").asInt() + layer.get("in").asInt();
+      assertEquals(rank * sides, layer.get("parameters").asInt());
+      assertTrue(layer.get("parametersBefore").asInt() > layer.get("parameters").asInt());
+      assertTrue(run.get("rows").get(3).has("stable_rank." + figure));
+      assertFalse(run.get("rows").get(9).has("stable_rank." + figure));
+    }
+    assertTrue(page.contains("<h2>Low-rank layers</h2>"));
+    assertFalse(page.contains("src=\"http"), "renders without a network");
   }
 }

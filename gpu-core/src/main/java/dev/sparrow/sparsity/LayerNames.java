@@ -1,4 +1,4 @@
-package dev.sparrow.sparsity.uniform;
+package dev.sparrow.sparsity;
 
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -6,23 +6,26 @@ import java.util.List;
 import java.util.Set;
 
 /** Which layers are chosen: names that match one pattern and none of the exceptions. */
-final class LayerNames {
+public final class LayerNames {
+  private final String section;
   private final List<String> patterns;
   private final List<String> exceptions;
   private final Set<String> unused = new LinkedHashSet<>();
   private final List<String> seen = new ArrayList<>();
 
   /**
+   * @param section of the settings, for messages
    * @param patterns names in which {@code *} stands for any characters
    */
-  LayerNames(List<String> patterns, List<String> exceptions) {
+  public LayerNames(String section, List<String> patterns, List<String> exceptions) {
+    this.section = section;
     this.patterns = patterns;
     this.exceptions = exceptions;
     unused.addAll(patterns);
     unused.addAll(exceptions);
   }
 
-  boolean match(String name) {
+  public boolean match(String name) {
     seen.add(name);
     // All are tried, so that each is known to have matched or not.
     boolean chosen = anyMatches(patterns, name);
@@ -45,10 +48,13 @@ final class LayerNames {
    * Throws {@link IllegalArgumentException} where a pattern matched no layer, naming those there
    * are.
    */
-  void requireMatches() {
+  public void requireMatches() {
     if (!unused.isEmpty()) {
       throw new IllegalArgumentException(
-          "uniform.layers, uniform.except: expected patterns that match a layer, got "
+          section
+              + ".layers, "
+              + section
+              + ".except: expected patterns that match a layer, got "
               + String.join(", ", unused)
               + "; the model's layers are "
               + String.join(", ", seen));

@@ -1,0 +1,310 @@
+package dev.sparrow.sparsity.lowrank;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.collective.Collective;
+import dev.sparrow.config.Cuttlefish;
+import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.config.RunConfig;
+import dev.sparrow.nn.DenseFeedForward;
+import dev.sparrow.nn.DenseGroupedWeight;
+import dev.sparrow.nn.DenseWeight;
+import dev.sparrow.nn.FeedForwardSpec;
+import dev.sparrow.nn.FigureSink;
+import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.ResidualBranch;
+import dev.sparrow.sparsity.LayerNames;
+import dev.sparrow.sparsity.Method;
+import dev.sparrow.sparsity.ModelChange;
+import dev.sparrow.tensor.Shape;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Trains whole matrices until their stable ranks have settled and factors of them from then on, at
+ * ranks that their singular values tell (Wang et al., MLSys 2023); or factors from the start or a
+ * given step, at a given share of full rank. The matrices of a mixture's experts are factorized
+ * each by itself, all at one rank.
+ *
+ * <p>Rank 0 measures, times, decomposes and decides, and tells the others.
+ */
+public final class CuttlefishMethod implements Method {
+  private static final Logger LOG = LoggerFactory.getLogger(CuttlefishMethod.class);
+  private static final double NANOS_PER_SECOND = 1e9;
+  private static final String SWITCHED = "switched_at";
+  private static final String STABLE_RANK = "stable_rank";
+
+  private static final Set<String> ENDS = Set.of("patches", "head");
+  private static final String FIRST_CONVOLUTION = "stem.";
+
+  /** Of the paper: ranks an epoch. */
+  private static final double PAPER_TOLERANCE = 0.1;
+
+  /** Measurements of a run that is shorter than this many epochs. */
+  private static final int MEASUREMENTS = 100;
+
+  private final Backend backend;
+  private final Cuttlefish settings;
+  private final OptimizerSettings optimizer;
+  private final long steps;
+  private final int warmupSteps;
+  private final LayerNames names;
+  private final StableRank stableRank;
+  private final StableRankDetector detector;
+  private final Factorizer factorizer;
+  private final List<FactorizableWeight> weights = new ArrayList<>();
+  private long every; // steps from one measurement to the next
+  private double span; // the same in the unit of the rule: itself, or epochs
+  private long switchedAt = -1; // updates done then; -1: not yet
+  private long nanos;
+
+  /** Times layers on the backend. */
+  public CuttlefishMethod(Backend backend, RunConfig config) {
+    this(backend, config, new TimedFactors(backend));
+  }
+
+  /**
+   * @param timer asked on rank 0 alone
+   */
+  public CuttlefishMethod(Backend backend, RunConfig config, LayerTimer timer) {
+    this.backend = backend;
+    this.settings = config.cuttlefish();
+    this.optimizer = config.optimizer();
+    this.steps = config.train().steps();
+    this.warmupSteps = config.schedule().warmupSteps();
+    this.names = new LayerNames("cuttlefish", settings.layers(), settings.except());
+    this.stableRank = new StableRank(backend);
+    this.detector =
+        settings.rule() == Cuttlefish.Rule.PAPER
+            ? StableRankDetector.absolute(PAPER_TOLERANCE)
+            : StableRankDetector.relative(settings.tolerance());
+    RankRule rule = RankRule.of(settings, config.model().kind().hasBlocks());
+    this.factorizer = new Factorizer(backend, settings, rule, new FactorGate(settings, timer));
+    epochOf(steps);
+  }
+
+  @Override
+  public String name() {
+    return "cuttlefish";
+  }
+
+  @Override
+  public LinearWeight linearWeight(LinearSpec spec) {
+    if (!mayFactorize(spec)) {
+      return new DenseWeight(backend, spec);
+    }
+    FactorizableLinearWeight weight = new FactorizableLinearWeight(backend, spec);
+    weights.add(weight);
+    return weight;
+  }
+
+  @Override
+  public GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups) {
+    if (!mayFactorize(spec)) {
+      return new DenseGroupedWeight(backend, spec, groups);
+    }
+    FactorizableGroupedWeight weight = new FactorizableGroupedWeight(backend, spec, groups);
+    weights.add(weight);
+    return weight;
+  }
+
+  /** What reads pixels and the last classifier never: they are thin, and hurt most. */
+  private boolean mayFactorize(LinearSpec spec) {
+    boolean atAnEnd = ENDS.contains(spec.name()) || spec.name().startsWith(FIRST_CONVOLUTION);
+    return !atAnEnd && names.match(spec.name());
+  }
+
+  @Override
+  public ResidualBranch feedForward(FeedForwardSpec spec) {
+    return new DenseFeedForward(backend, spec, this::linearWeight);
+  }
+
+  @Override
+  public void modelBuilt() {
+    names.requireMatches();
+  }
+
+  @Override
+  public void fit(Map<String, Shape> saved) {
+    weights.forEach(weight -> weight.fit(saved));
+  }
+
+  @Override
+  public void foresee() {
+    if (settings.rule() == Cuttlefish.Rule.FIXED) {
+      for (FactorizableWeight weight : weights) {
+        weight.become(RankRule.ratio(settings.ratio(), Math.min(weight.out(), weight.in())));
+      }
+    }
+  }
+
+  @Override
+  public Map<String, List<Double>> state() {
+    Map<String, List<Double>> state = new LinkedHashMap<>();
+    if (hasSwitched()) {
+      state.put(SWITCHED, List.of((double) switchedAt));
+    } else {
+      detector.state().forEach((layer, numbers) -> state.put(figure(layer), numbers));
+    }
+    return state;
+  }
+
+  @Override
+  public void restore(Map<String, List<Double>> saved) {
+    Map<String, List<Double>> series = new LinkedHashMap<>(saved);
+    List<Double> switched = series.remove(SWITCHED);
+    switchedAt = switched == null ? -1 : switched.get(0).longValue();
+    Map<String, List<Double>> layers = new LinkedHashMap<>();
+    series.forEach(
+        (name, numbers) -> layers.put(name.substring(STABLE_RANK.length() + 1), numbers));
+    detector.restore(layers);
+  }
+
+  private static String figure(String layer) {
+    return STABLE_RANK + "." + layer;
+  }
+
+  /**
+   * The paper measures each epoch. A run of few epochs is measured as often as one of a hundred
+   * would be.
+   */
+  @Override
+  public void epochOf(double epoch) {
+    double shorter =
+        settings.rule() == Cuttlefish.Rule.PAPER
+            ? epoch
+            : Math.min(epoch, (double) steps / MEASUREMENTS);
+    every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(shorter));
+    span = settings.rule() == Cuttlefish.Rule.PAPER ? every / epoch : 1;
+  }
+
+  /** A model that comes with factors goes on with them. */
+  @Override
+  public ModelChange beforeRun(long done, Collective collective) {
+    if (!hasSwitched() && weights.stream().anyMatch(FactorizableWeight::isLowRank)) {
+      switchedAt = done;
+    }
+    boolean now = settings.rule() == Cuttlefish.Rule.FIXED && !hasSwitched();
+    return now ? factorized(done, collective) : ModelChange.NONE;
+  }
+
+  private boolean hasSwitched() {
+    return switchedAt >= 0;
+  }
+
+  @Override
+  public double learningRateScale() {
+    return hasSwitched() ? settings.learningRateScale() : 1;
+  }
+
+  /**
+   * The decay of the factors' products: before the update and of the weights alone with AdamW, as
+   * its own decay is; in the gradient with SGD. Each rank decays by products of its own: where
+   * ranks run on unlike processors, their weights may part in the last bit.
+   */
+  @Override
+  public void beforeUpdate(double learningRate, double gradientScale) {
+    double decay = optimizer.weightDecay();
+    for (FactorizableWeight weight : weights) {
+      if (decay > 0 && weight.isLowRank()) {
+        switch (optimizer.name()) {
+          case ADAMW -> weight.decay().subtractFromValues(learningRate * decay);
+          case SGD -> weight.decay().addToGradients(decay / gradientScale);
+        }
+      }
+    }
+  }
+
+  @Override
+  public ModelChange afterStep(long step, Collective collective) {
+    if (hasSwitched()) {
+      return ModelChange.NONE;
+    }
+    if (settings.watches() && step > warmupSteps && step % every == 0) {
+      measure(collective);
+    }
+    return isDue(step) ? factorized(step, collective) : ModelChange.NONE;
+  }
+
+  private boolean isDue(long step) {
+    return switch (settings.rule()) {
+      case AUTO, PAPER ->
+          detector.hasSettled()
+              || settings.latest() < 1 && step >= Math.ceil(settings.latest() * steps);
+      case FIXED -> false; // before the first step
+      case PUFFERFISH -> step >= settings.switchStep();
+    };
+  }
+
+  private void measure(Collective collective) {
+    long start = System.nanoTime();
+    double[] ranks =
+        RankZero.doubles(
+            collective,
+            () ->
+                weights.stream()
+                    .mapToDouble(weight -> stableRank.measureSync(weight.matrix()))
+                    .toArray());
+    Map<String, Double> byLayer = new LinkedHashMap<>();
+    for (int i = 0; i < ranks.length; i++) {
+      byLayer.put(weights.get(i).name(), ranks[i]);
+    }
+    detector.add(byLayer, span);
+    nanos += System.nanoTime() - start;
+  }
+
+  private ModelChange factorized(long step, Collective collective) {
+    long start = System.nanoTime();
+    long before = parameters();
+    ModelChange change = factorizer.factorize(weights, collective);
+    switchedAt = step;
+    nanos += System.nanoTime() - start;
+    if (collective.rank() == 0) {
+      LOG.info(
+          "after step {}: {} of {} matrices are factorized, {} of their {} parameters are left",
+          step,
+          change.replacements().size(),
+          weights.size(),
+          parameters(),
+          before);
+    }
+    return change;
+  }
+
+  private long parameters() {
+    return weights.stream().mapToLong(FactorizableWeight::parameterCount).sum();
+  }
+
+  /**
+   * Stable ranks, of each layer and their mean, until the switch; from then on ranks, of each layer
+   * that has factors and their mean.
+   */
+  @Override
+  public void figures(FigureSink sink) {
+    if (!hasSwitched()) {
+      detector
+          .newest()
+          .forEach(
+              (layer, rank) -> {
+                sink.figure(figure(layer), rank);
+                sink.figure(STABLE_RANK, rank);
+              });
+    }
+    long lowRank = 0;
+    for (FactorizableWeight weight : weights) {
+      if (weight.isLowRank()) {
+        sink.figure("rank." + weight.name(), weight.rank());
+        sink.figure("rank", weight.rank());
+        lowRank++;
+      }
+    }
+    sink.figure("low_rank_layers", lowRank);
+    sink.figure("detector_seconds", nanos / NANOS_PER_SECOND);
+  }
+}

@@ -1,0 +1,173 @@
+package dev.sparrow.sparsity.lowrank;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.ModelChange.Carry;
+import dev.sparrow.sparsity.ModelChange.Replacement;
+import dev.sparrow.tensor.Shape;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * A matrix, or those of all experts stacked, that is whole at first and gives way to two factors
+ * between two steps. How it multiplies is for those that extend it.
+ */
+abstract class FactorizableWeight {
+  private final Backend backend;
+  private final LinearSpec spec;
+  private final int matrices;
+  private final boolean stacked;
+  private Parameter whole; // null once there are factors
+  private Factors factors; // null while whole
+  private FrobeniusDecay decay; // null while whole
+  private Workspace workspace; // null until there is one
+  private int rows;
+
+  /**
+   * Without a form: the class that extends it calls {@link #becomeWhole}.
+   *
+   * @param spec of one matrix
+   * @param stacked whether parameters have a first dimension for the matrices
+   */
+  FactorizableWeight(Backend backend, LinearSpec spec, int matrices, boolean stacked) {
+    this.backend = backend;
+    this.spec = spec;
+    this.matrices = matrices;
+    this.stacked = stacked;
+  }
+
+  /** Takes a form that multiplies by whole matrices, and tells its parameter. */
+  abstract Parameter useWhole();
+
+  /** Takes a form that multiplies by factors. */
+  abstract void useFactors(Factors next);
+
+  /** The form's own memory. */
+  abstract void reserveForm(Workspace memory, int most);
+
+  final void becomeWhole() {
+    factors = null;
+    decay = null;
+    whole = useWhole();
+  }
+
+  /** Takes factors of this rank, to be filled by the caller. */
+  final void become(int rank) {
+    Factors next = Factors.of(spec, matrices, stacked, rank);
+    whole = null;
+    factors = next;
+    decay = new FrobeniusDecay(backend, next);
+    useFactors(next);
+    reserveAgain();
+  }
+
+  private void reserveAgain() {
+    if (workspace != null) {
+      reserve(workspace, rows);
+    }
+  }
+
+  Backend backend() {
+    return backend;
+  }
+
+  public String name() {
+    return spec.name();
+  }
+
+  /** Of one matrix. */
+  LinearSpec spec() {
+    return spec;
+  }
+
+  int matrices() {
+    return matrices;
+  }
+
+  boolean isStacked() {
+    return stacked;
+  }
+
+  boolean isLowRank() {
+    return factors != null;
+  }
+
+  /** Where it {@link #isLowRank}. */
+  int rank() {
+    return factors.rank();
+  }
+
+  /** Where it is not {@link #isLowRank}. */
+  Parameter matrix() {
+    return whole;
+  }
+
+  /** Rows of the largest batch that memory was reserved for, over all matrices; 0 before. */
+  int rows() {
+    return rows;
+  }
+
+  /** Takes memory now, and between two steps once factors need theirs. */
+  public void reserve(Workspace memory, int most) {
+    workspace = memory;
+    rows = most;
+    reserveForm(memory, most);
+    if (decay != null) {
+      decay.reserve(memory);
+    }
+  }
+
+  /**
+   * The whole matrices give way to factors.
+   *
+   * @param carry to v and u, in this order
+   */
+  Replacement factorize(int rank, Carry carry) {
+    Parameter before = whole;
+    become(rank);
+    return new Replacement(before, List.of(factors.v(), factors.u()), carry);
+  }
+
+  /** The decay of factors; null while whole, which is the optimizer's to decay. */
+  FrobeniusDecay decay() {
+    return decay;
+  }
+
+  /** Takes the form and rank that the weight has in a file. */
+  void fit(Map<String, Shape> saved) {
+    Shape u = saved.get(Factors.uName(spec));
+    if (u != null && u.rank() > 1) {
+      become(u.dim(-1));
+    } else if (isLowRank()) {
+      becomeWhole();
+      reserveAgain();
+    }
+  }
+
+  public int in() {
+    return spec.in();
+  }
+
+  public int out() {
+    return spec.out();
+  }
+
+  public void parameters(Consumer<Parameter> sink) {
+    if (isLowRank()) {
+      factors.parameters(sink);
+    } else {
+      sink.accept(whole);
+    }
+  }
+
+  public long parameterCount() {
+    return isLowRank() ? factors.size() : whole.size();
+  }
+
+  public String kind() {
+    return isLowRank() ? factors.kind() : "dense";
+  }
+}

@@ -1,0 +1,18 @@
+package dev.sparrow.sparsity.lowrank;
+
+import dev.sparrow.sparsity.PairedTimer;
+
+/** Tells what a layer's passes cost in both forms. */
+@FunctionalInterface
+public interface LayerTimer {
+  /**
+   * Of a layer.
+   *
+   * @param matrices of experts, among whom the batch is spread evenly, where stacked; else 1
+   * @param rows of the batch
+   */
+  record Layer(int matrices, boolean stacked, int out, int in, int rows) {}
+
+  /** A forward and a backward pass: first whole, second by factors of this rank. */
+  PairedTimer.Times time(Layer layer, int rank);
+}

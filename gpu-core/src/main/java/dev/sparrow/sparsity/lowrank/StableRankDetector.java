@@ -1,0 +1,127 @@
+package dev.sparrow.sparsity.lowrank;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Tells when the stable ranks of all layers have settled: when the line of least squares through a
+ * layer's last {@link #WINDOW} measurements is flat. A noise of σ in ρ moves that line's slope by
+ * no more than 0.11·σ a measurement.
+ */
+final class StableRankDetector {
+  static final int WINDOW = 10;
+
+  private final boolean relative;
+  private final double tolerance;
+  private final Map<String, Series> series = new TreeMap<>();
+
+  /** What is known of one layer. */
+  private static final class Series {
+    private double first;
+    private boolean settled;
+    private final List<Double> last = new ArrayList<>();
+
+    void add(double rank) {
+      if (last.isEmpty()) {
+        first = rank;
+      }
+      last.add(rank);
+      if (last.size() > WINDOW) {
+        last.remove(0);
+      }
+    }
+
+    double newest() {
+      return last.get(last.size() - 1);
+    }
+  }
+
+  private StableRankDetector(boolean relative, double tolerance) {
+    this.relative = relative;
+    this.tolerance = tolerance;
+  }
+
+  /**
+   * One layer after the other settles, each when its slope is at most this share of its first
+   * stable rank, and stays so: layers of all sizes are held to one measure, and noise in many
+   * layers does not put off the end.
+   */
+  static StableRankDetector relative(double tolerance) {
+    return new StableRankDetector(true, tolerance);
+  }
+
+  /** As in the paper: all slopes are at most so many ranks, after one and the same measurement. */
+  static StableRankDetector absolute(double tolerance) {
+    return new StableRankDetector(false, tolerance);
+  }
+
+  /**
+   * Takes a measurement of every layer.
+   *
+   * @param ranks by the layer's name
+   * @param span from one measurement to the next, in the unit that slopes are per
+   */
+  void add(Map<String, Double> ranks, double span) {
+    ranks.forEach(
+        (layer, rank) -> {
+          Series one = series.computeIfAbsent(layer, name -> new Series());
+          one.add(rank);
+          one.settled = isFlat(one, span) || relative && one.settled;
+        });
+  }
+
+  private boolean isFlat(Series one, double span) {
+    double allowed = relative ? tolerance * one.first : tolerance;
+    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= allowed * span;
+  }
+
+  /** Of the line of least squares, a measurement apart. */
+  static double slope(List<Double> values) {
+    double middle = (values.size() - 1) / 2.0;
+    double products = 0;
+    double squares = 0;
+    for (int i = 0; i < values.size(); i++) {
+      products += (i - middle) * values.get(i);
+      squares += (i - middle) * (i - middle);
+    }
+    return products / squares;
+  }
+
+  /** Whether all have; false before there is a layer. */
+  boolean hasSettled() {
+    return !series.isEmpty() && series.values().stream().allMatch(one -> one.settled);
+  }
+
+  /** The last measurement, by the layer's name. */
+  Map<String, Double> newest() {
+    Map<String, Double> newest = new TreeMap<>();
+    series.forEach((layer, one) -> newest.put(layer, one.newest()));
+    return newest;
+  }
+
+  /** All that {@link #restore} needs, by the layer's name. */
+  Map<String, List<Double>> state() {
+    Map<String, List<Double>> state = new TreeMap<>();
+    series.forEach(
+        (layer, one) -> {
+          List<Double> numbers = new ArrayList<>(List.of(one.first, one.settled ? 1.0 : 0.0));
+          numbers.addAll(one.last);
+          state.put(layer, numbers);
+        });
+    return state;
+  }
+
+  void restore(Map<String, List<Double>> state) {
+    series.clear();
+    state.forEach(
+        (layer, numbers) -> {
+          Series one = new Series();
+          one.first = numbers.get(0);
+          one.settled = numbers.get(1) != 0;
+          one.last.addAll(numbers.subList(2, numbers.size()));
+          series.put(layer, one);
+        });
+  }
+}

@@ -1,0 +1,114 @@
+package dev.sparrow.sparsity.lowrank;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.DenseGroupedWeight;
+import dev.sparrow.nn.DenseWeight;
+import dev.sparrow.nn.GroupedLinearWeight;
+import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.LinearWeight;
+import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.PairedTimer;
+import dev.sparrow.tensor.DType;
+import dev.sparrow.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs a layer's passes in both forms on weights and batches of its sizes. */
+final class TimedFactors implements LayerTimer {
+  /** Before the first layer: within it the compiler has done with what surrounds the products. */
+  private static final long WARM_UP_NANOS = 500_000_000;
+
+  private final Backend backend;
+  private final PairedTimer timer;
+  private boolean warm;
+
+  TimedFactors(Backend backend) {
+    this.backend = backend;
+    this.timer = new PairedTimer(backend);
+  }
+
+  @Override
+  public PairedTimer.Times time(Layer layer, int rank) {
+    try (Trial trial = new Trial(layer)) {
+      Runnable whole;
+      Runnable factored;
+      if (layer.stacked()) {
+        whole =
+            trial.passes(new DenseGroupedWeight(backend, spec("whole", layer), layer.matrices()));
+        factored =
+            trial.passes(
+                new LowRankGroupedWeight(backend, spec("factored", layer), layer.matrices(), rank));
+      } else {
+        whole = trial.passes(new DenseWeight(backend, spec("whole", layer)));
+        factored = trial.passes(new LowRankWeight(backend, spec("factored", layer), rank));
+      }
+      trial.bind();
+      long warmUp = warm ? 0 : WARM_UP_NANOS;
+      warm = true;
+      return timer.time(whole, factored, warmUp);
+    }
+  }
+
+  private static LinearSpec spec(String name, Layer layer) {
+    return new LinearSpec(name, layer.in(), layer.out(), 1 / Math.sqrt(layer.in()));
+  }
+
+  /** Tensors of a layer's sizes; y stands for its own gradient. */
+  private final class Trial implements AutoCloseable {
+    private final Workspace workspace = new Workspace(backend);
+    private final List<Parameter> parameters = new ArrayList<>();
+    private final Layer layer;
+    private final Tensor x; // (rows, in)
+    private final Tensor y; // (rows, out)
+    private final Tensor dx; // (rows, in)
+    private final Tensor offsets; // I32 (matrices + 1)
+    private ParameterArena arena;
+
+    Trial(Layer layer) {
+      this.layer = layer;
+      x = workspace.keep(layer.rows(), layer.in());
+      y = workspace.keep(layer.rows(), layer.out());
+      dx = workspace.keep(layer.rows(), layer.in());
+      offsets = workspace.keep(DType.I32, layer.matrices() + 1);
+      int[] even = new int[layer.matrices() + 1];
+      for (int e = 0; e < even.length; e++) {
+        even[e] = (int) ((long) layer.rows() * e / layer.matrices());
+      }
+      backend.upload(even, 0, offsets);
+      backend.elementwise().fill(x, 1);
+    }
+
+    Runnable passes(LinearWeight weight) {
+      weight.parameters(parameters::add);
+      weight.reserve(workspace, layer.rows());
+      return () -> {
+        weight.forward(x, null, null, y);
+        weight.backward(x, y, null, false, dx);
+      };
+    }
+
+    Runnable passes(GroupedLinearWeight weight) {
+      weight.parameters(parameters::add);
+      weight.reserve(workspace, layer.rows());
+      return () -> {
+        weight.forward(x, null, offsets, y);
+        weight.backward(x, null, y, offsets, false, dx);
+      };
+    }
+
+    void bind() {
+      arena = new ParameterArena(backend, parameters);
+      arena.initialize(1);
+    }
+
+    @Override
+    public void close() {
+      if (arena != null) {
+        arena.close();
+      }
+      workspace.close();
+    }
+  }
+}

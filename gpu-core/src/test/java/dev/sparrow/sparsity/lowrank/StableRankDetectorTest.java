@@ -1,0 +1,119 @@
+package dev.sparrow.sparsity.lowrank;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.function.IntToDoubleFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** On made-up series of stable ranks. */
+class StableRankDetectorTest {
+  /** Falls from 130 to 60, by a third of what is left every ten measurements. */
+  private static double decaying(int i) {
+    return 60 + 70 * Math.exp(-i / 25.0);
+  }
+
+  /** The number of measurements after which it fires; -1: not in 300. */
+  private static int fires(StableRankDetector detector, IntToDoubleFunction... layers) {
+    for (int i = 0; i < 300; i++) {
+      Map<String, Double> ranks = new TreeMap<>();
+      for (int layer = 0; layer < layers.length; layer++) {
+        ranks.put("layer" + layer, layers[layer].applyAsDouble(i));
+      }
+      detector.add(ranks, 1);
+      if (detector.hasSettled()) {
+        return i + 1;
+      }
+    }
+    return -1;
+  }
+
+  @Test
+  void aFlatSeriesFiresOnceTheWindowIsFull() {
+    assertFalse(StableRankDetector.relative(0.001).hasSettled());
+    assertEquals(10, fires(StableRankDetector.relative(0.001), i -> 40));
+    assertEquals(10, fires(StableRankDetector.absolute(0.1), i -> 40));
+  }
+
+  @Test
+  void aSteadyFallNeverFires() {
+    assertEquals(-1, fires(StableRankDetector.relative(0.001), i -> 130 - 0.15 * i));
+  }
+
+  /** The slope falls below 0.13 at 25·ln(70/(25·0.13)) = 77, below 0.1 at 83, half a window ago. */
+  @Test
+  void aDecayFiresWhereItsSlopeIsSmallEnough() {
+    int relative = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
+    assertEquals(82, relative, 1);
+    int absolute = fires(StableRankDetector.absolute(0.1), StableRankDetectorTest::decaying);
+    assertEquals(89, absolute, 1);
+  }
+
+  @Test
+  void theRelativeTestIsTheSameForLayersOfAllSizes() {
+    int large = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
+    int small = fires(StableRankDetector.relative(0.001), i -> decaying(i) / 20);
+    assertEquals(large, small);
+  }
+
+  /** 0.3% of noise in each of twelve layers: fires, and not while the ranks still fall. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+  void noiseNeitherPutsItOffNorSetsItOffEarly(long seed) {
+    IntToDoubleFunction[] layers = new IntToDoubleFunction[12];
+    for (int layer = 0; layer < layers.length; layer++) {
+      Random random = new Random(100 * seed + layer);
+      layers[layer] = i -> decaying(i) * (1 + 0.003 * random.nextGaussian());
+    }
+    int fired = fires(StableRankDetector.relative(0.001), layers);
+    assertTrue(fired >= 65 && fired <= 110, "seed " + seed + ": after " + fired);
+  }
+
+  @Test
+  void oneLayerThatStillMovesHoldsAllBack() {
+    assertEquals(-1, fires(StableRankDetector.relative(0.001), i -> 40, i -> 130 - 0.15 * i));
+  }
+
+  /** Measured twice an epoch, a fall of 0.09 a measurement is one of 0.18 an epoch. */
+  @Test
+  void slopesArePerUnit() {
+    StableRankDetector fine = StableRankDetector.absolute(0.1);
+    StableRankDetector twice = StableRankDetector.absolute(0.1);
+    for (int i = 0; i < 12; i++) {
+      fine.add(Map.of("layer", 50 - 0.09 * i), 1);
+      twice.add(Map.of("layer", 50 - 0.09 * i), 0.5);
+    }
+    assertTrue(fine.hasSettled());
+    assertFalse(twice.hasSettled());
+  }
+
+  @Test
+  void slopesAreThoseOfLeastSquares() {
+    assertEquals(2, StableRankDetector.slope(List.of(1.0, 3.0, 5.0, 7.0)), 1e-15);
+    assertEquals(0.5, StableRankDetector.slope(List.of(0.0, 0.0, 1.0)), 1e-15);
+  }
+
+  /** Stopped at any measurement, state saved and restored. */
+  @Test
+  void aRestoredDetectorGoesOnAlike() {
+    int whole = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
+    for (int stop : new int[] {0, 1, 5, 40, whole - 1}) {
+      StableRankDetector before = StableRankDetector.relative(0.001);
+      for (int i = 0; i < stop; i++) {
+        before.add(Map.of("layer0", decaying(i)), 1);
+      }
+      StableRankDetector after = StableRankDetector.relative(0.001);
+      after.restore(before.state());
+      assertEquals(before.newest(), after.newest());
+      int fired = fires(after, i -> decaying(i + stop));
+      assertEquals(whole, stop + fired, "stopped at " + stop);
+    }
+  }
+}
