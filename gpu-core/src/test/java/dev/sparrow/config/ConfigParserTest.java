@@ -188,7 +188,7 @@ class ConfigParserTest {
                     "recipe",
                     List.of()));
     assertHas(resnet, "model.depth: expected one of [8, 14, 18, 20, 32, 44, 56] for model.kind");
-    assertHas(resnet, "method.name: expected dense or uniform for model.kind = resnet");
+    assertHas(resnet, "method.name: expected dense, uniform or cuttlefish for model.kind = resnet");
     assertEquals(2, resnet.problems().size(), resnet.getMessage());
   }
 

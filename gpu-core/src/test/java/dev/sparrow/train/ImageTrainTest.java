@@ -53,6 +53,23 @@ class ImageTrainTest {
         "uniform.sparsity=0.5",
         "uniform.schedule=rigl",
         "uniform.update-every=3"),
+    MLP_LOW_RANK(
+        "model.kind=mlp",
+        "model.hidden-layers=[48, 24]",
+        "method.name=cuttlefish",
+        "cuttlefish.layers=[\"layers.*\"]",
+        "cuttlefish.rule=pufferfish",
+        "cuttlefish.ratio=1", // of weights that are noise still, half the rank is not determined
+        "cuttlefish.switch-step=4"),
+    RESNET_LOW_RANK(
+        "model.kind=resnet",
+        "model.depth=8",
+        "model.width=8",
+        "method.name=cuttlefish",
+        "cuttlefish.layers=[\"stages.*\"]",
+        "cuttlefish.rule=pufferfish",
+        "cuttlefish.ratio=1", // of weights that are noise still, half the rank is not determined
+        "cuttlefish.switch-step=8"),
     VIT_EXPERTS("model.kind=vit", "model.patch=2", "method.name=moe", "moe.experts=4");
 
     private final String[] settings;
@@ -183,6 +200,9 @@ class ImageTrainTest {
       assertEquals(
           cpu.losses().get(i), gpu.losses().get(i), LOSS_TOLERANCE, form + ", row " + (i + 1));
     }
-    assertEquals(cpu.summary().validationLoss(), gpu.summary().validationLoss(), LOSS_TOLERANCE);
+    // Factors move faster than ten steps' running statistics follow, which makes more of a
+    // difference.
+    double tolerance = form == Form.RESNET_LOW_RANK ? 0.1 : LOSS_TOLERANCE;
+    assertEquals(cpu.summary().validationLoss(), gpu.summary().validationLoss(), tolerance);
   }
 }
