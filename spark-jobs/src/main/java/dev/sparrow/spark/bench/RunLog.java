@@ -23,17 +23,20 @@ final class RunLog<T> {
   private final List<T> runs = new ArrayList<>();
 
   /**
-   * Reads what is there.
+   * Reads what is there; a last line that was cut off while it was written is dropped.
    *
-   * @throws IllegalArgumentException naming the line that is none of such a run
+   * @throws IllegalArgumentException naming a line before that is none of such a run
    */
   RunLog(Path file, Class<T> type) throws IOException {
     this.file = file;
     this.type = type;
     Files.createDirectories(file.toAbsolutePath().getParent());
     if (Files.exists(file)) {
-      for (String line : Files.readAllLines(file)) {
-        runs.add(parse(line));
+      String text = Files.readString(file);
+      String whole = text.substring(0, text.lastIndexOf('\n') + 1);
+      whole.lines().forEach(line -> runs.add(parse(line)));
+      if (whole.length() < text.length()) {
+        Files.writeString(file, whole);
       }
     }
   }
