@@ -67,7 +67,7 @@ public final class Convolution {
   public void reserve(Workspace workspace, int samples) {
     if (shape.isPointwise()) {
       weight.reserve(workspace, shape.withImages(samples).outRows());
-    } else if (weight.whole() == null) {
+    } else if (!weight.staysWhole()) {
       int rows = shape.withImages(Math.min(samples, imagesAtATime)).outRows();
       weight.reserve(workspace, rows);
       patches = workspace.scratch("convolution.patches", rows, shape.patch());

@@ -78,6 +78,11 @@ public final class DenseWeight implements LinearWeight {
   }
 
   @Override
+  public boolean staysWhole() {
+    return true;
+  }
+
+  @Override
   public String kind() {
     return "dense";
   }

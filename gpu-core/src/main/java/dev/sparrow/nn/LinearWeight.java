@@ -40,11 +40,17 @@ public interface LinearWeight {
   void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh);
 
   /**
-   * The matrix where it is always stored whole, for products that do more than this interface has,
-   * such as convolutions; null in other forms, which see such products as products of rows.
+   * The matrix where it is stored whole and multiplied as it is, for products that do more than
+   * this interface has, such as convolutions; null in other forms, which see such products as
+   * products of rows. The form may change between steps.
    */
   default Parameter whole() {
     return null;
+  }
+
+  /** Whether {@link #whole} is never null, so that products of rows need no memory. */
+  default boolean staysWhole() {
+    return false;
   }
 
   /** The form in words for inspection: {@code dense}. */

@@ -189,6 +189,22 @@ class ImageTrainTest {
     }
   }
 
+  @Test
+  void aWeightThatIsWholeForNowIsMultipliedAsADenseOne() {
+    List<Double> dense = Form.RESNET.run().alone().losses();
+    ToyRun later =
+        Form.RESNET.run(
+            "method.name=uniform",
+            "uniform.layers=[\"stages.*\"]",
+            "uniform.sparsity=0.5",
+            "uniform.products=sparse",
+            "uniform.begin-step=8",
+            "uniform.end-step=9");
+    for (ToyRun run : List.of(Form.RESNET_LOW_RANK.run(), later)) {
+      assertEquals(dense.subList(0, 8), run.alone().losses().subList(0, 8));
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(Form.class)
   void lossesOnAGpuFollowTheCpus(Form form) {

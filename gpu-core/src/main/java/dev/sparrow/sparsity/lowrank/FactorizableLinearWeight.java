@@ -57,6 +57,11 @@ final class FactorizableLinearWeight extends FactorizableWeight implements Linea
   }
 
   @Override
+  public Parameter whole() {
+    return isLowRank() ? null : matrix();
+  }
+
+  @Override
   public double forwardFlopsPerRow() {
     return form.forwardFlopsPerRow();
   }

@@ -78,6 +78,11 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
   }
 
   @Override
+  public Parameter whole() {
+    return isDense() ? trained() : null;
+  }
+
+  @Override
   public double forwardFlopsPerRow() {
     return form.forwardFlopsPerRow();
   }
