@@ -11,6 +11,7 @@ struct MmaProduct {
   using B = OperandTile<Config::COLUMNS, Config::DEPTH, B_DEPTH_CONTIGUOUS>;
   static constexpr int MI = Config::WARP_ROWS / 16, NI = Config::WARP_COLUMNS / 8;
   using Sums = float[MI][NI][4];
+  static_assert(NI % 2 == 0, "fragments of two columns of tiles come together");
 
   // First row and column of this thread's warp.
   __device__ static int warpRow() { return threadIdx.x / 32 / Config::WARPS_ACROSS * Config::WARP_ROWS; }

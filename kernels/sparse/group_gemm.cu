@@ -19,9 +19,7 @@
 //
 // Launch contract: any number of blocks, which walk over the tiles; Config::THREADS, Config::SHARED_BYTES. Aligned as GemmArguments
 // asks; groupRows is a multiple of 8.
-#include "gemm/mma_tile.cuh"
-#include "ptx/mma.cuh"
-#include "tile/operand_tile.cuh"
+#include "gemm/mma_product.cuh"
 
 namespace group {
 
@@ -33,33 +31,13 @@ struct Groups {
   int count;  // groups, those that are off among them
 };
 
-// A warp's part of a stage's product, as in MmaGemm.
-template <class Config, class A, class B, int MI, int NI>
-__device__ __forceinline__ void multiply(const bf16* stage, int warpRow, int warpColumn, float (&sums)[MI][NI][4]) {
-  static_assert(NI % 2 == 0, "fragments of two columns of tiles come together");
-#pragma unroll
-  for (int depth = 0; depth < Config::DEPTH; depth += 16) {
-    unsigned a[MI][4], b[NI / 2][4];
-#pragma unroll
-    for (int i = 0; i < MI; i++) A::left(a[i], stage, warpRow + 16 * i, depth);
-#pragma unroll
-    for (int j = 0; j < NI / 2; j++) B::right(b[j], stage + A::ELEMENTS, warpColumn + 16 * j, depth);
-#pragma unroll
-    for (int i = 0; i < MI; i++)
-#pragma unroll
-      for (int j = 0; j < NI; j++) {
-        const unsigned right[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
-        ptx::mma16816(sums[i][j], a[i], right, sums[i][j]);
-      }
-  }
-}
-
 // Config's rows are elements of the batch, its columns rows of the group.
 template <class Config>
 struct Forward {
-  using A = OperandTile<Config::ROWS, Config::DEPTH, false>;
-  using B = OperandTile<Config::COLUMNS, Config::DEPTH, true>;
-  using Sums = float[Config::WARP_ROWS / 16][Config::WARP_COLUMNS / 8][4];
+  using Product = MmaProduct<Config, false, true>;
+  using A = typename Product::A;
+  using B = typename Product::B;
+  using Sums = typename Product::Sums;
   using Gathered = typename A::template GatheredRows<Config::THREADS>;
 
   __device__ static void sum(const GemmArguments& g, const GemmTask& task, const int* columns, const bf16* values, int valueRows,
@@ -74,14 +52,13 @@ struct Forward {
       B::template load<Config::THREADS>(stage + A::ELEMENTS, values + from, g.strideB, valueRows, g.strideB - from);
     };
     throughStages<Config>(task.depth, fetch, [&](long long step) {
-      multiply<Config, A, B>(shared + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
+      Product::multiply(shared + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
     });
   }
 
   __device__ static void run(const GemmArguments& g, const Groups& groups) {
     SPARROW_DYNAMIC_SHARED(unsigned char, shared);
-    int warp = threadIdx.x / 32;
-    int warpRow = warp / Config::WARPS_ACROSS * Config::WARP_ROWS, warpColumn = warp % Config::WARPS_ACROSS * Config::WARP_COLUMNS;
+    int warpRow = Product::warpRow(), warpColumn = Product::warpColumn();
     int parts = (groups.groupRows + Config::COLUMNS - 1) / Config::COLUMNS;
     long long perBatchTile = (long long)groups.count * parts, tiles = (g.m + Config::ROWS - 1) / Config::ROWS * perBatchTile;
     // Tiles of the same part of the batch follow each other, so that its xᵀ comes from the second-level cache.
@@ -107,15 +84,15 @@ struct Forward {
 // Config's rows are rows of the group, its columns the group's columns of x.
 template <class Config>
 struct WeightGradient {
-  using A = OperandTile<Config::ROWS, Config::DEPTH, false>;
-  using B = OperandTile<Config::COLUMNS, Config::DEPTH, true>;
-  using Sums = float[Config::WARP_ROWS / 16][Config::WARP_COLUMNS / 8][4];
+  using Product = MmaProduct<Config, false, true>;
+  using A = typename Product::A;
+  using B = typename Product::B;
+  using Sums = typename Product::Sums;
 
   __device__ static void run(const GemmArguments& g, const Groups& groups) {
     SPARROW_DYNAMIC_SHARED(unsigned char, shared);
     bf16* stages = reinterpret_cast<bf16*>(shared);
-    int warp = threadIdx.x / 32;
-    int warpRow = warp / Config::WARPS_ACROSS * Config::WARP_ROWS, warpColumn = warp % Config::WARPS_ACROSS * Config::WARP_COLUMNS;
+    int warpRow = Product::warpRow(), warpColumn = Product::warpColumn();
     int down = (groups.groupRows + Config::ROWS - 1) / Config::ROWS, across = (g.n + Config::COLUMNS - 1) / Config::COLUMNS;
     long long tiles = (long long)groups.count * down * across;
     for (long long number = blockIdx.x; number < tiles; number += gridDim.x) {
@@ -136,7 +113,7 @@ struct WeightGradient {
         rows.load(stage + A::ELEMENTS, g.b + from, g.strideB, g.strideB - from);
       };
       throughStages<Config>(g.k, fetch, [&](long long step) {
-        multiply<Config, A, B>(stages + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
+        Product::multiply(stages + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
       });
       GemmArguments of = g;
       of.c = static_cast<float*>(g.c) + (long long)live * groups.groupRows * g.n;
