@@ -6,17 +6,13 @@ package dev.sparrow.data;
  * <p>Image b lies at {@code pixels[b·shape.size()]} as rows of pixels, a pixel's channels side by
  * side (height, width, channels).
  */
-public final class ImageBatch implements Batch {
+public final class ImageBatch extends Batch {
   private final ImageShape shape;
-  private final int capacity;
   private final float[] pixels;
   private final int[] labels;
-  private int samples;
-  private long firstSample;
 
   public ImageBatch(int maxSamples, ImageShape shape) {
     this.shape = shape;
-    this.capacity = maxSamples;
     this.pixels = new float[Math.multiplyExact(maxSamples, shape.size())];
     this.labels = new int[maxSamples];
   }
@@ -25,35 +21,14 @@ public final class ImageBatch implements Batch {
     return shape;
   }
 
-  /** (capacity, height, width, channels); the source writes it. */
+  /** (maxSamples, height, width, channels); the source writes it. */
   public float[] pixels() {
     return pixels;
   }
 
-  /** (capacity), class numbers from 0; the source writes it. */
+  /** (maxSamples), class numbers from 0; the source writes it. */
   public int[] labels() {
     return labels;
-  }
-
-  @Override
-  public int samples() {
-    return samples;
-  }
-
-  @Override
-  public int capacity() {
-    return capacity;
-  }
-
-  @Override
-  public long firstSample() {
-    return firstSample;
-  }
-
-  @Override
-  public void filled(int samples, long firstSample) {
-    this.samples = samples;
-    this.firstSample = firstSample;
   }
 
   @Override

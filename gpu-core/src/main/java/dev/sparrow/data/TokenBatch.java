@@ -10,12 +10,9 @@ import java.util.function.IntFunction;
  * <p>Row b holds context + 1 token ids at {@code tokens[b·(context+1)]}; the first context are the
  * inputs, the last context the targets.
  */
-public final class TokenBatch implements Batch {
+public final class TokenBatch extends Batch {
   private final HostInts memory;
-  private final int capacity;
   private final int context;
-  private int sequences;
-  private long firstSample;
 
   /** On the heap. */
   public TokenBatch(int maxSequences, int context) {
@@ -27,7 +24,6 @@ public final class TokenBatch implements Batch {
    */
   public TokenBatch(int maxSequences, int context, IntFunction<HostInts> memory) {
     this.memory = memory.apply(Math.multiplyExact(maxSequences, context + 1));
-    this.capacity = maxSequences;
     this.context = context;
   }
 
@@ -47,27 +43,6 @@ public final class TokenBatch implements Batch {
   /** Input tokens of a sequence. */
   public int context() {
     return context;
-  }
-
-  @Override
-  public int samples() {
-    return sequences;
-  }
-
-  @Override
-  public int capacity() {
-    return capacity;
-  }
-
-  @Override
-  public long firstSample() {
-    return firstSample;
-  }
-
-  @Override
-  public void filled(int sequences, long firstSample) {
-    this.sequences = sequences;
-    this.firstSample = firstSample;
   }
 
   @Override
