@@ -108,7 +108,7 @@ public final class PruningBench {
       PruningTable.Cell cell = open.get(i);
       PruningRun run = run(training, cell, steps, shards, tests, digest(cell, steps, data));
       log.add(run);
-      table.add(run);
+      table.add(cell, run);
       seconds = i == 0 ? run.seconds() : 0.8 * seconds + 0.2 * run.seconds();
       told.accept(
           String.format(

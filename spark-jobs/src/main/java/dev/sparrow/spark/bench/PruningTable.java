@@ -41,13 +41,8 @@ final class PruningTable {
     return open;
   }
 
-  void add(PruningRun run) {
-    for (Map.Entry<Cell, PruningRun> entry : runs.entrySet()) {
-      Cell cell = entry.getKey();
-      if (cell.which().name().equals(run.name()) && cell.seed() == run.seed()) {
-        entry.setValue(run);
-      }
-    }
+  void add(Cell cell, PruningRun run) {
+    runs.put(cell, run);
   }
 
   /** Over the seeds of a case; null where the table has no such case. */

@@ -47,9 +47,10 @@ final class ExportedModel implements SavedModel {
    */
   static Map<String, String> metadata(SavedModel model, RunConfig config) {
     Map<String, String> metadata = new LinkedHashMap<>();
+    ShardManifest manifest = model.manifest();
     metadata.put(CONFIG, config.text());
-    metadata.put(MANIFEST, withoutShards(model.manifest()));
-    if (model.manifest().content() instanceof TokenContent
+    metadata.put(MANIFEST, withoutShards(manifest));
+    if (manifest.content() instanceof TokenContent
         && model.tokenizer() instanceof HuggingFaceTextTokenizer huggingFace) {
       metadata.put(TOKENIZER, huggingFace.json());
     }

@@ -8,8 +8,6 @@ import dev.sparrow.data.BatchSource;
 import dev.sparrow.model.Model;
 import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
-import dev.sparrow.train.MetricsRow;
-import dev.sparrow.train.MetricsSink;
 import dev.sparrow.train.TrainSummary;
 import org.apache.hadoop.conf.Configuration;
 
@@ -18,19 +16,6 @@ import org.apache.hadoop.conf.Configuration;
  * short runs, which read shards as any training does.
  */
 public final class LocalTraining {
-  private static final MetricsSink UNHEARD =
-      new MetricsSink() {
-        @Override
-        public void start(long done, long steps) {
-          // Nobody waits for it.
-        }
-
-        @Override
-        public void row(MetricsRow row) {
-          // Nobody reads it.
-        }
-      };
-
   /**
    * @param summary of the training, validation of its own held-out rows after the last step
    * @param test of other shards' held-out rows, after the last step
@@ -67,7 +52,7 @@ public final class LocalTraining {
   }
 
   private RankTraining training(RunConfig config, ShardJob.Shards shards) {
-    return new RankTraining(hadoop, config, shards.path(), null, null, UNHEARD);
+    return new RankTraining(hadoop, config, shards.path(), null, null, row -> {});
   }
 
   private Evaluation evaluate(

@@ -8,7 +8,6 @@ import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
-import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
@@ -22,13 +21,10 @@ import org.apache.hadoop.conf.Configuration;
  */
 public final class ArrowEvaluationReader<B extends Batch> implements BatchSource {
   private final ReaderSettings settings;
-  private final ShardManifest manifest;
-  private final ShardRows<B> rows;
-  private final List<B> batches;
+  private final ShardBatches<B> batches;
   private final long all;
   private final long first;
   private final long end;
-  private PrefetchRing<B> ring;
   private long position;
 
   /** Of tokens, on the heap. */
@@ -68,31 +64,23 @@ public final class ArrowEvaluationReader<B extends Batch> implements BatchSource
       ReaderSettings settings,
       long most,
       Function<ShardManifest, BatchFiller<B>> fillerOf) {
-    ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
-    this.manifest = store.read();
-    BatchFiller<B> filler = fillerOf.apply(manifest);
-    this.all = Math.min(most, manifest.part(settings.split()).rows());
+    this.batches = new ShardBatches<>(hadoop, settings, fillerOf);
+    this.all = Math.min(most, batches.manifest().part(settings.split()).rows());
     this.first = all * settings.rank() / settings.world();
     this.end = all * (settings.rank() + 1) / settings.world();
-    try {
-      this.rows = new ShardRows<>(hadoop, store, manifest, settings, filler);
-    } catch (IOException e) {
-      throw new DataException(store.directory() + ": " + e.getMessage(), e);
-    }
-    this.batches = settings.batches(filler);
     restore(0);
   }
 
   /** What is read. */
   public ShardManifest manifest() {
-    return manifest;
+    return batches.manifest();
   }
 
   /** The next rows of the stripe, or null after the last. */
   @Override
   public B next() {
-    B batch = ring.next();
+    B batch = batches.next();
     position += batch == null ? 0 : batch.samples();
     return batch;
   }
@@ -114,35 +102,23 @@ public final class ArrowEvaluationReader<B extends Batch> implements BatchSource
       throw new DataException(
           "position: expected 0 to " + (end - first) + " rows of this rank, got " + position);
     }
-    stop();
     this.position = position;
-    ring =
-        new PrefetchRing<>(
-            "sparrow-evaluate-" + settings.rank(),
-            batches,
-            (batch, index) -> fill(batch, first + position + index * settings.microBatch()));
+    batches.fill(
+        "evaluate",
+        (batch, index) -> fill(batch, first + position + index * settings.microBatch()));
   }
 
   private boolean fill(B batch, long from) throws IOException {
     int count = (int) Math.min(settings.microBatch(), end - from);
     for (int b = 0; b < count; b++) {
-      rows.fill(from + b, batch, b, from + b);
+      batches.rows().fill(from + b, batch, b, from + b);
     }
     batch.filled(Math.max(0, count), from);
     return count > 0;
   }
 
-  private void stop() {
-    if (ring != null) {
-      ring.close();
-      ring = null;
-      rows.close();
-    }
-  }
-
   @Override
   public void close() {
-    stop();
-    batches.forEach(Batch::close);
+    batches.close();
   }
 }

@@ -8,7 +8,6 @@ import dev.sparrow.data.TokenBatch;
 import dev.sparrow.spark.data.DataException;
 import dev.sparrow.tensor.HostInts;
 import java.io.IOException;
-import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.apache.hadoop.conf.Configuration;
@@ -22,11 +21,8 @@ import org.apache.hadoop.conf.Configuration;
  */
 public final class ArrowShardReader<B extends Batch> implements BatchSource {
   private final ReaderSettings settings;
-  private final ShardManifest manifest;
-  private final ShardRows<B> rows;
-  private final List<B> batches;
+  private final ShardBatches<B> batches;
   private final long samplesPerEpoch;
-  private PrefetchRing<B> ring;
   private long start;
   private long taken;
 
@@ -63,33 +59,25 @@ public final class ArrowShardReader<B extends Batch> implements BatchSource {
       Configuration hadoop,
       ReaderSettings settings,
       Function<ShardManifest, BatchFiller<B>> fillerOf) {
-    ManifestStore store = new ManifestStore(hadoop, settings.shards());
     this.settings = settings;
-    this.manifest = store.read();
-    BatchFiller<B> filler = fillerOf.apply(manifest);
+    this.batches = new ShardBatches<>(hadoop, settings, fillerOf);
     this.samplesPerEpoch = order().samplesPerEpoch();
-    try {
-      this.rows = new ShardRows<>(hadoop, store, manifest, settings, filler);
-    } catch (IOException e) {
-      throw new DataException(store.directory() + ": " + e.getMessage(), e);
-    }
-    this.batches = settings.batches(filler);
     restore(0);
   }
 
   private SampleOrder order() {
-    long available = manifest.part(settings.split()).rows();
+    long available = batches.manifest().part(settings.split()).rows();
     return new SampleOrder(available, settings.globalBatch(), settings.seed(), settings.shuffle());
   }
 
   /** What is read. */
   public ShardManifest manifest() {
-    return manifest;
+    return batches.manifest();
   }
 
   @Override
   public B next() {
-    B batch = ring.next();
+    B batch = batches.next();
     taken++;
     return batch;
   }
@@ -109,15 +97,10 @@ public final class ArrowShardReader<B extends Batch> implements BatchSource {
     if (position < 0) {
       throw new DataException("position: expected at least 0, got " + position);
     }
-    stop();
     start = position;
     taken = 0;
     SampleOrder order = order();
-    ring =
-        new PrefetchRing<>(
-            "sparrow-prefetch-" + settings.rank(),
-            batches,
-            (batch, index) -> fill(batch, position + firstSample(index), order));
+    batches.fill("prefetch", (batch, index) -> fill(batch, position + firstSample(index), order));
   }
 
   /** Of this rank's micro-batch number index since the start, relative to the start. */
@@ -130,23 +113,14 @@ public final class ArrowShardReader<B extends Batch> implements BatchSource {
 
   private boolean fill(B batch, long firstSample, SampleOrder order) throws IOException {
     for (int b = 0; b < settings.microBatch(); b++) {
-      rows.fill(order.row(firstSample + b), batch, b, firstSample + b);
+      batches.rows().fill(order.row(firstSample + b), batch, b, firstSample + b);
     }
     batch.filled(settings.microBatch(), firstSample);
     return true;
   }
 
-  private void stop() {
-    if (ring != null) {
-      ring.close();
-      ring = null;
-      rows.close();
-    }
-  }
-
   @Override
   public void close() {
-    stop();
-    batches.forEach(Batch::close);
+    batches.close();
   }
 }

@@ -48,8 +48,9 @@ class PruningTableTest {
   void meansAndIntervalsAreOverTheSeeds() {
     PruningTable table = new PruningTable(List.of(UNSTRUCTURED, UNIFORM), 3);
     for (long seed = 1; seed <= 3; seed++) {
-      table.add(run(UNSTRUCTURED, seed, 0.50 + 0.01 * seed));
-      table.add(run(UNIFORM, seed, 0.51));
+      table.add(
+          new PruningTable.Cell(UNSTRUCTURED, seed), run(UNSTRUCTURED, seed, 0.50 + 0.01 * seed));
+      table.add(new PruningTable.Cell(UNIFORM, seed), run(UNIFORM, seed, 0.51));
     }
     // Deviation 1 point, t of two degrees of freedom 4.3027: 4.3027 / sqrt(3) = 2.48.
     assertEquals(
