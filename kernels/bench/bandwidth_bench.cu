@@ -19,6 +19,7 @@ void optimizers(MemoryBound& m, long long n, int segments) {
   for (int s = 0; s < segments; s++) ends.push_back(n * (s + 1) / segments), decays.push_back(s % 2);
   device::Buffer<long long> segmentEnds(ends);
   device::Buffer<int> segmentDecays(decays);
+  device::Buffer<float> segmentRates(std::vector<float>(segments, 1.0f));
   device::Buffer<optimizer::AdamWConstants> adamW(
       std::vector<optimizer::AdamWConstants>{{1 - 1e-5f, 0.9f, 0.1f, 0.95f, 0.05f, 1e-4f, 1.0f, 1e-8f}});
   device::Buffer<float> sgd(std::vector<float>{1e-4f, 0.9f, 0.01f, 0.0f, 1.0f}), scale(std::vector<float>{1.0f});
@@ -28,10 +29,12 @@ void optimizers(MemoryBound& m, long long n, int segments) {
   std::string size = " " + std::to_string(n);
   // gradient; w, m and v twice; copy
   m.add({"adamw" + size, "adamw_bf16", (4 + 24 + 2) * double(n), [&] {
-           overElements(adamw_bf16, n, adamW, scale, gradient, w, first, second, copy, n, segmentEnds, segmentDecays, segments);
+           overElements(adamw_bf16, n, adamW, scale, gradient, w, first, second, copy, n, segmentEnds, segmentDecays, segmentRates,
+                        segments);
          }}, w, first, second, copy);
   m.add({"sgd" + size, "sgd_bf16", (4 + 16 + 2) * double(n), [&] {
-           overElements(sgd_bf16, n, sgdConstants, scale, gradient, w, first, copy, n, segmentEnds, segmentDecays, segments);
+           overElements(sgd_bf16, n, sgdConstants, scale, gradient, w, first, copy, n, segmentEnds, segmentDecays, segmentRates,
+                        segments);
          }}, w, first, copy);
   m.add({"squared norm" + size, "squared_norm_partials_f32", 4.0 * double(n), [&] {
            device::enqueue(squared_norm_partials_f32, count, THREADS, 0, gradient, partials, n);

@@ -13,8 +13,8 @@
 // below, and scale, one float. AdamW's bias corrections are folded into the constants:
 // lr·m̂/(sqrt(v̂) + ε) = rate·m/(root·sqrt(v) + ε), rate = lr/(1 - β1^t), root = 1/sqrt(1 - β2^t).
 //
-// Weight decay by segments: segment s ends before element segmentEnds[s] (ascending, the last is n) and decays where
-// segmentDecays[s] is not 0. Segments may be empty and end anywhere.
+// Segments: segment s ends before element segmentEnds[s] (ascending, the last is n), decays where segmentDecays[s] is not 0
+// and multiplies the learning rate, that of AdamW's decay aside, by segmentRates[s]. They may be empty and end anywhere.
 //
 // Launch contract: one-dimensional grid and block, any size of grid, the block a multiple of 32; arrays are read 16
 // bytes at a time where all addresses permit. An element's result does not depend on the grid, and its arithmetic is,
@@ -42,17 +42,18 @@ struct SgdConstants {
 struct Segments {
   const long long* ends;
   const int* decays;
+  const float* rates;
   int count, current;
   long long end;
   bool decaysHere;
+  float rateHere;
 
-  __device__ __forceinline__ Segments(const long long* ends_, const int* decays_, int count_)
-      : ends(ends_), decays(decays_), count(count_), current(-1), end(0), decaysHere(false) {}
+  __device__ __forceinline__ Segments(const long long* ends_, const int* decays_, const float* rates_, int count_)
+      : ends(ends_), decays(decays_), rates(rates_), count(count_), current(-1), end(0), decaysHere(false), rateHere(1) {}
 
-  // Whether element i decays; i is below the last segment's end and no less than in the call before.
-  __device__ __forceinline__ bool decay(long long i) {
+  // Goes to the segment of element i, below the last segment's end and no less than in the call before.
+  __device__ __forceinline__ void moveTo(long long i) {
     if (i >= end) seek(i);
-    return decaysHere;
   }
 
  private:
@@ -67,20 +68,22 @@ struct Segments {
     current = low;
     end = ends[low];
     decaysHere = decays[low] != 0;
+    rateHere = rates[low];
   }
 };
 
-__device__ __forceinline__ void adamWElement(const AdamWConstants& c, bool decay, float g, float& w, float& m, float& v) {
+__device__ __forceinline__ void adamWElement(const AdamWConstants& c, const Segments& here, float g, float& w, float& m,
+                                             float& v) {
   m = fmaf(m, c.beta1, g * c.fresh1);
   v = fmaf(v, c.beta2, g * g * c.fresh2);
   float step = m / fmaf(sqrtf(v), c.root, c.epsilon);
-  w = __fadd_rn(__fmul_rn(w, decay ? c.keep : 1.0f), __fmul_rn(step, -c.rate));
+  w = __fadd_rn(__fmul_rn(w, here.decaysHere ? c.keep : 1.0f), __fmul_rn(step, -__fmul_rn(here.rateHere, c.rate)));
 }
 
-__device__ __forceinline__ void sgdElement(const SgdConstants& c, bool decay, float g, float& w, float& v) {
-  g = fmaf(w, decay ? c.decay : 0.0f, g);
+__device__ __forceinline__ void sgdElement(const SgdConstants& c, const Segments& here, float g, float& w, float& v) {
+  g = fmaf(w, here.decaysHere ? c.decay : 0.0f, g);
   v = fmaf(v, c.momentum, g);
-  w = fmaf(fmaf(v, c.along, g * c.ahead), -c.rate, w);
+  w = fmaf(fmaf(v, c.along, g * c.ahead), -__fmul_rn(here.rateHere, c.rate), w);
 }
 
 // Without COPY, copy is null, which counts as aligned.
@@ -95,8 +98,10 @@ __device__ __forceinline__ void adamW(const AdamWConstants* constants, const flo
     auto gs = loadChunk<WIDTH>(gradient + i), ws = loadChunk<WIDTH>(w + i), ms = loadChunk<WIDTH>(m + i),
          vs = loadChunk<WIDTH>(v + i);
 #pragma unroll
-    for (int j = 0; j < WIDTH; j++)
-      adamWElement(c, segments.decay(i + j), gs.at[j] * gradientScale, ws.at[j], ms.at[j], vs.at[j]);
+    for (int j = 0; j < WIDTH; j++) {
+      segments.moveTo(i + j);
+      adamWElement(c, segments, gs.at[j] * gradientScale, ws.at[j], ms.at[j], vs.at[j]);
+    }
     storeChunk<WIDTH>(w + i, ws);
     storeChunk<WIDTH>(m + i, ms);
     storeChunk<WIDTH>(v + i, vs);
@@ -114,8 +119,10 @@ __device__ __forceinline__ void sgd(const SgdConstants* constants, const float* 
     constexpr int WIDTH = decltype(width)::value;
     auto gs = loadChunk<WIDTH>(gradient + i), ws = loadChunk<WIDTH>(w + i), vs = loadChunk<WIDTH>(v + i);
 #pragma unroll
-    for (int j = 0; j < WIDTH; j++)
-      sgdElement(c, segments.decay(i + j), __fmul_rn(gs.at[j], gradientScale), ws.at[j], vs.at[j]);
+    for (int j = 0; j < WIDTH; j++) {
+      segments.moveTo(i + j);
+      sgdElement(c, segments, __fmul_rn(gs.at[j], gradientScale), ws.at[j], vs.at[j]);
+    }
     storeChunk<WIDTH>(w + i, ws);
     storeChunk<WIDTH>(v + i, vs);
     if constexpr (COPY) storeChunk<WIDTH>(copy + i, ws);
@@ -141,30 +148,30 @@ __device__ __forceinline__ void squaredNormPartials(const T* x, double* partials
 
 extern "C" __global__ void adamw_f32(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
                                      float* w, float* m, float* v, long long n, const long long* segmentEnds,
-                                     const int* segmentDecays, int segments) {
+                                     const int* segmentDecays, const float* segmentRates, int segments) {
   optimizer::adamW<false>(constants, scale, gradient, w, m, v, nullptr, n,
-                          optimizer::Segments(segmentEnds, segmentDecays, segments));
+                          optimizer::Segments(segmentEnds, segmentDecays, segmentRates, segments));
 }
 
 extern "C" __global__ void adamw_bf16(const optimizer::AdamWConstants* constants, const float* scale, const float* gradient,
                                       float* w, float* m, float* v, bf16* copy, long long n, const long long* segmentEnds,
-                                      const int* segmentDecays, int segments) {
+                                      const int* segmentDecays, const float* segmentRates, int segments) {
   optimizer::adamW<true>(constants, scale, gradient, w, m, v, copy, n,
-                         optimizer::Segments(segmentEnds, segmentDecays, segments));
+                         optimizer::Segments(segmentEnds, segmentDecays, segmentRates, segments));
 }
 
 extern "C" __global__ void sgd_f32(const optimizer::SgdConstants* constants, const float* scale, const float* gradient,
                                    float* w, float* v, long long n, const long long* segmentEnds, const int* segmentDecays,
-                                   int segments) {
+                                   const float* segmentRates, int segments) {
   optimizer::sgd<false>(constants, scale, gradient, w, v, nullptr, n,
-                        optimizer::Segments(segmentEnds, segmentDecays, segments));
+                        optimizer::Segments(segmentEnds, segmentDecays, segmentRates, segments));
 }
 
 extern "C" __global__ void sgd_bf16(const optimizer::SgdConstants* constants, const float* scale, const float* gradient,
                                     float* w, float* v, bf16* copy, long long n, const long long* segmentEnds,
-                                    const int* segmentDecays, int segments) {
+                                    const int* segmentDecays, const float* segmentRates, int segments) {
   optimizer::sgd<true>(constants, scale, gradient, w, v, copy, n,
-                       optimizer::Segments(segmentEnds, segmentDecays, segments));
+                       optimizer::Segments(segmentEnds, segmentDecays, segmentRates, segments));
 }
 
 extern "C" __global__ void squared_norm_partials_f32(const float* x, double* partials, long long n) {

@@ -19,6 +19,7 @@ std::string name(const Shape& s) { return " (" + std::to_string(s.n) + " from " 
 struct RandomSegments {
   std::vector<long long> ends;
   std::vector<int> decays;
+  std::vector<float> rates;
 
   RandomSegments(test::Check& check, int n) {
     int end = 0;
@@ -26,13 +27,19 @@ struct RandomSegments {
       end = std::min(n, end + check.integer(0, std::max(2, n / 4)));
       ends.push_back(end);
       decays.push_back(check.integer(0, 1));
+      rates.push_back(0.25f * float(check.integer(1, 8)));
     }
   }
 
-  bool decay(int i) const {
+  bool decay(int i) const { return decays[of(i)] != 0; }
+
+  double rate(int i) const { return rates[of(i)]; }
+
+ private:
+  size_t of(int i) const {
     size_t s = 0;
     while (ends[s] <= i) s++;
-    return decays[s] != 0;
+    return s;
   }
 };
 
@@ -69,6 +76,7 @@ void checkAdamW(test::Check& check, bool copied) {
     device::Buffer<bf16> copy(size);
     device::Buffer<long long> ends(segments.ends);
     device::Buffer<int> decays(segments.decays);
+    device::Buffer<float> rates(segments.rates);
     int count = int(segments.ends.size());
     for (int step = 1; step <= 3; step++) {
       auto g = check.normal<float>(size, step == 2 ? 0.0f : 1.0f);
@@ -77,7 +85,7 @@ void checkAdamW(test::Check& check, bool copied) {
         if (segments.decay(i)) rw[i] -= RATE * DECAY * rw[i];
         rm[i] = BETA1 * rm[i] + (1 - BETA1) * gi;
         rv[i] = BETA2 * rv[i] + (1 - BETA2) * gi * gi;
-        rw[i] -= RATE * (rm[i] / (1 - std::pow(BETA1, step))) /
+        rw[i] -= segments.rate(i) * RATE * (rm[i] / (1 - std::pow(BETA1, step))) /
                  (std::sqrt(rv[i] / (1 - std::pow(BETA2, step))) + EPSILON);
       }
       device::Buffer<float> G(g);
@@ -86,10 +94,10 @@ void checkAdamW(test::Check& check, bool copied) {
       int o = s.offset;
       if (copied)
         device::launch(adamw_bf16, s.blocks, s.threads, 0, constants, scale, G.data() + o, W.data() + o, M.data() + o,
-                       V.data() + o, copy.data() + o, s.n, ends, decays, count);
+                       V.data() + o, copy.data() + o, s.n, ends, decays, rates, count);
       else
         device::launch(adamw_f32, s.blocks, s.threads, 0, constants, scale, G.data() + o, W.data() + o, M.data() + o,
-                       V.data() + o, s.n, ends, decays, count);
+                       V.data() + o, s.n, ends, decays, rates, count);
       check.identical("gradient" + name(s), G.toHost(), g);
     }
     // A handful of roundings of each of three steps; w moves by up to 3·lr·3 and may end near 0.
@@ -111,6 +119,7 @@ void checkSgd(test::Check& check, bool nesterov, bool copied) {
     device::Buffer<bf16> copy(size);
     device::Buffer<long long> ends(segments.ends);
     device::Buffer<int> decays(segments.decays);
+    device::Buffer<float> rates(segments.rates);
     device::Buffer<optimizer::SgdConstants> constants(std::vector<optimizer::SgdConstants>{
         {float(RATE), float(momentum), float(DECAY), nesterov ? 1.0f : 0.0f, nesterov ? float(momentum) : 1.0f}});
     int count = int(segments.ends.size());
@@ -119,16 +128,16 @@ void checkSgd(test::Check& check, bool nesterov, bool copied) {
       for (int i = 0; i < s.n; i++) {
         double gi = double(g[s.offset + i]) * SCALE + (segments.decay(i) ? DECAY * rw[i] : 0);
         rv[i] = momentum * rv[i] + gi;
-        rw[i] -= RATE * (nesterov ? gi + momentum * rv[i] : rv[i]);
+        rw[i] -= segments.rate(i) * RATE * (nesterov ? gi + momentum * rv[i] : rv[i]);
       }
       device::Buffer<float> G(g);
       int o = s.offset;
       if (copied)
         device::launch(sgd_bf16, s.blocks, s.threads, 0, constants, scale, G.data() + o, W.data() + o, V.data() + o,
-                       copy.data() + o, s.n, ends, decays, count);
+                       copy.data() + o, s.n, ends, decays, rates, count);
       else
         device::launch(sgd_f32, s.blocks, s.threads, 0, constants, scale, G.data() + o, W.data() + o, V.data() + o, s.n,
-                       ends, decays, count);
+                       ends, decays, rates, count);
     }
     check.near("v" + name(s), window(V, s), rv, 1e-6, 1e-6);
     check.near("w" + name(s), window(W, s), rw, 1e-6, 1e-6);
@@ -193,7 +202,9 @@ SPARROW_CHECK(optim, adamw_does_not_depend_on_the_grid) {
     device::Buffer<optimizer::AdamWConstants> constants(std::vector<optimizer::AdamWConstants>{adamWConstants(1)});
     device::Buffer<long long> ends(std::vector<long long>{2500, n});
     device::Buffer<int> decays(std::vector<int>{1, 0});
-    device::launch(adamw_f32, run == 0 ? 1 : 6, run == 0 ? 256 : 32, 0, constants, scale, G, W, M, V, n, ends, decays, 2);
+    device::Buffer<float> rates(std::vector<float>{1.0f, 1.5f});
+    device::launch(adamw_f32, run == 0 ? 1 : 6, run == 0 ? 256 : 32, 0, constants, scale, G, W, M, V, n, ends, decays,
+                   rates, 2);
     results[run] = W.toHost();
   }
   check.identical("w", results[1], results[0]);

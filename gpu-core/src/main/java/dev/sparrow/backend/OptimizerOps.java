@@ -44,14 +44,14 @@ public interface OptimizerOps {
    * @param parameter updated
    * @param copy assigned the new parameters in {@link Backend#computeType}; null where that is the
    *     parameters' own type
-   * @param decay where the settings' weight decay applies
+   * @param segments where the settings' weight decay applies, and factors of the learning rate
    */
-  record Weights(Tensor gradient, Tensor parameter, Tensor copy, DecaySegments decay) {}
+  record Weights(Tensor gradient, Tensor parameter, Tensor copy, UpdateSegments segments) {}
 
   /**
    * AdamW (Loshchilov & Hutter 2019), decoupled decay: {@code w -= lr·decay·w}, then {@code m =
-   * β1·m + (1-β1)·g}, {@code v = β2·v + (1-β2)·g²}, {@code w -= lr·m̂/(sqrt(v̂) + ε)} with {@code g
-   * = gradientScale·gradient}.
+   * β1·m + (1-β1)·g}, {@code v = β2·v + (1-β2)·g²}, {@code w -= rate·lr·m̂/(sqrt(v̂) + ε)} with
+   * {@code g = gradientScale·gradient} and the segment's rate.
    */
   void adamW(
       AdamW settings,
@@ -61,8 +61,8 @@ public interface OptimizerOps {
       Tensor secondMoment);
 
   /**
-   * {@code g = gradientScale·gradient + weightDecay·w}, then as {@link Sgd} says; with nesterov
-   * {@code w -= lr·(g + momentum·v)}.
+   * {@code g = gradientScale·gradient + weightDecay·w}, then as {@link Sgd} says with {@code
+   * rate·lr} for lr; with nesterov {@code w -= rate·lr·(g + momentum·v)}.
    */
   void sgd(Sgd settings, double gradientScale, Weights weights, Tensor momentum);
 }

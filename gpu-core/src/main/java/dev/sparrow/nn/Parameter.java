@@ -14,6 +14,7 @@ public final class Parameter {
   private final Initializer initializer;
   private final boolean decay;
   private final int rowMultiple;
+  private float learningRateFactor = 1;
   private Tensor value;
   private Tensor operand;
   private Tensor paddedOperand;
@@ -74,6 +75,25 @@ public final class Parameter {
 
   public boolean decay() {
     return decay;
+  }
+
+  /**
+   * Before an arena of the parameter is built: trains it at {@code factor} times the optimizer's
+   * learning rate.
+   *
+   * @param factor finite, > 0
+   */
+  public void trainAt(float factor) {
+    if (!(factor > 0 && factor < Float.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          name + ": expected a finite factor of the learning rate > 0, got " + factor);
+    }
+    learningRateFactor = factor;
+  }
+
+  /** What the optimizer's learning rate is multiplied by for this parameter: 1 unless set. */
+  public float learningRateFactor() {
+    return learningRateFactor;
   }
 
   /** Shape with the rows that {@link #withRowMultiple} adds. */

@@ -1,8 +1,8 @@
 package dev.sparrow.nn;
 
 import dev.sparrow.backend.Backend;
-import dev.sparrow.backend.DecaySegments;
 import dev.sparrow.backend.OptimizerOps;
+import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -29,7 +29,7 @@ public final class ParameterArena implements AutoCloseable {
   private final Tensor values;
   private final Tensor operands; // values itself where the backend computes in its float type
   private final Tensor gradients;
-  private final DecaySegments segments;
+  private final UpdateSegments segments;
 
   /**
    * Allocates and binds; the weights are zero until {@link #initialize} or a checkpoint sets them.
@@ -71,21 +71,28 @@ public final class ParameterArena implements AutoCloseable {
     }
   }
 
-  /** Neighbours that share their weight-decay setting are one segment. */
-  private DecaySegments segments() {
+  /** Neighbours that share weight decay and learning rate are one segment. */
+  private UpdateSegments segments() {
     int count = parameters.size();
     long[] ends = new long[count];
     boolean[] decays = new boolean[count];
+    float[] rates = new float[count];
     int segment = -1;
     for (int i = 0; i < count; i++) {
       boolean decay = parameters.get(i).decay();
-      if (segment < 0 || decays[segment] != decay) {
+      float rate = parameters.get(i).learningRateFactor();
+      if (segment < 0 || decays[segment] != decay || rates[segment] != rate) {
         segment++;
         decays[segment] = decay;
+        rates[segment] = rate;
       }
       ends[segment] = starts[i + 1];
     }
-    return new DecaySegments(Arrays.copyOf(ends, segment + 1), Arrays.copyOf(decays, segment + 1));
+    int segments = segment + 1;
+    return new UpdateSegments(
+        Arrays.copyOf(ends, segments),
+        Arrays.copyOf(decays, segments),
+        Arrays.copyOf(rates, segments));
   }
 
   /** Draws every parameter's start; the same bits on every rank. */

@@ -107,13 +107,16 @@ abstract class OptimizerOpsContract extends Contract {
     }
   }
 
-  /** Decay starts and ends within a vector, segments of one element and none among them. */
+  /**
+   * Decay and learning rate change within a vector, segments of one element and none among them.
+   */
   @Test
-  void weightDecayFollowsTheSegments() {
-    DecaySegments segments =
-        new DecaySegments(
+  void decayAndLearningRateFollowTheSegments() {
+    UpdateSegments segments =
+        new UpdateSegments(
             new long[] {1, 1, 18, 50, 51, 1000},
-            new boolean[] {true, false, false, true, false, true});
+            new boolean[] {true, false, false, true, false, true},
+            new float[] {1, 9, 0.25f, 3, 1, 1.7f});
     OptimizerOps.AdamW adamW = new OptimizerOps.AdamW(1e-2, 0.9, 0.999, 1e-8, 0.5, 3);
     OptimizerOps.Sgd sgd = new OptimizerOps.Sgd(0.05, 0.9, 0.5, true);
     try (Comparison c = compare(SEED, "segments")) {
@@ -152,7 +155,7 @@ abstract class OptimizerOpsContract extends Contract {
 
   private static OptimizerOps.Weights weights(
       Tensor gradient, Tensor parameter, Tensor copy, int size) {
-    return new OptimizerOps.Weights(gradient, parameter, copy, DecaySegments.whole(size, true));
+    return new OptimizerOps.Weights(gradient, parameter, copy, UpdateSegments.whole(size, true));
   }
 
   @Test
@@ -169,11 +172,11 @@ abstract class OptimizerOpsContract extends Contract {
       Comparison.assertShapeError("firstMoment", () -> ops.adamW(ADAM_W, 1, right, wrong, x));
       Comparison.assertShapeError("secondMoment", () -> ops.adamW(ADAM_W, 1, right, x, wrong));
       Comparison.assertShapeError(
-          "decay", () -> ops.adamW(ADAM_W, 1, weights(x, x, copy, 5), x, x));
+          "segments", () -> ops.adamW(ADAM_W, 1, weights(x, x, copy, 5), x, x));
       Comparison.assertShapeError(
           "parameter", () -> ops.sgd(SGD, 1, weights(x, wrong, copy, 4), x));
       Comparison.assertShapeError("momentum", () -> ops.sgd(SGD, 1, right, wrong));
-      Comparison.assertShapeError("decay", () -> ops.sgd(SGD, 1, weights(x, x, copy, 5), x));
+      Comparison.assertShapeError("segments", () -> ops.sgd(SGD, 1, weights(x, x, copy, 5), x));
     }
   }
 

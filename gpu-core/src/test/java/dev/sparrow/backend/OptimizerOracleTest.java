@@ -25,7 +25,7 @@ class OptimizerOracleTest {
   }
 
   private static OptimizerOps.Weights weights(Tensor g, Tensor w) {
-    return new OptimizerOps.Weights(g, w, null, DecaySegments.whole(w.size(), true));
+    return new OptimizerOps.Weights(g, w, null, UpdateSegments.whole(w.size(), true));
   }
 
   @Test

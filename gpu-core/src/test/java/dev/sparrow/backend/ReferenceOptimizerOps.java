@@ -29,7 +29,9 @@ final class ReferenceOptimizerOps implements OptimizerOps {
       v.set(i, beta2 * v.get(i) + (1 - beta2) * g * g);
       double mHat = m.get(i) / (1 - StrictMath.pow(beta1, settings.step()));
       double vHat = v.get(i) / (1 - StrictMath.pow(beta2, settings.step()));
-      w.set(i, w.get(i) - lr * mHat / (StrictMath.sqrt(vHat) + settings.epsilon()));
+      w.set(
+          i,
+          w.get(i) - rate(weights, i) * lr * mHat / (StrictMath.sqrt(vHat) + settings.epsilon()));
     }
   }
 
@@ -47,16 +49,16 @@ final class ReferenceOptimizerOps implements OptimizerOps {
               + decay(settings.weightDecay(), weights, i) * w.get(i);
       v.set(i, settings.momentum() * v.get(i) + g);
       double direction = settings.nesterov() ? g + settings.momentum() * v.get(i) : v.get(i);
-      w.set(i, w.get(i) - settings.learningRate() * direction);
+      w.set(i, w.get(i) - rate(weights, i) * settings.learningRate() * direction);
     }
   }
 
   private static void requireWeights(Weights weights) {
     long size = weights.gradient().size();
     Checks.size("parameter", size, weights.parameter());
-    if (weights.decay().size() != size) {
+    if (weights.segments().size() != size) {
       throw new IllegalArgumentException(
-          "decay: expected segments of " + size + " elements, got " + weights.decay().size());
+          "segments: expected of " + size + " elements, got " + weights.segments().size());
     }
     if (weights.copy() != null) {
       throw new IllegalArgumentException(
@@ -65,10 +67,18 @@ final class ReferenceOptimizerOps implements OptimizerOps {
   }
 
   private static double decay(double decay, Weights weights, int i) {
+    return weights.segments().decays(segment(weights, i)) ? decay : 0;
+  }
+
+  private static double rate(Weights weights, int i) {
+    return weights.segments().rate(segment(weights, i));
+  }
+
+  private static int segment(Weights weights, int i) {
     int segment = 0;
-    while (weights.decay().end(segment) <= i) {
+    while (weights.segments().end(segment) <= i) {
       segment++;
     }
-    return weights.decay().decays(segment) ? decay : 0;
+    return segment;
   }
 }

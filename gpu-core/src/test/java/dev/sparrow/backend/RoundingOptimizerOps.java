@@ -41,7 +41,7 @@ final class RoundingOptimizerOps implements OptimizerOps {
 
   private static Weights twins(Weights weights) {
     Tensor gradient = floats(weights.gradient());
-    return new Weights(gradient, floats(weights.parameter()), null, weights.decay());
+    return new Weights(gradient, floats(weights.parameter()), null, weights.segments());
   }
 
   private static void publish(Weights weights) {

@@ -1,6 +1,7 @@
 package dev.sparrow.optim;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ReferenceBackend;
@@ -16,6 +17,7 @@ import java.util.Random;
 import java.util.function.Supplier;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole optimizers over an arena, against PyTorch's formulas element by element in double. */
 class OptimizerTest {
@@ -42,16 +44,21 @@ class OptimizerTest {
   }
 
   private static List<Parameter> parameters() {
+    Parameter slow = Parameter.matrix("b", Initializer.normal(1), 7);
+    slow.trainAt(0.5f);
+    Parameter fast = Parameter.matrix("d", Initializer.normal(1), 2, 2);
+    fast.trainAt(3);
     return List.of(
         Parameter.matrix("a", Initializer.normal(1), 3, 5),
-        Parameter.matrix("b", Initializer.normal(1), 7),
+        slow,
         Parameter.vector("c", Initializer.ONES, 9),
-        Parameter.matrix("d", Initializer.normal(1), 2, 2));
+        fast);
   }
 
-  /** One element's update in double. */
+  /** One element's update in double, by {@code factor} times the rate. */
   private interface Element {
-    double next(double weight, double gradient, double decay, long update, double rate);
+    double next(
+        double weight, double gradient, double decay, long update, double rate, double factor);
   }
 
   private static final class AdamElement implements Element {
@@ -59,12 +66,13 @@ class OptimizerTest {
     private double v;
 
     @Override
-    public double next(double weight, double g, double decay, long update, double rate) {
+    public double next(
+        double weight, double g, double decay, long update, double rate, double factor) {
       m = 0.9 * m + (1 - 0.9) * g;
       v = 0.95 * v + (1 - 0.95) * g * g;
       double mHat = m / (1 - Math.pow(0.9, update));
       double vHat = v / (1 - Math.pow(0.95, update));
-      return weight * (1 - rate * decay) - rate * mHat / (Math.sqrt(vHat) + 1e-8);
+      return weight * (1 - rate * decay) - factor * rate * mHat / (Math.sqrt(vHat) + 1e-8);
     }
   }
 
@@ -77,10 +85,11 @@ class OptimizerTest {
     }
 
     @Override
-    public double next(double weight, double gradient, double decay, long update, double rate) {
+    public double next(
+        double weight, double gradient, double decay, long update, double rate, double factor) {
       double g = gradient + decay * weight;
       momentum = 0.8 * momentum + g;
-      return weight - rate * (nesterov ? g + 0.8 * momentum : momentum);
+      return weight - factor * rate * (nesterov ? g + 0.8 * momentum : momentum);
     }
   }
 
@@ -102,6 +111,15 @@ class OptimizerTest {
     check(on, settings(Kind.SGD, true), () -> new SgdElement(true));
   }
 
+  @ParameterizedTest
+  @ValueSource(floats = {0, -1, Float.NaN, Float.POSITIVE_INFINITY})
+  void factorsOfTheRateThatAreNoneAreRefused(float factor) {
+    Parameter parameter = Parameter.vector("c", Initializer.ONES, 9);
+    Exception wrong = assertThrows(IllegalArgumentException.class, () -> parameter.trainAt(factor));
+    assertEquals(
+        "c: expected a finite factor of the learning rate > 0, got " + factor, wrong.getMessage());
+  }
+
   private static void check(On on, OptimizerSettings settings, Supplier<Element> element) {
     try (Backend backend = on.open.get();
         ParameterArena arena = new ParameterArena(backend, parameters());
@@ -121,7 +139,9 @@ class OptimizerTest {
           Optional<Parameter> owner = owner(arena, i);
           gradient[i] = owner.isPresent() ? (float) random.nextGaussian() : 0;
           double decay = owner.isPresent() && owner.get().decay() ? 0.1 : 0;
-          expected[i] = elements[i].next(expected[i], SCALE * gradient[i], decay, update, rate);
+          double factor = owner.map(Parameter::learningRateFactor).orElse(1f);
+          expected[i] =
+              elements[i].next(expected[i], SCALE * gradient[i], decay, update, rate, factor);
         }
         backend.upload(gradient, 0, arena.gradients());
         optimizer.step(update, rate, SCALE);

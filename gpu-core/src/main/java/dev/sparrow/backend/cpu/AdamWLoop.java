@@ -22,8 +22,8 @@ record AdamWLoop(
   private static final VectorSpecies<Float> F = Lanes.FLOATS;
   private static final int LANES = Lanes.COUNT;
 
-  /** The constants of one step, computed in double. */
-  static AdamWLoop of(OptimizerOps.AdamW s, double gradientScale, boolean decays) {
+  /** The constants of one step in one segment, computed in double. */
+  static AdamWLoop of(OptimizerOps.AdamW s, double gradientScale, boolean decays, float rate) {
     return new AdamWLoop(
         (float) gradientScale,
         decays ? (float) s.keep() : 1,
@@ -31,7 +31,7 @@ record AdamWLoop(
         (float) (1 - s.beta1()),
         (float) s.beta2(),
         (float) (1 - s.beta2()),
-        (float) s.correctedRate(),
+        rate * (float) s.correctedRate(),
         (float) s.correctedRoot(),
         (float) s.epsilon());
   }

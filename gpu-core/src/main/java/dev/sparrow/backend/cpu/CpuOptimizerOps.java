@@ -1,7 +1,7 @@
 package dev.sparrow.backend.cpu;
 
-import dev.sparrow.backend.DecaySegments;
 import dev.sparrow.backend.OptimizerOps;
+import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.Tensor;
 
 /** Optimizer steps, each one pass over memory. */
@@ -42,13 +42,15 @@ final class CpuOptimizerOps implements OptimizerOps {
     int wo = HeapStorage.offset(parameter);
     int mo = HeapStorage.offset(firstMoment);
     int vo = HeapStorage.offset(secondMoment);
-    AdamWLoop decayed = AdamWLoop.of(settings, gradientScale, true);
-    AdamWLoop plain = AdamWLoop.of(settings, gradientScale, false);
-    forSegments(
-        weights.decay(),
-        (decays, from, to) ->
-            (decays ? decayed : plain)
-                .run(gs, go + from, ws, wo + from, ms, mo + from, vs, vo + from, to - from));
+    UpdateSegments segments = weights.segments();
+    for (int s = 0; s < segments.count(); s++) {
+      AdamWLoop loop = AdamWLoop.of(settings, gradientScale, segments.decays(s), segments.rate(s));
+      ranges(
+          segments,
+          s,
+          (from, to) ->
+              loop.run(gs, go + from, ws, wo + from, ms, mo + from, vs, vo + from, to - from));
+    }
   }
 
   @Override
@@ -63,27 +65,22 @@ final class CpuOptimizerOps implements OptimizerOps {
     int go = HeapStorage.offset(gradient);
     int wo = HeapStorage.offset(parameter);
     int vo = HeapStorage.offset(momentum);
-    SgdLoop decayed = SgdLoop.of(settings, gradientScale, true);
-    SgdLoop plain = SgdLoop.of(settings, gradientScale, false);
-    forSegments(
-        weights.decay(),
-        (decays, from, to) ->
-            (decays ? decayed : plain).run(gs, go + from, ws, wo + from, vs, vo + from, to - from));
-  }
-
-  private interface SegmentRange {
-    void run(boolean decays, int from, int to);
-  }
-
-  private void forSegments(DecaySegments segments, SegmentRange body) {
+    UpdateSegments segments = weights.segments();
     for (int s = 0; s < segments.count(); s++) {
-      int start = (int) segments.start(s);
-      boolean decays = segments.decays(s);
-      pool.ranges(
-          (int) segments.end(s) - start,
-          GRAIN,
-          (from, to) -> body.run(decays, start + from, start + to));
+      SgdLoop loop = SgdLoop.of(settings, gradientScale, segments.decays(s), segments.rate(s));
+      ranges(
+          segments,
+          s,
+          (from, to) -> loop.run(gs, go + from, ws, wo + from, vs, vo + from, to - from));
     }
+  }
+
+  private void ranges(UpdateSegments segments, int segment, CpuPool.Range body) {
+    int start = (int) segments.start(segment);
+    pool.ranges(
+        (int) segments.end(segment) - start,
+        GRAIN,
+        (from, to) -> body.run(start + from, start + to));
   }
 
   private static void requireNoCopy(Weights weights, int size) {
@@ -92,9 +89,9 @@ final class CpuOptimizerOps implements OptimizerOps {
           "copy: expected null, since this backend computes in the parameters' type, got "
               + weights.copy());
     }
-    if (weights.decay().size() != size) {
+    if (weights.segments().size() != size) {
       throw new IllegalArgumentException(
-          "decay: expected segments of " + size + " elements, got " + weights.decay().size());
+          "segments: expected of " + size + " elements, got " + weights.segments().size());
     }
   }
 }

@@ -13,13 +13,13 @@ record SgdLoop(
   private static final VectorSpecies<Float> F = Lanes.FLOATS;
   private static final int LANES = Lanes.COUNT;
 
-  static SgdLoop of(OptimizerOps.Sgd s, double gradientScale, boolean decays) {
+  static SgdLoop of(OptimizerOps.Sgd s, double gradientScale, boolean decays, float rate) {
     float momentum = (float) s.momentum();
     return new SgdLoop(
         (float) gradientScale,
         decays ? (float) s.weightDecay() : 0,
         momentum,
-        (float) -s.learningRate(),
+        -rate * (float) s.learningRate(),
         s.nesterov() ? 1 : 0,
         s.nesterov() ? momentum : 1);
   }

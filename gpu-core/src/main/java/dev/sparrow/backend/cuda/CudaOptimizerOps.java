@@ -1,7 +1,7 @@
 package dev.sparrow.backend.cuda;
 
-import dev.sparrow.backend.DecaySegments;
 import dev.sparrow.backend.OptimizerOps;
+import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
@@ -23,11 +23,11 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
   private final Launch sgd;
   private final Launch sgdWithCopy;
   private final Scratch constants;
-  private final Map<DecaySegments, DeviceSegments> segments = new IdentityHashMap<>();
+  private final Map<UpdateSegments, DeviceSegments> segments = new IdentityHashMap<>();
   private final float[] host = new float[ADAMW_CONSTANTS + 1];
 
-  /** Device addresses of int64 ends and I32 flags. */
-  private record DeviceSegments(long ends, long decays) {}
+  /** Device addresses of int64 ends, I32 flags and F32 factors of the learning rate. */
+  private record DeviceSegments(long ends, long decays, long rates) {}
 
   CudaOptimizerOps(KernelQueue queue) {
     this.queue = queue;
@@ -114,40 +114,44 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
     if (weights.copy() != null) {
       arguments.tensor(weights.copy());
     }
-    DeviceSegments decay = segments.computeIfAbsent(weights.decay(), this::upload);
-    arguments.int64(n).address(decay.ends).address(decay.decays).int32(weights.decay().count());
+    DeviceSegments held = segments.computeIfAbsent(weights.segments(), this::upload);
+    arguments
+        .int64(n)
+        .address(held.ends)
+        .address(held.decays)
+        .address(held.rates)
+        .int32(weights.segments().count());
     queue.run(launch);
   }
 
-  private DeviceSegments upload(DecaySegments decay) {
-    int count = decay.count();
-    long ends =
-        queue.memory().allocate((long) count * Long.BYTES, "decay segments", Shape.of(count));
-    long flags =
-        queue.memory().allocate((long) count * Integer.BYTES, "decay flags", Shape.of(count));
+  private DeviceSegments upload(UpdateSegments all) {
+    return new DeviceSegments(
+        upload(all, "ends", Long.BYTES, (out, i) -> out.putLong(all.end(i))),
+        upload(all, "decays", Integer.BYTES, (out, i) -> out.putInt(all.decays(i) ? 1 : 0)),
+        upload(all, "rates", Float.BYTES, (out, i) -> out.putFloat(all.rate(i))));
+  }
+
+  private interface SegmentValue {
+    void put(ByteBuffer out, int segment);
+  }
+
+  /** One value of {@code bytes} bytes per segment; returns their device address. */
+  private long upload(UpdateSegments all, String what, int bytes, SegmentValue value) {
+    int count = all.count();
+    long address =
+        queue.memory().allocate((long) count * bytes, "segment " + what, Shape.of(count));
     queue
         .staging()
         .upload(
             (out, first, part) -> {
               for (int i = first; i < first + part; i++) {
-                out.putLong(decay.end(i));
+                value.put(out, i);
               }
             },
             count,
-            Long.BYTES,
-            ends);
-    queue
-        .staging()
-        .upload(
-            (out, first, part) -> {
-              for (int i = first; i < first + part; i++) {
-                out.putInt(decay.decays(i) ? 1 : 0);
-              }
-            },
-            count,
-            Integer.BYTES,
-            flags);
-    return new DeviceSegments(ends, flags);
+            bytes,
+            address);
+    return address;
   }
 
   private static void requireWeights(String op, Weights weights, long n) {
@@ -157,9 +161,13 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
       Doors.requireSize(op + ": copy", weights.copy(), n);
       Doors.requireType(op + ": copy", weights.copy(), DType.BF16);
     }
-    if (weights.decay().size() != n) {
+    if (weights.segments().size() != n) {
       throw new IllegalArgumentException(
-          op + ": decay: expected segments of " + n + " elements, got " + weights.decay().size());
+          op
+              + ": segments: expected segments of "
+              + n
+              + " elements, got "
+              + weights.segments().size());
     }
   }
 
@@ -171,6 +179,7 @@ final class CudaOptimizerOps implements OptimizerOps, AutoCloseable {
             held -> {
               queue.memory().free(held.ends);
               queue.memory().free(held.decays);
+              queue.memory().free(held.rates);
             });
     segments.clear();
   }

@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
-import dev.sparrow.backend.DecaySegments;
 import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
+import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -264,7 +264,7 @@ class CpuVectorOpsTest {
             new OptimizerOps.AdamW(0.01, 0.9, 0.99, 1e-8, 0.1, 1),
             0.5,
             new OptimizerOps.Weights(
-                HeapStorage.wrap(g, n), ws, null, DecaySegments.whole(n, true)),
+                HeapStorage.wrap(g, n), ws, null, UpdateSegments.whole(n, true)),
             m,
             v);
         for (int i = 0; i < n; i++) {

@@ -263,7 +263,7 @@ class FactorizerTest {
       List<Parameter> parameters = new ArrayList<>();
       weight.parameters(parameters::add);
       ParameterArena arena = new ParameterArena(backend, parameters);
-      assertFalse(arena.weights().decay().decays(0), "decay of the factors' own norms");
+      assertFalse(arena.weights().segments().decays(0), "decay of the factors' own norms");
       arena.initialize(7);
       float[] v = downloaded(backend, parameters.get(0).value());
       float[] u = downloaded(backend, parameters.get(1).value());
