@@ -122,7 +122,7 @@ public final class PruningBench {
     }
 
     @Override
-    public String words(PruningRun run) {
+    public String words(PruningCase which, PruningRun run) {
       return String.format(
           Locale.ROOT, "validation %.2f%%  test %.2f%%", 100 * run.validation(), 100 * run.test());
     }

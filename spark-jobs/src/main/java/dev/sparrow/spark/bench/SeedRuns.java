@@ -60,7 +60,7 @@ final class SeedRuns<C extends SeedRuns.Case, R extends SeedRuns.Run> {
     R run(Cell<C> cell, String settings);
 
     /** What a run came to. */
-    String words(R run);
+    String words(C which, R run);
   }
 
   private final Map<Cell<C>, R> runs = new LinkedHashMap<>();
@@ -98,7 +98,7 @@ final class SeedRuns<C extends SeedRuns.Case, R extends SeedRuns.Run> {
       log.add(run);
       add(cell, run);
       left.done(cell.which().pace(), run.seconds());
-      told.accept(line(run, work.words(run), left));
+      told.accept(line(run, work.words(cell.which(), run), left));
     }
   }
 

@@ -51,7 +51,7 @@ class SeedRunsTest {
     }
 
     @Override
-    public String words(Done run) {
+    public String words(Step which, Done run) {
       return "ended";
     }
   }
