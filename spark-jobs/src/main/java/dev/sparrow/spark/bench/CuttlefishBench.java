@@ -9,6 +9,7 @@ import dev.sparrow.spark.text.Digests;
 import dev.sparrow.train.TrainSummary;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -25,7 +26,7 @@ import org.apache.spark.sql.SparkSession;
 public final class CuttlefishBench {
   private static final String SUITE = "cuttlefish";
 
-  /** Of a run's steps, in a trial: long enough for loops to be compiled. */
+  /** Of a run's steps, in a trial: so many that most of them run compiled loops. */
   private static final double TRIAL_SHARE = 0.05;
 
   private final SparkSession spark;
@@ -45,10 +46,9 @@ public final class CuttlefishBench {
   }
 
   /**
-   * @throws IllegalArgumentException where the sources lack data for one of the tasks
+   * @param sources of all tasks ({@link CuttlefishSources#require})
    */
   public List<BenchRow> run(CuttlefishPlan plan, CuttlefishSources sources) throws IOException {
-    sources.require(plan.tasks());
     Map<CuttlefishTask, TaskShards> shards = new EnumMap<>(CuttlefishTask.class);
     for (CuttlefishTask task : plan.tasks()) {
       shards.put(task, shards(task, sources));
@@ -114,9 +114,13 @@ public final class CuttlefishBench {
     public double trial(CuttlefishCase which) {
       CuttlefishCase full = new CuttlefishCase(which.task(), LowRankForm.FULL);
       RunConfig config = full.config(0, share * TRIAL_SHARE, "train.validation-sequences=1");
-      TrainSummary trial = training.train(config, shards.get(which.task()).train());
-      double steps = full.config(0, share).train().steps();
-      return steps * trial.trained() / trial.steps() / trial.unitsPerSecond();
+      List<Double> seconds = new ArrayList<>(); // of single steps, as recipes log each
+      training.train(
+          config,
+          shards.get(which.task()).train(),
+          row -> seconds.add(row.trained() / row.step() / row.unitsPerSecond()));
+      double step = BenchRow.median(seconds.stream().mapToDouble(Double::doubleValue).toArray());
+      return step * full.config(0, share).train().steps();
     }
 
     @Override

@@ -13,7 +13,7 @@ public record CuttlefishSources(String images, String text) {
   /**
    * @throws IllegalArgumentException where there are no data for some of the tasks
    */
-  void require(List<CuttlefishTask> tasks) {
+  public void require(List<CuttlefishTask> tasks) {
     List<String> problems = new ArrayList<>();
     List<CuttlefishTask> blind = missing(tasks, false);
     List<CuttlefishTask> mute = missing(tasks, true);

@@ -103,7 +103,7 @@ public final class PruningBench {
     @Override
     public double trial(PruningCase which) {
       RunConfig config = config(PruningCase.DENSE, 0, Math.min(steps, TRIAL_STEPS));
-      TrainSummary summary = training.train(config, shards);
+      TrainSummary summary = training.train(config, shards, row -> {});
       return steps * config.train().batch() / summary.unitsPerSecond();
     }
 

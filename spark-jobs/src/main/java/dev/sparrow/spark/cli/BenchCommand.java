@@ -230,11 +230,14 @@ public final class BenchCommand implements Callable<Integer> {
 
   private List<BenchRow> cuttlefish() throws Exception {
     Console console = new Console(command);
-    try (Backend opened = open();
-        SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
+    CuttlefishSources sources = new CuttlefishSources(data, text);
+    try (Backend opened = open()) {
       CuttlefishPlan plan = CuttlefishPlan.of(BenchDevice.of(opened).queues(), reduced, tasks);
-      return new CuttlefishBench(spark, opened, work("cuttlefish"), console::text)
-          .run(plan, new CuttlefishSources(data, text));
+      sources.require(plan.tasks());
+      try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
+        return new CuttlefishBench(spark, opened, work("cuttlefish"), console::text)
+            .run(plan, sources);
+      }
     }
   }
 

@@ -31,9 +31,13 @@ public final class LocalTraining {
     this.backend = backend;
   }
 
-  /** Trains alone. */
-  public TrainSummary train(RunConfig config, ShardJob.Shards shards) {
-    return training(config, shards, row -> {}).run(backend, new LocalCollective(), model -> {});
+  /**
+   * Trains alone.
+   *
+   * @param metrics told every {@code train.log-every} steps
+   */
+  public TrainSummary train(RunConfig config, ShardJob.Shards shards, MetricsSink metrics) {
+    return training(config, shards, metrics).run(backend, new LocalCollective(), model -> {});
   }
 
   /**

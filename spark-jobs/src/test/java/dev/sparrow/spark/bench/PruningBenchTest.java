@@ -20,23 +20,11 @@ import org.junit.jupiter.api.io.TempDir;
 class PruningBenchTest {
   @TempDir Path directory;
 
-  private static String labelled(SparkSession spark, Path path, int count, long seed) {
-    Path images =
-        ImageRun.images(spark, path.resolveSibling(path.getFileName() + "-raw"), count, seed);
-    spark
-        .read()
-        .parquet(images.toString())
-        .withColumnRenamed("class", "label")
-        .write()
-        .parquet(path.toString());
-    return path.toString();
-  }
-
   @Test
   void aBenchmarkThatWasCutOffGoesOnWithTheRunsThatAreMissing() throws IOException {
     SparkSession spark = LocalSpark.session();
-    String train = labelled(spark, directory.resolve("train"), 3800, 1);
-    String test = labelled(spark, directory.resolve("test"), 300, 2);
+    String train = ImageRun.labelled(spark, directory.resolve("train"), 3800, 1);
+    String test = ImageRun.labelled(spark, directory.resolve("test"), 300, 2);
     Path work = directory.resolve("work");
     Path log = work.resolve("runs.jsonl");
     List<String> told = new ArrayList<>();
