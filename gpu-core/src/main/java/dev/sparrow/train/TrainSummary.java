@@ -20,6 +20,7 @@ import java.util.Map;
  * @param unitsPerSecond of all ranks, from this process's first step to its last, validation left
  *     out; 0 where it made none
  * @param wallSeconds of this process's run
+ * @param validationSeconds of these, those that validation took
  */
 public record TrainSummary(
     String method,
@@ -34,6 +35,7 @@ public record TrainSummary(
     long trained,
     double unitsPerSecond,
     double wallSeconds,
+    double validationSeconds,
     int ranks,
     String device) {
 
@@ -54,6 +56,7 @@ public record TrainSummary(
     fields.put(unit.plural(), trained);
     fields.put(unit.plural() + "_per_second", unitsPerSecond);
     fields.put("wall_seconds", wallSeconds);
+    fields.put("validation_seconds", validationSeconds);
     fields.put("ranks", ranks);
     fields.put("device", device);
     return fields;

@@ -19,6 +19,7 @@ public final class Trainer {
   private final StepClock clock = new StepClock();
   private final Divergence divergence;
   private Evaluation validation; // the last one; null before
+  private long validationNanos;
 
   /** Throws {@link IllegalArgumentException} where the batch does not divide over the ranks. */
   public Trainer(TrainerParts parts) {
@@ -156,10 +157,12 @@ public final class Trainer {
   /** Over the validation split; null without one. */
   private Evaluation validate() {
     if (parts.validation() != null) {
+      long start = System.nanoTime();
       averageBuffers();
       try (BatchSource source = parts.validation().get()) {
         validation = new Evaluator(parts.model(), parts.collective()).evaluate(source);
       }
+      validationNanos += System.nanoTime() - start;
     }
     return validation;
   }
@@ -187,6 +190,7 @@ public final class Trainer {
         trained,
         clock.unitsPerSecond(),
         seconds,
+        validationNanos / 1e9,
         parts.collective().size(),
         parts.backend().description());
   }

@@ -244,6 +244,11 @@ class CuttlefishTrainTest {
     Map<String, Double> after = result.rows().get(5).figures();
     assertFalse(after.containsKey("stable_rank"));
     assertTrue(after.containsKey("rank"));
+    assertFalse(before.containsKey("switched_at"));
+    assertEquals(6, after.get("switched_at"));
+    assertEquals(after.get("rank") / 16, after.get("rank_share"), 1e-9);
+    double validation = result.summary().validationSeconds();
+    assertTrue(validation > 0 && validation < result.summary().wallSeconds());
     assertTrue(after.get("detector_seconds") > 0);
   }
 

@@ -35,6 +35,15 @@ class CommandLineTest {
   }
 
   @Test
+  void benchCuttlefishNeedsTheDataOfItsTasks() {
+    CommandRun.of(List.of("bench", "cuttlefish", "--backend", "cpu"))
+        .failedWith("--data FOLDER", "mlp, resnet, vit", "--text FOLDER", "gpt");
+    CommandRun.of(List.of("bench", "cuttlefish", "--backend", "cpu", "--tasks", "gpt,vit"))
+        .failedWith("--data FOLDER", "for vit", "--text FOLDER", "for gpt");
+    CommandRun.of(List.of("bench", "cuttlefish", "--tasks", "lstm")).failedWith("lstm");
+  }
+
+  @Test
   void anUnknownSuiteIsRefusedWithTheValidOnes() {
     CommandLine.ParameterException e =
         assertThrows(

@@ -282,8 +282,9 @@ public final class CuttlefishMethod implements Method {
   }
 
   /**
-   * Stable ranks, of each layer and their mean, until the switch; from then on ranks, of each layer
-   * that has factors and their mean.
+   * Stable ranks, of each layer and their mean, until the switch; from then on the updates done
+   * before it and ranks, of each layer that has factors, their mean and that of their shares of
+   * full rank.
    */
   @Override
   public void figures(FigureSink sink) {
@@ -295,12 +296,16 @@ public final class CuttlefishMethod implements Method {
                 sink.figure(figure(layer), rank);
                 sink.figure(STABLE_RANK, rank);
               });
+    } else {
+      sink.figure(SWITCHED, switchedAt);
     }
     long lowRank = 0;
     for (FactorizableWeight weight : weights) {
       if (weight.isLowRank()) {
         sink.figure("rank." + weight.name(), weight.rank());
         sink.figure("rank", weight.rank());
+        int full = Math.min(weight.out(), weight.in());
+        sink.figure("rank_share", (double) weight.rank() / full);
         lowRank++;
       }
     }

@@ -2,17 +2,13 @@ package dev.sparrow.spark.bench;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.bench.BenchRow;
-import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.RunConfig;
 import dev.sparrow.spark.job.LocalTraining;
 import dev.sparrow.spark.job.ShardJob;
 import dev.sparrow.spark.text.Digests;
 import dev.sparrow.train.TrainSummary;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -29,6 +25,7 @@ public final class PruningBench {
   private static final String SUITE = "pruning";
   private static final int EPOCHS = 8;
   private static final int SEEDS = 3;
+  private static final Recipe RECIPE = Recipe.of("pruning.conf");
 
   /** Long enough for loops to be compiled. */
   private static final int TRIAL_STEPS = 150;
@@ -37,7 +34,6 @@ public final class PruningBench {
   private final Backend backend;
   private final Path work;
   private final Consumer<String> told;
-  private final String recipe;
 
   /**
    * @param work folder for shards and finished runs
@@ -48,15 +44,6 @@ public final class PruningBench {
     this.backend = backend;
     this.work = work;
     this.told = told;
-    this.recipe = recipe();
-  }
-
-  private static String recipe() {
-    try (InputStream in = PruningBench.class.getResourceAsStream("pruning.conf")) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new IllegalStateException("pruning.conf: " + e.getMessage(), e);
-    }
   }
 
   /**
@@ -67,11 +54,14 @@ public final class PruningBench {
   public List<BenchRow> run(String train, String test, boolean reduced) throws IOException {
     ShardJob.Shards shards = shards(train, "train", "data.validation-fraction=0.1");
     ShardJob.Shards tests = shards(test, "test", "data.validation-fraction=1");
-    int batch = ConfigParser.parse(recipe, "pruning.conf", List.of()).train().batch();
-    long epochSteps = shards.manifest().train().rows() / batch;
+    long epochSteps = shards.manifest().train().rows() / RECIPE.with(List.of()).train().batch();
     List<PruningCase> cases = reduced ? PruningCase.reduced() : PruningCase.all();
-    PruningTable table = new PruningTable(cases, reduced ? 1 : SEEDS);
-    finish(table, shards, tests, EPOCHS * epochSteps);
+    SeedRuns<PruningCase, PruningRun> runs = new SeedRuns<>(cases, reduced ? 1 : SEEDS);
+    runs.finish(
+        new RunLog<>(work.resolve("runs.jsonl"), PruningRun.class),
+        new Training(shards, tests, EPOCHS * epochSteps),
+        told);
+    PruningTable table = new PruningTable(cases, runs);
     table.markdown().forEach(told);
     return table.rows(SUITE);
   }
@@ -79,83 +69,62 @@ public final class PruningBench {
   private ShardJob.Shards shards(String path, String name, String fraction) {
     List<String> settings =
         List.of("data.path=" + path, "data.shards=" + work.resolve(name), fraction);
-    return new ShardJob(spark, ConfigParser.parse(recipe, "pruning.conf", settings)).run(false);
+    return new ShardJob(spark, RECIPE.with(settings)).run(false);
   }
 
-  private RunConfig config(PruningCase which, long seed, long steps) {
-    List<String> settings = new ArrayList<>(which.settings());
-    settings.add("train.seed=" + seed);
-    settings.add("train.steps=" + steps);
-    settings.add("uniform.begin-step=" + Math.max(1, steps / EPOCHS));
-    return ConfigParser.parse(recipe, "pruning.conf", settings);
-  }
+  /** Runs of so many steps. */
+  private final class Training implements SeedRuns.Work<PruningCase, PruningRun> {
+    private final LocalTraining training =
+        new LocalTraining(spark.sparkContext().hadoopConfiguration(), backend);
+    private final ShardJob.Shards shards;
+    private final ShardJob.Shards tests;
+    private final long steps;
 
-  /** Runs what has not been run, and tells how long it will take. */
-  private void finish(PruningTable table, ShardJob.Shards shards, ShardJob.Shards tests, long steps)
-      throws IOException {
-    RunLog<PruningRun> log = new RunLog<>(work.resolve("runs.jsonl"), PruningRun.class);
-    LocalTraining training = new LocalTraining(spark.sparkContext().hadoopConfiguration(), backend);
-    String data = shards.manifest().contentHash() + tests.manifest().contentHash();
-    List<PruningTable.Cell> open = table.take(log.runs(), cell -> digest(cell, steps, data));
-    if (open.isEmpty()) {
-      return;
+    Training(ShardJob.Shards shards, ShardJob.Shards tests, long steps) {
+      this.shards = shards;
+      this.tests = tests;
+      this.steps = steps;
     }
-    double seconds = trial(training, shards, steps);
-    told.accept(
-        "%d runs of %,d steps to do: about %s"
-            .formatted(open.size(), steps, clock(open.size() * seconds)));
-    for (int i = 0; i < open.size(); i++) {
-      PruningTable.Cell cell = open.get(i);
-      PruningRun run = run(training, cell, steps, shards, tests, digest(cell, steps, data));
-      log.add(run);
-      table.add(cell, run);
-      seconds = i == 0 ? run.seconds() : 0.8 * seconds + 0.2 * run.seconds();
-      told.accept(
-          String.format(
-              Locale.ROOT,
-              "%-22s seed %d  validation %.2f%%  test %.2f%%  %.0f s  %s left",
-              run.name(),
-              run.seed(),
-              100 * run.validation(),
-              100 * run.test(),
-              run.seconds(),
-              clock((open.size() - i - 1) * seconds)));
+
+    private RunConfig config(PruningCase which, long seed, long most) {
+      List<String> settings = new ArrayList<>(which.settings());
+      settings.add("train.seed=" + seed);
+      settings.add("train.steps=" + most);
+      settings.add("uniform.begin-step=" + Math.max(1, most / EPOCHS));
+      return RECIPE.with(settings);
     }
-  }
 
-  /** Seconds that a run will take, from a short one. */
-  private double trial(LocalTraining training, ShardJob.Shards shards, long steps) {
-    RunConfig config = config(PruningCase.DENSE, 0, Math.min(steps, TRIAL_STEPS));
-    TrainSummary summary = training.train(config, shards);
-    return steps * config.train().batch() / summary.unitsPerSecond();
-  }
+    @Override
+    public String settings(SeedRuns.Cell<PruningCase> cell) {
+      String data = shards.manifest().contentHash() + tests.manifest().contentHash();
+      return Digests.sha256(config(cell.which(), cell.seed(), steps).text() + data);
+    }
 
-  private PruningRun run(
-      LocalTraining training,
-      PruningTable.Cell cell,
-      long steps,
-      ShardJob.Shards shards,
-      ShardJob.Shards tests,
-      String digest) {
-    long start = System.nanoTime();
-    LocalTraining.Result result =
-        training.trainAndTest(config(cell.which(), cell.seed(), steps), shards, tests);
-    return new PruningRun(
-        cell.which().name(),
-        cell.seed(),
-        digest,
-        result.summary().confusion().accuracy(),
-        result.test().accuracy(),
-        (System.nanoTime() - start) / 1e9);
-  }
+    @Override
+    public double trial(PruningCase which) {
+      RunConfig config = config(PruningCase.DENSE, 0, Math.min(steps, TRIAL_STEPS));
+      TrainSummary summary = training.train(config, shards, row -> {});
+      return steps * config.train().batch() / summary.unitsPerSecond();
+    }
 
-  private String digest(PruningTable.Cell cell, long steps, String data) {
-    return Digests.sha256(config(cell.which(), cell.seed(), steps).text() + data);
-  }
+    @Override
+    public PruningRun run(SeedRuns.Cell<PruningCase> cell, String settings) {
+      long start = System.nanoTime();
+      RunConfig config = config(cell.which(), cell.seed(), steps);
+      LocalTraining.Result result = training.trainAndTest(config, shards, tests, row -> {});
+      return new PruningRun(
+          cell.which().name(),
+          cell.seed(),
+          settings,
+          result.summary().confusion().accuracy(),
+          result.test().accuracy(),
+          (System.nanoTime() - start) / 1e9);
+    }
 
-  private static String clock(double seconds) {
-    Duration time = Duration.ofSeconds(Math.round(seconds));
-    return String.format(
-        Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
+    @Override
+    public String words(PruningCase which, PruningRun run) {
+      return String.format(
+          Locale.ROOT, "validation %.2f%%  test %.2f%%", 100 * run.validation(), 100 * run.test());
+    }
   }
 }

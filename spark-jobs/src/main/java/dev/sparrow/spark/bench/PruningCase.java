@@ -9,7 +9,7 @@ import java.util.List;
  * @param pattern where the non-zeros lie and how they came there
  * @param zeros percent of the weights of hidden layers
  */
-record PruningCase(Pattern pattern, int zeros) {
+record PruningCase(Pattern pattern, int zeros) implements SeedRuns.Case {
   /** Rows of the table. */
   enum Pattern {
     DENSE("dense"),
@@ -53,7 +53,8 @@ record PruningCase(Pattern pattern, int zeros) {
     return List.of(new PruningCase(Pattern.UNSTRUCTURED, 90), new PruningCase(Pattern.UNIFORM, 90));
   }
 
-  String name() {
+  @Override
+  public String name() {
     return this.equals(DENSE) ? pattern.label : pattern.label + " " + zeros + "%";
   }
 

@@ -3,60 +3,14 @@ package dev.sparrow.spark.bench;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.spark.bench.PruningCase.Pattern;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.function.Function;
-import java.util.function.ToDoubleFunction;
 
-/** Results of the pruning benchmark: cases by seeds. */
-final class PruningTable {
-  /** A run of one case. */
-  record Cell(PruningCase which, long seed) {}
-
-  private final List<PruningCase> cases;
-  private final Map<Cell, PruningRun> runs = new LinkedHashMap<>();
-
-  PruningTable(List<PruningCase> cases, int seeds) {
-    this.cases = cases;
-    for (long seed = 1; seed <= seeds; seed++) {
-      for (PruningCase which : cases) {
-        runs.put(new Cell(which, seed), null);
-      }
-    }
-  }
-
-  /** Takes those of finished runs that belong here, and tells what is missing. */
-  List<Cell> take(List<PruningRun> finished, Function<Cell, String> settings) {
-    List<Cell> open = new ArrayList<>();
-    for (Map.Entry<Cell, PruningRun> entry : runs.entrySet()) {
-      Cell cell = entry.getKey();
-      String digest = settings.apply(cell);
-      finished.stream()
-          .filter(run -> run.is(cell.which().name(), cell.seed(), digest))
-          .findFirst()
-          .ifPresentOrElse(entry::setValue, () -> open.add(cell));
-    }
-    return open;
-  }
-
-  void add(Cell cell, PruningRun run) {
-    runs.put(cell, run);
-  }
-
-  /** Over the seeds of a case; null where the table has no such case. */
-  private SeedMean mean(PruningCase which, ToDoubleFunction<PruningRun> figure) {
-    double[] values =
-        runs.entrySet().stream()
-            .filter(entry -> entry.getKey().which().equals(which))
-            .map(Map.Entry::getValue)
-            .filter(Objects::nonNull)
-            .mapToDouble(figure)
-            .toArray();
-    return values.length == 0 ? null : SeedMean.of(values);
-  }
-
+/**
+ * Results of the pruning benchmark: cases by seeds.
+ *
+ * @param cases rows and columns
+ */
+record PruningTable(List<PruningCase> cases, SeedRuns<PruningCase, PruningRun> runs) {
   /** Test accuracy in percent, patterns by shares of zeros. */
   List<String> markdown() {
     List<Integer> zeros =
@@ -83,7 +37,7 @@ final class PruningTable {
     for (int share : zeros) {
       boolean dense = pattern == Pattern.DENSE;
       SeedMean test =
-          mean(dense ? PruningCase.DENSE : new PruningCase(pattern, share), PruningRun::test);
+          runs.mean(dense ? PruningCase.DENSE : new PruningCase(pattern, share), PruningRun::test);
       line.append(' ').append(test == null ? "" : test.percent()).append(" |");
     }
     return line.toString();
@@ -94,11 +48,12 @@ final class PruningTable {
     List<BenchRow> rows = new ArrayList<>();
     for (PruningCase which : cases) {
       PruningCase unstructured = new PruningCase(Pattern.UNSTRUCTURED, which.zeros());
-      SeedMean baseline = mean(unstructured, PruningRun::test);
-      SeedMean test = mean(which, PruningRun::test);
+      SeedMean baseline = runs.mean(unstructured, PruningRun::test);
+      SeedMean test = runs.mean(which, PruningRun::test);
       boolean compared = baseline != null && !which.equals(unstructured);
       rows.add(row(suite, which, "test accuracy", test, compared ? baseline : null));
-      rows.add(row(suite, which, "validation accuracy", mean(which, PruningRun::validation), null));
+      rows.add(
+          row(suite, which, "validation accuracy", runs.mean(which, PruningRun::validation), null));
     }
     return rows;
   }

@@ -27,9 +27,18 @@ record SeedMean(double mean, double halfWidth, double min, double max, int runs)
     return new SeedMean(Math.max(min, Math.min(max, mean)), halfWidth, min, max, values.length);
   }
 
-  /** {@code 55.31 ± 0.42}. */
+  /** Of a share: {@code 55.31 ± 0.42} of a hundred. */
   String percent() {
-    String text = String.format(Locale.ROOT, "%.2f", 100 * mean);
-    return runs == 1 ? text : text + String.format(Locale.ROOT, " ± %.2f", 100 * halfWidth);
+    return text(100);
+  }
+
+  /** {@code 5.31 ± 0.04}. */
+  String plain() {
+    return text(1);
+  }
+
+  private String text(int scale) {
+    String text = String.format(Locale.ROOT, "%.2f", scale * mean);
+    return runs == 1 ? text : text + String.format(Locale.ROOT, " ± %.2f", scale * halfWidth);
   }
 }

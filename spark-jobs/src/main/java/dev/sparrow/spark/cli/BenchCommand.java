@@ -14,6 +14,10 @@ import dev.sparrow.bench.SpmmBench;
 import dev.sparrow.collective.RingSettings;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.Train.BackendChoice;
+import dev.sparrow.spark.bench.CuttlefishBench;
+import dev.sparrow.spark.bench.CuttlefishPlan;
+import dev.sparrow.spark.bench.CuttlefishSources;
+import dev.sparrow.spark.bench.CuttlefishTask;
 import dev.sparrow.spark.bench.PruningBench;
 import dev.sparrow.spark.bench.SampleText;
 import dev.sparrow.spark.bench.ShardBench;
@@ -61,6 +65,7 @@ public final class BenchCommand implements Callable<Integer> {
     SPMM,
     MLP,
     PRUNING,
+    CUTTLEFISH,
     SHARD,
     ALLREDUCE
   }
@@ -86,23 +91,40 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "PATH",
-      description =
-          "Text to shard, a file or folder; by default some that is made up, 64 MB for shard. For pruning: a folder with CIFAR-10 as Parquet in train and test.")
+      description = {
+        "Of shard and lm, text, a file or folder; by default some that is made up, 64 MB for shard.",
+        "Of pruning and cuttlefish, a folder with CIFAR-10 as Parquet in train and test."
+      })
   private String data;
+
+  @Option(
+      names = "--text",
+      paramLabel = "FOLDER",
+      description = "Of cuttlefish, a folder with valid.txt, which is trained on, and test.txt.")
+  private String text;
+
+  @Option(
+      names = "--tasks",
+      paramLabel = "TASK",
+      split = ",",
+      description = {
+        "What cuttlefish trains, of ${COMPLETION-CANDIDATES}: by default all but resnet18, which is",
+        "what it trains on a GPU; mlp,gpt where reduced."
+      })
+  private List<CuttlefishTask> tasks = List.of();
 
   @Option(
       names = "--work",
       paramLabel = "FOLDER",
-      defaultValue = "runs/bench-pruning",
       description = {
-        "Where pruning keeps shards and finished runs (default ${DEFAULT-VALUE}): called again, it",
-        "goes on where it was cut off."
+        "Where pruning and cuttlefish keep shards and finished runs (default runs/bench-SUITE):",
+        "called again, they go on where they were cut off."
       })
   private File work;
 
   @Option(
       names = "--reduced",
-      description = "Of pruning, one seed and two settings: a few minutes.")
+      description = "Of pruning and cuttlefish, one seed and two settings: a few minutes.")
   private boolean reduced;
 
   @Option(
@@ -110,7 +132,7 @@ public final class BenchCommand implements Callable<Integer> {
       paramLabel = "BACKEND",
       defaultValue = "auto",
       description = {
-        "What lm, mlp and moe run on: ${COMPLETION-CANDIDATES}. auto (the default) is the GPU that Spark",
+        "What lm, mlp, moe and cuttlefish run on: ${COMPLETION-CANDIDATES}. auto (the default) is the GPU that Spark",
         "gave the driver, the CPU where it gave none. Each kind has cases of a size of its own."
       })
   private BackendChoice backend;
@@ -157,6 +179,7 @@ public final class BenchCommand implements Callable<Integer> {
       case SPMM -> spmm();
       case MLP -> mlp();
       case PRUNING -> pruning();
+      case CUTTLEFISH -> cuttlefish();
       case SHARD -> shard();
       case ALLREDUCE -> allReduce();
     };
@@ -200,9 +223,26 @@ public final class BenchCommand implements Callable<Integer> {
     try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults());
         Backend opened =
             RankBackend.onDriver(BackendChoice.CPU, CudaSettings.DEFAULT, none, cores())) {
-      return new PruningBench(spark, opened, work.toPath(), console::text)
+      return new PruningBench(spark, opened, work("pruning"), console::text)
           .run(data + "/train", data + "/test", reduced);
     }
+  }
+
+  private List<BenchRow> cuttlefish() throws Exception {
+    Console console = new Console(command);
+    CuttlefishSources sources = new CuttlefishSources(data, text);
+    try (Backend opened = open()) {
+      CuttlefishPlan plan = CuttlefishPlan.of(BenchDevice.of(opened).queues(), reduced, tasks);
+      sources.require(plan.tasks());
+      try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
+        return new CuttlefishBench(spark, opened, work("cuttlefish"), console::text)
+            .run(plan, sources);
+      }
+    }
+  }
+
+  private Path work(String suite) {
+    return work == null ? Path.of("runs/bench-" + suite) : work.toPath();
   }
 
   private Backend open() throws Exception {

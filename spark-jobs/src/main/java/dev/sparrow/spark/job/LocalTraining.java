@@ -8,6 +8,7 @@ import dev.sparrow.data.BatchSource;
 import dev.sparrow.model.Model;
 import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
+import dev.sparrow.train.MetricsSink;
 import dev.sparrow.train.TrainSummary;
 import org.apache.hadoop.conf.Configuration;
 
@@ -30,20 +31,26 @@ public final class LocalTraining {
     this.backend = backend;
   }
 
-  /** Trains alone. */
-  public TrainSummary train(RunConfig config, ShardJob.Shards shards) {
-    return training(config, shards).run(backend, new LocalCollective(), model -> {});
+  /**
+   * Trains alone.
+   *
+   * @param metrics told every {@code train.log-every} steps
+   */
+  public TrainSummary train(RunConfig config, ShardJob.Shards shards, MetricsSink metrics) {
+    return training(config, shards, metrics).run(backend, new LocalCollective(), model -> {});
   }
 
   /**
    * Trains, and tests once.
    *
    * @param tests whose validation split is tested on
+   * @param metrics told every {@code train.log-every} steps
    */
-  public Result trainAndTest(RunConfig config, ShardJob.Shards shards, ShardJob.Shards tests) {
+  public Result trainAndTest(
+      RunConfig config, ShardJob.Shards shards, ShardJob.Shards tests, MetricsSink metrics) {
     Evaluation[] test = new Evaluation[1];
     TrainSummary summary =
-        training(config, shards)
+        training(config, shards, metrics)
             .run(
                 backend,
                 new LocalCollective(),
@@ -51,8 +58,8 @@ public final class LocalTraining {
     return new Result(summary, test[0]);
   }
 
-  private RankTraining training(RunConfig config, ShardJob.Shards shards) {
-    return new RankTraining(hadoop, config, shards.path(), null, null, row -> {});
+  private RankTraining training(RunConfig config, ShardJob.Shards shards, MetricsSink metrics) {
+    return new RankTraining(hadoop, config, shards.path(), null, null, metrics);
   }
 
   private Evaluation evaluate(

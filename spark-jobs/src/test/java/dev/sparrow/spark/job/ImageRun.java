@@ -40,6 +40,18 @@ public final class ImageRun {
     return path;
   }
 
+  /** The same with names of classes in a column label; tells the path. */
+  public static String labelled(SparkSession spark, Path path, int count, long seed) {
+    Path images = images(spark, path.resolveSibling(path.getFileName() + "-raw"), count, seed);
+    spark
+        .read()
+        .parquet(images.toString())
+        .withColumnRenamed("class", "label")
+        .write()
+        .parquet(path.toString());
+    return path.toString();
+  }
+
   private static byte[] png(int label, Random random) {
     BufferedImage image = new BufferedImage(SIDE, SIDE, BufferedImage.TYPE_INT_RGB);
     for (int i = 0; i < SIDE * SIDE; i++) {
