@@ -137,7 +137,7 @@ final class ConfigSections {
         s.strings("except"),
         s.notNegative("min-speed-up"),
         s.choice("momentum", Cuttlefish.Momentum.class),
-        s.positive("learning-rate-scale"));
+        s.notNegative("learning-rate-scale"));
   }
 
   OptimizerSettings optimizer() {

@@ -38,6 +38,11 @@ public record Cuttlefish(
     RESET
   }
 
+  /** Whether factors are to learn as fast as their matrix did, each at a rate of its own. */
+  public boolean matchesRates() {
+    return learningRateScale == 0 && rule != Rule.PAPER;
+  }
+
   /** Whether the singular values of a trained matrix tell its rank. */
   public boolean watches() {
     return rule == Rule.AUTO || rule == Rule.PAPER;

@@ -59,7 +59,8 @@ public interface Method {
   }
 
   /**
-   * Called by every rank after {@link #loaded} where a run goes on from a checkpoint.
+   * Called by every rank where a run goes on from a checkpoint, after {@link #fit} and before an
+   * arena is built.
    *
    * @param saved {@link #state} as it was
    */

@@ -42,14 +42,15 @@ final class RunCheckpoints implements AutoCloseable {
     }
     CheckpointState saved = parse(json);
     requireSameOrder(saved);
-    RunState state = fitted(found.map(Checkpoint::model));
+    fit(found.map(Checkpoint::model));
+    parts.method().restore(saved.methodState());
+    RunState state = rebuilt();
     found.ifPresent(
         checkpoint -> {
           state.load(checkpoint.model());
           state.loadOptimizer(checkpoint);
         });
     shared(state);
-    parts.method().restore(saved.methodState());
     parts.train().restore(saved.position());
     lastSaved = saved.step();
     return saved.step();
@@ -61,17 +62,21 @@ final class RunCheckpoints implements AutoCloseable {
       parts.arena().initialize(parts.config().train().seed());
       return;
     }
-    RunState state = fitted(Optional.ofNullable(parts.from()));
+    fit(Optional.ofNullable(parts.from()));
+    RunState state = rebuilt();
     if (parts.from() != null) {
       state.load(parts.from());
     }
     shared(state);
   }
 
-  /** The replica in the form of the model that rank 0 is about to read. */
-  private RunState fitted(Optional<ModelFile> model) {
+  /** Gives the model the form of that which rank 0 is about to read. */
+  private void fit(Optional<ModelFile> model) {
     byte[] shapes = broadcast(model.map(m -> m.shapes().toJson()).orElse(NOTHING));
     parts.method().fit(TensorShapes.fromJson(shapes).byName());
+  }
+
+  private RunState rebuilt() {
     parts.replica().rebuild();
     return new RunState(parts);
   }

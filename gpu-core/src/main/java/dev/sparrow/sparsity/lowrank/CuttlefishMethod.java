@@ -38,7 +38,8 @@ public final class CuttlefishMethod implements Method {
   private static final Logger LOG = LoggerFactory.getLogger(CuttlefishMethod.class);
   private static final double NANOS_PER_SECOND = 1e9;
   private static final String SWITCHED = "switched_at";
-  private static final String STABLE_RANK = "stable_rank";
+  private static final String STABLE_RANK = "stable_rank.";
+  private static final String LEARNING_RATE = "learning_rate_factor.";
 
   private static final Set<String> ENDS = Set.of("patches", "head");
   private static final String FIRST_CONVOLUTION = "stem.";
@@ -83,9 +84,13 @@ public final class CuttlefishMethod implements Method {
     this.detector =
         settings.rule() == Cuttlefish.Rule.PAPER
             ? StableRankDetector.absolute(PAPER_TOLERANCE)
-            : StableRankDetector.relative(settings.tolerance());
+            : StableRankDetector.relative(
+                settings.tolerance(), layer -> weight(layer).initialStableRank());
     RankRule rule = RankRule.of(settings, config.model().kind().hasBlocks());
-    this.factorizer = new Factorizer(backend, settings, rule, new FactorGate(settings, timer));
+    boolean matchesRates =
+        settings.matchesRates() && optimizer.name() == OptimizerSettings.Kind.ADAMW;
+    this.factorizer =
+        new Factorizer(backend, settings, rule, new FactorGate(settings, timer), matchesRates);
     epochOf(steps);
   }
 
@@ -149,25 +154,40 @@ public final class CuttlefishMethod implements Method {
     Map<String, List<Double>> state = new LinkedHashMap<>();
     if (hasSwitched()) {
       state.put(SWITCHED, List.of((double) switchedAt));
+      weights.stream()
+          .filter(FactorizableWeight::isLowRank)
+          .forEach(
+              weight ->
+                  state.put(
+                      LEARNING_RATE + weight.name(),
+                      List.of((double) weight.learningRateFactor())));
     } else {
-      detector.state().forEach((layer, numbers) -> state.put(figure(layer), numbers));
+      detector.state().forEach((layer, numbers) -> state.put(STABLE_RANK + layer, numbers));
     }
     return state;
   }
 
   @Override
   public void restore(Map<String, List<Double>> saved) {
-    Map<String, List<Double>> series = new LinkedHashMap<>(saved);
-    List<Double> switched = series.remove(SWITCHED);
-    switchedAt = switched == null ? -1 : switched.get(0).longValue();
-    Map<String, List<Double>> layers = new LinkedHashMap<>();
-    series.forEach(
-        (name, numbers) -> layers.put(name.substring(STABLE_RANK.length() + 1), numbers));
-    detector.restore(layers);
+    switchedAt = saved.containsKey(SWITCHED) ? saved.get(SWITCHED).get(0).longValue() : -1;
+    byLayer(saved, LEARNING_RATE)
+        .forEach((layer, factor) -> weight(layer).trainAt(factor.get(0).floatValue()));
+    detector.restore(byLayer(saved, STABLE_RANK));
   }
 
-  private static String figure(String layer) {
-    return STABLE_RANK + "." + layer;
+  private static Map<String, List<Double>> byLayer(Map<String, List<Double>> saved, String what) {
+    Map<String, List<Double>> layers = new LinkedHashMap<>();
+    saved.forEach(
+        (name, numbers) -> {
+          if (name.startsWith(what)) {
+            layers.put(name.substring(what.length()), numbers);
+          }
+        });
+    return layers;
+  }
+
+  private FactorizableWeight weight(String layer) {
+    return weights.stream().filter(w -> w.name().equals(layer)).findFirst().orElseThrow();
   }
 
   /**
@@ -200,7 +220,8 @@ public final class CuttlefishMethod implements Method {
 
   @Override
   public double learningRateScale() {
-    return hasSwitched() ? settings.learningRateScale() : 1;
+    double scale = settings.learningRateScale();
+    return hasSwitched() && scale > 0 ? scale : 1;
   }
 
   /**
@@ -293,8 +314,8 @@ public final class CuttlefishMethod implements Method {
           .newest()
           .forEach(
               (layer, rank) -> {
-                sink.figure(figure(layer), rank);
-                sink.figure(STABLE_RANK, rank);
+                sink.figure(STABLE_RANK + layer, rank);
+                sink.figure("stable_rank", rank);
               });
     } else {
       sink.figure(SWITCHED, switchedAt);
@@ -306,6 +327,7 @@ public final class CuttlefishMethod implements Method {
         sink.figure("rank", weight.rank());
         int full = Math.min(weight.out(), weight.in());
         sink.figure("rank_share", (double) weight.rank() / full);
+        sink.figure("learning_rate_factor", weight.learningRateFactor());
         lowRank++;
       }
     }

@@ -100,6 +100,22 @@ abstract class FactorizableWeight {
     return factors.rank();
   }
 
+  /** Before an arena is built: the factor of both factors' learning rate. */
+  void trainAt(float learningRateFactor) {
+    factors.u().trainAt(learningRateFactor);
+    factors.v().trainAt(learningRateFactor);
+  }
+
+  /** Where it {@link #isLowRank}. */
+  float learningRateFactor() {
+    return factors.u().learningRateFactor();
+  }
+
+  /** Of matrices of independent elements, as it started. */
+  double initialStableRank() {
+    return Spectrum.initialStableRank(spec.out(), spec.in());
+  }
+
   /** Where it is not {@link #isLowRank}. */
   Parameter matrix() {
     return whole;
@@ -123,11 +139,13 @@ abstract class FactorizableWeight {
   /**
    * The whole matrices give way to factors.
    *
+   * @param learningRateFactor of the factors
    * @param carry to v and u, in this order
    */
-  Replacement factorize(int rank, Carry carry) {
+  Replacement factorize(int rank, float learningRateFactor, Carry carry) {
     Parameter before = whole;
     become(rank);
+    trainAt(learningRateFactor);
     return new Replacement(before, List.of(factors.v(), factors.u()), carry);
   }
 

@@ -14,8 +14,14 @@ interface RankRule {
   /** Ranks in multiples of this keep rows of factors on 16 bytes, as tensor cores ask for. */
   int MULTIPLE = 8;
 
-  /** A matrix that has learnt little must still be able to learn: full rank over this at least. */
-  int FLOOR = 16;
+  /**
+   * Of ‖W‖², how much a rank must hold: where noise still makes up most of a matrix, much is yet to
+   * be learnt, and needs room.
+   */
+  double ENERGY_SHARE = 0.7;
+
+  /** Of the stable rank at the start: a matrix above it has learnt nothing that tells its rank. */
+  double UNLEARNT = 0.9;
 
   /** From 1 to the lesser side. */
   int rank(Spectrum spectrum);
@@ -33,10 +39,16 @@ interface RankRule {
     };
   }
 
-  /** What stands out of the noise, in multiples of {@link #MULTIPLE}. */
+  /**
+   * What stands out of the noise and most of ‖W‖², in multiples of {@link #MULTIPLE}; of a matrix
+   * that still is noise full rank.
+   */
   static int signal(Spectrum spectrum) {
+    if (spectrum.scaledStableRank() > UNLEARNT * full(spectrum)) {
+      return full(spectrum);
+    }
     int signal = spectrum.withoutNoise().accumulativeRank(SIGNAL_SHARE);
-    int wanted = Math.max(signal, full(spectrum) / FLOOR);
+    int wanted = Math.max(signal, spectrum.energyRank(ENERGY_SHARE));
     int rounded = Math.max(1, (wanted + MULTIPLE - 1) / MULTIPLE) * MULTIPLE;
     return Math.min(full(spectrum), rounded);
   }

@@ -9,6 +9,9 @@ import java.util.Arrays;
  * @param deviation of the independent elements that the matrix started with
  */
 record Spectrum(double[] values, int out, int in, double deviation) {
+  /** Factors near zero soon grow: what matched them at first would be too much then. */
+  private static final double MOST_RATE = 4;
+
   /** {@code ‖W‖F²/σ₁²}: a rank that small singular values hardly move. 0 of a zero matrix. */
   double stableRank() {
     double largest = values[0];
@@ -24,20 +27,45 @@ record Spectrum(double[] values, int out, int in, double deviation) {
     return root * root;
   }
 
+  /** The stable rank of a matrix of independent elements. */
+  static double initialStableRank(int out, int in) {
+    return Math.min(out, in) / initialScale(out, in);
+  }
+
   /** ξ·ρ, which full rank was at the start; Cuttlefish's rank before it is rounded. */
   double scaledStableRank() {
     return initialScale(out, in) * stableRank();
   }
 
+  /**
+   * By what factor the two factors of a matrix's best approximation of this rank learn as fast as
+   * the matrix itself where an update's elements are of one size and of any sign, as AdamW's are.
+   * With {@code U = Q·√Σ} (out, rank) and {@code V = √Σ·Pᵀ} (rank, in), elements of {@code ∂U·V +
+   * U·∂V} are √(Σσ·(1/in + 1/out)) of those of ∂U and ∂V in the mean of squares.
+   */
+  double learningRateFactor(int rank) {
+    double sum = Arrays.stream(values, 0, rank).sum() * (1.0 / in + 1.0 / out);
+    return sum == 0 ? MOST_RATE : Math.min(MOST_RATE, 1 / Math.sqrt(sum));
+  }
+
   /** The fewest leading singular values whose sum is this share of that of all. */
   int accumulativeRank(double share) {
-    double wanted = share * Arrays.stream(values).sum();
+    return fewest(values, share);
+  }
+
+  /** The fewest leading singular values whose squares' sum is this share of ‖W‖F². */
+  int energyRank(double share) {
+    return fewest(Arrays.stream(values).map(s -> s * s).toArray(), share);
+  }
+
+  private static int fewest(double[] descending, double share) {
+    double wanted = share * Arrays.stream(descending).sum();
     double sum = 0;
-    int rank = 0;
-    while (rank < values.length && sum < wanted) {
-      sum += values[rank++];
+    int count = 0;
+    while (count < descending.length && sum < wanted) {
+      sum += descending[count++];
     }
-    return rank;
+    return count;
   }
 
   /**

@@ -21,8 +21,8 @@ final class StableRank {
   /** One vector alone is slow among the close singular values of a random matrix. */
   static final int BLOCK = 8;
 
-  private static final int MAX_ROUNDS = 16;
-  private static final double TOLERANCE = 1e-4; // of σ₁², from one round to the next
+  private static final int MAX_ROUNDS = 12;
+  private static final double TOLERANCE = 1e-3; // of σ₁², from one round to the next
   private static final RandomKey KEY = new RandomKey(1, RandomKey.streamOf("stable rank"));
 
   private final Backend backend;

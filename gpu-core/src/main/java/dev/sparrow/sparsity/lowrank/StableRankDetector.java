@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 
 /**
  * Tells when the stable ranks of all layers have settled: when the line of least squares through a
@@ -13,20 +14,16 @@ import java.util.TreeMap;
 final class StableRankDetector {
   static final int WINDOW = 10;
 
-  private final boolean relative;
-  private final double tolerance;
+  private final boolean eachForItself;
+  private final ToDoubleFunction<String> allowed; // by the layer's name, slope per unit
   private final Map<String, Series> series = new TreeMap<>();
 
   /** What is known of one layer. */
   private static final class Series {
-    private double first;
     private boolean settled;
     private final List<Double> last = new ArrayList<>();
 
     void add(double rank) {
-      if (last.isEmpty()) {
-        first = rank;
-      }
       last.add(rank);
       if (last.size() > WINDOW) {
         last.remove(0);
@@ -38,23 +35,25 @@ final class StableRankDetector {
     }
   }
 
-  private StableRankDetector(boolean relative, double tolerance) {
-    this.relative = relative;
-    this.tolerance = tolerance;
+  private StableRankDetector(boolean eachForItself, ToDoubleFunction<String> allowed) {
+    this.eachForItself = eachForItself;
+    this.allowed = allowed;
   }
 
   /**
-   * One layer after the other settles, each when its slope is at most this share of its first
-   * stable rank, and stays so: layers of all sizes are held to one measure, and noise in many
-   * layers does not put off the end.
+   * One layer after the other settles, each when its slope is at most this share of the stable rank
+   * that it started with, and stays so: layers of all sizes are held to one measure, and noise in
+   * many layers does not put off the end.
+   *
+   * @param initial stable rank at the start, by the layer's name
    */
-  static StableRankDetector relative(double tolerance) {
-    return new StableRankDetector(true, tolerance);
+  static StableRankDetector relative(double tolerance, ToDoubleFunction<String> initial) {
+    return new StableRankDetector(true, layer -> tolerance * initial.applyAsDouble(layer));
   }
 
   /** As in the paper: all slopes are at most so many ranks, after one and the same measurement. */
   static StableRankDetector absolute(double tolerance) {
-    return new StableRankDetector(false, tolerance);
+    return new StableRankDetector(false, layer -> tolerance);
   }
 
   /**
@@ -68,13 +67,13 @@ final class StableRankDetector {
         (layer, rank) -> {
           Series one = series.computeIfAbsent(layer, name -> new Series());
           one.add(rank);
-          one.settled = isFlat(one, span) || relative && one.settled;
+          boolean flat = isFlat(one, allowed.applyAsDouble(layer) * span);
+          one.settled = flat || eachForItself && one.settled;
         });
   }
 
-  private boolean isFlat(Series one, double span) {
-    double allowed = relative ? tolerance * one.first : tolerance;
-    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= allowed * span;
+  private static boolean isFlat(Series one, double most) {
+    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= most;
   }
 
   /** Of the line of least squares, a measurement apart. */
@@ -106,7 +105,7 @@ final class StableRankDetector {
     Map<String, List<Double>> state = new TreeMap<>();
     series.forEach(
         (layer, one) -> {
-          List<Double> numbers = new ArrayList<>(List.of(one.first, one.settled ? 1.0 : 0.0));
+          List<Double> numbers = new ArrayList<>(List.of(one.settled ? 1.0 : 0.0));
           numbers.addAll(one.last);
           state.put(layer, numbers);
         });
@@ -118,9 +117,8 @@ final class StableRankDetector {
     state.forEach(
         (layer, numbers) -> {
           Series one = new Series();
-          one.first = numbers.get(0);
-          one.settled = numbers.get(1) != 0;
-          one.last.addAll(numbers.subList(2, numbers.size()));
+          one.settled = numbers.get(0) != 0;
+          one.last.addAll(numbers.subList(1, numbers.size()));
           series.put(layer, one);
         });
   }

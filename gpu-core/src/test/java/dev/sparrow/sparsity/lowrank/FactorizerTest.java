@@ -46,7 +46,7 @@ class FactorizerTest {
               throw new AssertionError("timed " + layer);
             });
     try (Collective alone = new LocalCollective()) {
-      return new Factorizer(backend, s, RankRule.of(s, false), gate)
+      return new Factorizer(backend, s, RankRule.of(s, false), gate, s.matchesRates())
           .factorize(List.of(weight), alone);
     }
   }

@@ -101,6 +101,9 @@ class SpectrumTest {
     assertEquals(1, spectrum.accumulativeRank(0.5));
     assertEquals(2, spectrum.accumulativeRank(0.6));
     assertEquals(3, spectrum.accumulativeRank(1));
+    assertEquals(1, spectrum.energyRank(0.65));
+    assertEquals(2, spectrum.energyRank(0.7));
+    assertEquals(4 / xi, Spectrum.initialStableRank(4, 9), 1e-12);
     assertEquals(0, new Spectrum(new double[2], 2, 2, 0).stableRank());
     assertEquals(4, RankRule.paper(spectrum));
     assertEquals(3, RankRule.paper(new Spectrum(new double[] {4, 0.1, 0.1, 0}, 4, 9, 0)));
@@ -139,9 +142,55 @@ class SpectrumTest {
   }
 
   @Test
-  void aMatrixThatHasLearntNothingKeepsAFloorOfRank() {
+  void aMatrixThatHasLearntNothingKeepsFullRank() {
     Spectrum noise = of(Matrices.normal(256 * 256, 0.02, 3), 256, 256, 0.02);
-    assertEquals(16, RankRule.signal(noise));
+    assertEquals(256, RankRule.signal(noise));
+  }
+
+  /** Three planted values amid noise that holds most of ‖W‖²: more than their rank. */
+  @Test
+  void whereNoiseIsMostOfAMatrixItKeepsRoom() {
+    float[] w = Matrices.normal(128 * 128, 0.05, 3);
+    float[] signal = Matrices.planted(128, 128, 3, 2, 0, 4);
+    for (int i = 0; i < w.length; i++) {
+      w[i] += signal[i];
+    }
+    Spectrum spectrum = of(w, 128, 128, 0.05);
+    assertEquals(3, spectrum.withoutNoise().accumulativeRank(0.95));
+    int rank = RankRule.signal(spectrum);
+    double all = Arrays.stream(spectrum.values()).map(s -> s * s).sum();
+    double kept = Arrays.stream(spectrum.values()).limit(rank).map(s -> s * s).sum();
+    double less = Arrays.stream(spectrum.values()).limit(rank - 8).map(s -> s * s).sum();
+    assertTrue(rank > 24 && rank % 8 == 0, "rank " + rank);
+    assertTrue(kept >= 0.7 * all && less < 0.7 * all, kept + " of " + all);
+  }
+
+  /** Signs at random in both factors move their product by as much as signs in the matrix would. */
+  @ParameterizedTest
+  @CsvSource({"96, 160, 32", "160, 96, 24"})
+  void atTheirFactorFactorsMoveTheirProductAsTheMatrixWouldMove(int out, int in, int rank) {
+    float[] w = Matrices.normal(out * in, 0.15, 5);
+    Factorization factorization = new Factorization(w, 0, out, in);
+    float[] u = new float[out * rank];
+    float[] v = new float[rank * in];
+    factorization.write(rank, 0, u, v);
+    double factor = factorization.spectrum(0.15).learningRateFactor(rank);
+    float[] byU = Matrices.product(signs(out * rank, 6), v, out, rank, in);
+    float[] byV = Matrices.product(u, signs(rank * in, 7), out, rank, in);
+    double squares = 0;
+    for (int i = 0; i < w.length; i++) {
+      squares += Math.pow(factor * (byU[i] + byV[i]), 2);
+    }
+    assertEquals(1, Math.sqrt(squares / w.length), 0.05, "factor " + factor);
+    assertEquals(4, new Spectrum(new double[rank], out, in, 0).learningRateFactor(rank));
+  }
+
+  private static float[] signs(int count, long seed) {
+    float[] values = Matrices.normal(count, 1, seed);
+    for (int i = 0; i < count; i++) {
+      values[i] = Math.signum(values[i]);
+    }
+    return values;
   }
 
   @ParameterizedTest

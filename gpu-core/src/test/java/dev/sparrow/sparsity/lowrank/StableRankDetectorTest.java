@@ -15,6 +15,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** On made-up series of stable ranks. */
 class StableRankDetectorTest {
+  /** A thousandth of 130. */
+  private static StableRankDetector relative() {
+    return StableRankDetector.relative(0.001, layer -> 130);
+  }
+
   /** Falls from 130 to 60, by a third of what is left every ten measurements. */
   private static double decaying(int i) {
     return 60 + 70 * Math.exp(-i / 25.0);
@@ -37,20 +42,20 @@ class StableRankDetectorTest {
 
   @Test
   void aFlatSeriesFiresOnceTheWindowIsFull() {
-    assertFalse(StableRankDetector.relative(0.001).hasSettled());
-    assertEquals(10, fires(StableRankDetector.relative(0.001), i -> 40));
+    assertFalse(relative().hasSettled());
+    assertEquals(10, fires(relative(), i -> 40));
     assertEquals(10, fires(StableRankDetector.absolute(0.1), i -> 40));
   }
 
   @Test
   void aSteadyFallNeverFires() {
-    assertEquals(-1, fires(StableRankDetector.relative(0.001), i -> 130 - 0.15 * i));
+    assertEquals(-1, fires(relative(), i -> 130 - 0.15 * i));
   }
 
   /** The slope falls below 0.13 at 25·ln(70/(25·0.13)) = 77, below 0.1 at 83, half a window ago. */
   @Test
   void aDecayFiresWhereItsSlopeIsSmallEnough() {
-    int relative = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
+    int relative = fires(relative(), StableRankDetectorTest::decaying);
     assertEquals(82, relative, 1);
     int absolute = fires(StableRankDetector.absolute(0.1), StableRankDetectorTest::decaying);
     assertEquals(89, absolute, 1);
@@ -58,8 +63,8 @@ class StableRankDetectorTest {
 
   @Test
   void theRelativeTestIsTheSameForLayersOfAllSizes() {
-    int large = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
-    int small = fires(StableRankDetector.relative(0.001), i -> decaying(i) / 20);
+    int large = fires(relative(), StableRankDetectorTest::decaying);
+    int small = fires(StableRankDetector.relative(0.001, layer -> 6.5), i -> decaying(i) / 20);
     assertEquals(large, small);
   }
 
@@ -72,13 +77,13 @@ class StableRankDetectorTest {
       Random random = new Random(100 * seed + layer);
       layers[layer] = i -> decaying(i) * (1 + 0.003 * random.nextGaussian());
     }
-    int fired = fires(StableRankDetector.relative(0.001), layers);
+    int fired = fires(relative(), layers);
     assertTrue(fired >= 65 && fired <= 110, "seed " + seed + ": after " + fired);
   }
 
   @Test
   void oneLayerThatStillMovesHoldsAllBack() {
-    assertEquals(-1, fires(StableRankDetector.relative(0.001), i -> 40, i -> 130 - 0.15 * i));
+    assertEquals(-1, fires(relative(), i -> 40, i -> 130 - 0.15 * i));
   }
 
   /** Measured twice an epoch, a fall of 0.09 a measurement is one of 0.18 an epoch. */
@@ -103,13 +108,13 @@ class StableRankDetectorTest {
   /** Stopped at any measurement, state saved and restored. */
   @Test
   void aRestoredDetectorGoesOnAlike() {
-    int whole = fires(StableRankDetector.relative(0.001), StableRankDetectorTest::decaying);
+    int whole = fires(relative(), StableRankDetectorTest::decaying);
     for (int stop : new int[] {0, 1, 5, 40, whole - 1}) {
-      StableRankDetector before = StableRankDetector.relative(0.001);
+      StableRankDetector before = relative();
       for (int i = 0; i < stop; i++) {
         before.add(Map.of("layer0", decaying(i)), 1);
       }
-      StableRankDetector after = StableRankDetector.relative(0.001);
+      StableRankDetector after = relative();
       after.restore(before.state());
       assertEquals(before.newest(), after.newest());
       int fired = fires(after, i -> decaying(i + stop));
