@@ -5,13 +5,16 @@ import dev.sparrow.sparsity.PairedTimer;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.slf4j.LoggerFactory;
 
 /**
  * Keeps whole the layers that would gain nothing by factors: those whose factors would hold no
  * fewer numbers, {@code rank·(out + in) >= out·in}, and those that they would not make faster.
- * Layers of equal sizes and ranks share one timing. A rank that the user has set passes.
+ * Layers of equal sizes share timings: where one rank passes, so do lower ones, and where it does
+ * not, higher ones do not. A rank that the user has set passes.
  */
 final class FactorGate {
   /** Of layers timed at a quarter of full rank (Wang et al. 2023, §3.3). */
@@ -23,9 +26,7 @@ final class FactorGate {
   private final Cuttlefish settings;
   private final LayerTimer timer;
   private final Consumer<String> log;
-  private final Map<Timed, Double> speedUps = new HashMap<>();
-
-  private record Timed(LayerTimer.Layer layer, int rank) {}
+  private final Map<LayerTimer.Layer, NavigableMap<Integer, Double>> speedUps = new HashMap<>();
 
   FactorGate(Cuttlefish settings, LayerTimer timer) {
     this(settings, timer, LoggerFactory.getLogger(FactorGate.class)::info);
@@ -54,32 +55,40 @@ final class FactorGate {
   private boolean isFaster(FactorizableWeight weight, int rank) {
     if (settings.rule() == Cuttlefish.Rule.PAPER) {
       int quarter = RankRule.ratio(PAPER_RATIO, Math.min(weight.out(), weight.in()));
-      return speedUp(weight, quarter) >= Math.max(PAPER_SPEED_UP, settings.minSpeedUp());
+      return isFaster(weight, quarter, Math.max(PAPER_SPEED_UP, settings.minSpeedUp()));
     }
-    return speedUp(weight, rank) >= settings.minSpeedUp();
+    return isFaster(weight, rank, settings.minSpeedUp());
   }
 
-  private double speedUp(FactorizableWeight weight, int rank) {
+  private boolean isFaster(FactorizableWeight weight, int rank, double least) {
     LayerTimer.Layer layer =
         new LayerTimer.Layer(
             weight.matrices(), weight.isStacked(), weight.out(), weight.in(), weight.rows());
-    return speedUps.computeIfAbsent(
-        new Timed(layer, rank), timed -> measured(weight.name(), timed));
+    NavigableMap<Integer, Double> timed = speedUps.computeIfAbsent(layer, l -> new TreeMap<>());
+    if (timed.tailMap(rank, true).values().stream().anyMatch(speedUp -> speedUp >= least)) {
+      return true;
+    }
+    if (timed.headMap(rank, true).values().stream().anyMatch(speedUp -> speedUp < least)) {
+      return false;
+    }
+    double speedUp = measured(weight.name(), layer, rank);
+    timed.put(rank, speedUp);
+    return speedUp >= least;
   }
 
-  private double measured(String name, Timed timed) {
-    PairedTimer.Times times = timer.time(timed.layer(), timed.rank());
+  private double measured(String name, LayerTimer.Layer layer, int rank) {
+    PairedTimer.Times times = timer.time(layer, rank);
     double speedUp = (double) times.firstNanos() / Math.max(1, times.secondNanos());
     log.accept(
         String.format(
             Locale.ROOT,
             "layers like %s, %d rows of %d at a time: %.3f ms whole, %.3f ms by factors of rank %d, %.2f times as fast",
             name,
-            timed.layer().rows(),
-            timed.layer().in(),
+            layer.rows(),
+            layer.in(),
             times.firstNanos() / NANOS_PER_MILLI,
             times.secondNanos() / NANOS_PER_MILLI,
-            timed.rank(),
+            rank,
             speedUp));
     return speedUp;
   }

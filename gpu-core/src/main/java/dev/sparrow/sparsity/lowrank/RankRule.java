@@ -18,7 +18,7 @@ interface RankRule {
    * Of ‖W‖², how much a rank must hold: where noise still makes up most of a matrix, much is yet to
    * be learnt, and needs room.
    */
-  double ENERGY_SHARE = 0.7;
+  double ENERGY_SHARE = 0.8;
 
   /** Of the stable rank at the start: a matrix above it has learnt nothing that tells its rank. */
   double UNLEARNT = 0.9;

@@ -17,8 +17,8 @@ import java.util.List;
 
 /** Runs a layer's passes in both forms on weights and batches of its sizes. */
 final class TimedFactors implements LayerTimer {
-  /** Before the first layer: within it the compiler has done with what surrounds the products. */
-  private static final long WARM_UP_NANOS = 500_000_000;
+  /** Before the first layer: products themselves are warm, the run is made of them. */
+  private static final long WARM_UP_NANOS = 100_000_000;
 
   private final Backend backend;
   private final PairedTimer timer;

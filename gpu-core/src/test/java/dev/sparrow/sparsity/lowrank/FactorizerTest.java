@@ -226,6 +226,30 @@ class FactorizerTest {
     }
   }
 
+  /** 1.2 times as fast up to rank 40, 0.9 above: what lies below or above is known. */
+  @Test
+  void timedRanksTellOfLowerAndHigherOnes() {
+    List<Integer> timed = new ArrayList<>();
+    try (Backend backend = new CpuBackend(1);
+        Workspace workspace = new Workspace(backend)) {
+      FactorizableLinearWeight weight =
+          new FactorizableLinearWeight(backend, new LinearSpec("w", 256, 256, 0.1));
+      weight.reserve(workspace, 20);
+      LayerTimer timer =
+          (layer, rank) -> {
+            timed.add(rank);
+            return new PairedTimer.Times(rank <= 40 ? 1_200_000 : 900_000, 1_000_000);
+          };
+      FactorGate gate = new FactorGate(settings(), timer, line -> {});
+      int[] ranks = {32, 8, 48, 96, 40, 24, 44, 41};
+      boolean[] passes = {true, true, false, false, true, true, false, false};
+      for (int i = 0; i < ranks.length; i++) {
+        assertEquals(passes[i], gate.passes(weight, ranks[i]), "rank " + ranks[i]);
+      }
+      assertEquals(List.of(32, 48, 40, 44, 41), timed);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void realTimesAreMeasuredAndMemoryIsGivenBack(boolean gpu) {

@@ -162,7 +162,7 @@ class SpectrumTest {
     double kept = Arrays.stream(spectrum.values()).limit(rank).map(s -> s * s).sum();
     double less = Arrays.stream(spectrum.values()).limit(rank - 8).map(s -> s * s).sum();
     assertTrue(rank > 24 && rank % 8 == 0, "rank " + rank);
-    assertTrue(kept >= 0.7 * all && less < 0.7 * all, kept + " of " + all);
+    assertTrue(kept >= 0.8 * all && less < 0.8 * all, kept + " of " + all);
   }
 
   /** Signs at random in both factors move their product by as much as signs in the matrix would. */
