@@ -8,9 +8,9 @@ import java.util.function.Consumer;
 
 /**
  * A convolution without bias: each row of its weight, a filter, multiplies the patches of the
- * images, see {@link ConvOps}. The weight has any form that a method chose. One that is stored
- * whole goes to the device's convolutions; the others, which know products of rows, get patches, of
- * a few images at a time. Windows of one pixel need neither.
+ * images, see {@link ConvOps}. The weight has any form that a method chose. Some know how to
+ * convolve, by {@link WindowProducts}; the others, which know products of rows, get patches, of a
+ * few images at a time. Windows of one pixel need neither.
  */
 public final class Convolution {
   /**
@@ -67,7 +67,9 @@ public final class Convolution {
   public void reserve(Workspace workspace, int samples) {
     if (shape.isPointwise()) {
       weight.reserve(workspace, shape.withImages(samples).outRows());
-    } else if (!weight.staysWhole()) {
+    } else if (weight.alwaysHasWindows()) {
+      weight.reserve(workspace, shape.withImages(samples));
+    } else {
       int rows = shape.withImages(Math.min(samples, imagesAtATime)).outRows();
       weight.reserve(workspace, rows);
       patches = workspace.scratch("convolution.patches", rows, shape.patch());
@@ -81,11 +83,11 @@ public final class Convolution {
    */
   public void forward(Tensor x, Tensor y) {
     take(x);
-    Parameter whole = weight.whole();
+    WindowProducts windows = weight.windows();
     if (shape.isPointwise()) {
       weight.forward(x, null, null, y);
-    } else if (whole != null) {
-      ops.forward(shape, x, whole.operand(), y);
+    } else if (windows != null) {
+      windows.forward(shape, x, y);
     } else {
       for (int image = 0; image < shape.images(); image += imagesAtATime) {
         Tensor rows = patches(x, image);
@@ -103,14 +105,11 @@ public final class Convolution {
    */
   public void backward(Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
     take(x);
-    Parameter whole = weight.whole();
+    WindowProducts windows = weight.windows();
     if (shape.isPointwise()) {
       weight.backward(x, dy, null, accumulate, dx);
-    } else if (whole != null) {
-      ops.backwardWeight(shape, dy, x, whole.gradient());
-      if (dx != null) {
-        ops.backwardInput(shape, dy, whole.operand(), accumulate, dx);
-      }
+    } else if (windows != null) {
+      windows.backward(shape, x, dy, accumulate, dx);
     } else {
       for (int image = 0; image < shape.images(); image += imagesAtATime) {
         backward(x, dy, image, accumulate, dx);

@@ -10,6 +10,7 @@ import java.util.function.Consumer;
 public final class DenseWeight implements LinearWeight {
   private final MatmulOps matmul;
   private final Parameter weight; // (out, in)
+  private final WindowProducts windows;
 
   /** A weight of its own, {@code spec.name() + ".weight"}. */
   public DenseWeight(Backend backend, LinearSpec spec) {
@@ -20,6 +21,7 @@ public final class DenseWeight implements LinearWeight {
   public DenseWeight(Backend backend, LinearSpec spec, Initializer initializer) {
     this.matmul = backend.matmul();
     this.weight = Parameter.matrix(spec.name() + ".weight", initializer, spec.out(), spec.in());
+    this.windows = new WholeWindows(backend.conv(), weight);
   }
 
   /** The matrix (out, in). */
@@ -73,12 +75,12 @@ public final class DenseWeight implements LinearWeight {
   }
 
   @Override
-  public Parameter whole() {
-    return weight;
+  public WindowProducts windows() {
+    return windows;
   }
 
   @Override
-  public boolean staysWhole() {
+  public boolean alwaysHasWindows() {
     return true;
   }
 

@@ -1,6 +1,7 @@
 package dev.sparrow.nn;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
@@ -39,17 +40,21 @@ public interface LinearWeight {
    */
   void activatedBackward(Activation f, Tensor h, Tensor x, Tensor dy, Tensor dbias, Tensor dh);
 
+  /** The same for the windows of a convolution over at most so many images. */
+  default void reserve(Workspace workspace, ConvShape batch) {
+    reserve(workspace, batch.outRows());
+  }
+
   /**
-   * The matrix where it is stored whole and multiplied as it is, for products that do more than
-   * this interface has, such as convolutions; null in other forms, which see such products as
-   * products of rows. The form may change between steps.
+   * How the form convolves; null where it only knows products of rows, which are then patches. The
+   * form may change between steps.
    */
-  default Parameter whole() {
+  default WindowProducts windows() {
     return null;
   }
 
-  /** Whether {@link #whole} is never null, so that products of rows need no memory. */
-  default boolean staysWhole() {
+  /** Whether {@link #windows} is never null, so that patches need no memory. */
+  default boolean alwaysHasWindows() {
     return false;
   }
 

@@ -37,7 +37,7 @@ class CuttlefishTrainTest {
         "cuttlefish.latest=0.5",
         "train.steps=12",
         "optimizer.name=sgd",
-        "optimizer.learning-rate=0.1",
+        "optimizer.learning-rate=0.4",
         "optimizer.weight-decay=1e-4"),
     FIXED("cuttlefish.rule=fixed", "cuttlefish.ratio=0.5"),
     PUFFERFISH("cuttlefish.rule=pufferfish", "cuttlefish.switch-step=5"),

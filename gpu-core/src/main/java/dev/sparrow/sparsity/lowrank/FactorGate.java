@@ -63,7 +63,12 @@ final class FactorGate {
   private boolean isFaster(FactorizableWeight weight, int rank, double least) {
     LayerTimer.Layer layer =
         new LayerTimer.Layer(
-            weight.matrices(), weight.isStacked(), weight.out(), weight.in(), weight.rows());
+            weight.matrices(),
+            weight.isStacked(),
+            weight.out(),
+            weight.in(),
+            weight.rows(),
+            weight.window());
     NavigableMap<Integer, Double> timed = speedUps.computeIfAbsent(layer, l -> new TreeMap<>());
     if (timed.tailMap(rank, true).values().stream().anyMatch(speedUp -> speedUp >= least)) {
       return true;

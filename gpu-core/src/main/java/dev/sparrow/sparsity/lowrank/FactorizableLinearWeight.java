@@ -6,6 +6,7 @@ import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.WindowProducts;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
 
@@ -57,8 +58,13 @@ final class FactorizableLinearWeight extends FactorizableWeight implements Linea
   }
 
   @Override
-  public Parameter whole() {
-    return isLowRank() ? null : matrix();
+  public WindowProducts windows() {
+    return form.windows();
+  }
+
+  @Override
+  public boolean alwaysHasWindows() {
+    return true;
   }
 
   @Override

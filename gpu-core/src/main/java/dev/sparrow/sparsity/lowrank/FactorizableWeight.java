@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.lowrank;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
@@ -25,6 +26,7 @@ abstract class FactorizableWeight {
   private FrobeniusDecay decay; // null while whole
   private Workspace workspace; // null until there is one
   private int rows;
+  private ConvShape window; // over the largest batch; null where no window slides
 
   /**
    * Without a form: the class that extends it calls {@link #becomeWhole}.
@@ -124,6 +126,17 @@ abstract class FactorizableWeight {
   /** Rows of the largest batch that memory was reserved for, over all matrices; 0 before. */
   int rows() {
     return rows;
+  }
+
+  /** The window of a convolution over the largest batch; null of other layers. */
+  ConvShape window() {
+    return window;
+  }
+
+  /** As {@link #reserve(Workspace, int)}. */
+  public void reserve(Workspace memory, ConvShape batch) {
+    window = batch;
+    reserve(memory, batch.outRows());
   }
 
   /** Takes memory now, and between two steps once factors need theirs. */

@@ -1,5 +1,6 @@
 package dev.sparrow.sparsity.lowrank;
 
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.sparsity.PairedTimer;
 
 /** Tells what a layer's passes cost in both forms. */
@@ -10,8 +11,9 @@ public interface LayerTimer {
    *
    * @param matrices of experts, among whom the batch is spread evenly, where stacked; else 1
    * @param rows of the batch
+   * @param window of a convolution, over that batch; null of other layers
    */
-  record Layer(int matrices, boolean stacked, int out, int in, int rows) {}
+  record Layer(int matrices, boolean stacked, int out, int in, int rows, ConvShape window) {}
 
   /** A forward and a backward pass: first whole, second by factors of this rank. */
   PairedTimer.Times time(Layer layer, int rank);

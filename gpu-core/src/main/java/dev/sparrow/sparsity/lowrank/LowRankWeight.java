@@ -2,24 +2,28 @@ package dev.sparrow.sparsity.lowrank;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvOps;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.WindowProducts;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
 /**
  * A matrix that is the product of two thin ones, {@code W = U·V}, and is never formed: {@code y =
- * (x·Vᵀ)·Uᵀ}. The intermediate {@code t = x·Vᵀ} (rows, rank) is kept until backward.
+ * (x·Vᵀ)·Uᵀ}; of a convolution one with as many filters as the rank and one of single pixels. The
+ * intermediate {@code t = x·Vᵀ} (rows, rank) is kept until backward.
  */
-public final class LowRankWeight implements LinearWeight {
+public final class LowRankWeight implements LinearWeight, WindowProducts {
   private final MatmulOps matmul;
+  private final ConvOps conv;
   private final Factors factors;
   private Tensor inner; // (rows, rank): t
   private Tensor dinner; // (rows, rank), scratch
-  private int forwards; // since the last backward
 
   /** Factors of their own, {@code weight.u} and {@code weight.v}. */
   public LowRankWeight(Backend backend, LinearSpec spec, int rank) {
@@ -28,6 +32,7 @@ public final class LowRankWeight implements LinearWeight {
 
   LowRankWeight(Backend backend, Factors factors) {
     this.matmul = backend.matmul();
+    this.conv = backend.conv();
     this.factors = factors;
   }
 
@@ -73,11 +78,6 @@ public final class LowRankWeight implements LinearWeight {
   }
 
   private Tensor project(Tensor x) {
-    forwards++;
-    return projected(x);
-  }
-
-  private Tensor projected(Tensor x) {
     Tensor t = inner.first(x.rows());
     matmul.forward(x, v().operand(), null, null, t);
     return t;
@@ -100,21 +100,43 @@ public final class LowRankWeight implements LinearWeight {
 
   // dU = dyᵀ·t, dt = dy·U, dV = dtᵀ·x, dx = dt·V
   private Tensor backwardFactors(Tensor x, Tensor dy, Tensor dbias) {
-    matmul.backwardWeight(dy, kept(x), u().gradient(), dbias);
-    Tensor dt = dinner.first(dy.rows());
-    matmul.backwardInput(dy, u().operand(), false, dt);
+    Tensor dt = backwardLeft(dy, dbias);
     matmul.backwardWeight(dt, x, v().gradient(), null);
     return dt;
   }
 
-  /**
-   * That of the forward pass; made again where the caller went forward on several inputs in turn,
-   * as one does that brings a large input in pieces.
-   */
-  private Tensor kept(Tensor x) {
-    boolean isOfX = forwards == 1;
-    forwards = 0;
-    return isOfX ? inner.first(x.rows()) : projected(x);
+  private Tensor backwardLeft(Tensor dy, Tensor dbias) {
+    matmul.backwardWeight(dy, inner.first(dy.rows()), u().gradient(), dbias);
+    Tensor dt = dinner.first(dy.rows());
+    matmul.backwardInput(dy, u().operand(), false, dt);
+    return dt;
+  }
+
+  @Override
+  public WindowProducts windows() {
+    return this;
+  }
+
+  @Override
+  public boolean alwaysHasWindows() {
+    return true;
+  }
+
+  /** A convolution by as many filters as the rank, and one of single pixels. */
+  @Override
+  public void forward(ConvShape shape, Tensor x, Tensor y) {
+    Tensor t = inner.first(shape.outRows());
+    conv.forward(shape, x, v().operand(), t);
+    matmul.forward(t, u().operand(), null, null, y);
+  }
+
+  @Override
+  public void backward(ConvShape shape, Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
+    Tensor dt = backwardLeft(dy, null);
+    conv.backwardWeight(shape, dt, x, v().gradient());
+    if (dx != null) {
+      conv.backwardInput(shape, dt, v().operand(), accumulate, dx);
+    }
   }
 
   @Override

@@ -1,6 +1,8 @@
 package dev.sparrow.sparsity.lowrank;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvShape;
+import dev.sparrow.nn.Convolution;
 import dev.sparrow.nn.DenseGroupedWeight;
 import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.GroupedLinearWeight;
@@ -60,17 +62,20 @@ final class TimedFactors implements LayerTimer {
     private final Workspace workspace = new Workspace(backend);
     private final List<Parameter> parameters = new ArrayList<>();
     private final Layer layer;
-    private final Tensor x; // (rows, in)
+    private final Tensor x; // (rows, in), or the pixels of a convolution's images
     private final Tensor y; // (rows, out)
-    private final Tensor dx; // (rows, in)
+    private final Tensor dx; // as x
     private final Tensor offsets; // I32 (matrices + 1)
     private ParameterArena arena;
 
     Trial(Layer layer) {
       this.layer = layer;
-      x = workspace.keep(layer.rows(), layer.in());
+      ConvShape window = layer.window();
+      int rows = window == null ? layer.rows() : window.rows();
+      int columns = window == null ? layer.in() : window.channels();
+      x = workspace.keep(rows, columns);
       y = workspace.keep(layer.rows(), layer.out());
-      dx = workspace.keep(layer.rows(), layer.in());
+      dx = workspace.keep(rows, columns);
       offsets = workspace.keep(DType.I32, layer.matrices() + 1);
       int[] even = new int[layer.matrices() + 1];
       for (int e = 0; e < even.length; e++) {
@@ -82,10 +87,22 @@ final class TimedFactors implements LayerTimer {
 
     Runnable passes(LinearWeight weight) {
       weight.parameters(parameters::add);
+      if (layer.window() != null) {
+        return convolutionPasses(weight);
+      }
       weight.reserve(workspace, layer.rows());
       return () -> {
         weight.forward(x, null, null, y);
         weight.backward(x, y, null, false, dx);
+      };
+    }
+
+    private Runnable convolutionPasses(LinearWeight weight) {
+      Convolution convolution = new Convolution(backend, "timed", weight, layer.window());
+      convolution.reserve(workspace, layer.window().images());
+      return () -> {
+        convolution.forward(x, y);
+        convolution.backward(x, y, false, dx);
       };
     }
 

@@ -9,6 +9,7 @@ import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.WindowProducts;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Shape;
 import dev.sparrow.tensor.Tensor;
@@ -78,8 +79,8 @@ final class SparsifiedLinearWeight extends SparsifiedWeight implements LinearWei
   }
 
   @Override
-  public Parameter whole() {
-    return isDense() ? trained() : null;
+  public WindowProducts windows() {
+    return isDense() ? form.windows() : null;
   }
 
   @Override

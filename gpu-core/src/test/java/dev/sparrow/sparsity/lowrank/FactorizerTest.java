@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.collective.Collective;
@@ -13,6 +14,7 @@ import dev.sparrow.collective.LocalCollective;
 import dev.sparrow.config.ConfigParser;
 import dev.sparrow.config.Cuttlefish;
 import dev.sparrow.config.OptimizerSettings;
+import dev.sparrow.nn.Convolution;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
@@ -213,7 +215,7 @@ class FactorizerTest {
       experts.reserve(workspace, 20);
       LayerTimer timer =
           (layer, rank) -> {
-            assertEquals(new LayerTimer.Layer(4, true, 96, 128, 20), layer);
+            assertEquals(new LayerTimer.Layer(4, true, 96, 128, 20, null), layer);
             assertEquals(timedRank, rank);
             return new PairedTimer.Times((long) (speedUp * 1e6), 1_000_000);
           };
@@ -250,6 +252,27 @@ class FactorizerTest {
     }
   }
 
+  /** The gate asks for the passes that the layer makes: those of its windows over the batch. */
+  @Test
+  void convolutionsAreTimedAsSuch() {
+    ConvShape window = new ConvShape(1, 6, 6, 8, 3, 2, 1);
+    List<LayerTimer.Layer> timed = new ArrayList<>();
+    try (Backend backend = new CpuBackend(1);
+        Workspace workspace = new Workspace(backend)) {
+      FactorizableLinearWeight weight =
+          new FactorizableLinearWeight(backend, new LinearSpec("w", window.patch(), 64, 0.1));
+      new Convolution(backend, "w", weight, window).reserve(workspace, 4);
+      LayerTimer timer =
+          (layer, rank) -> {
+            timed.add(layer);
+            return new PairedTimer.Times(2, 1);
+          };
+      assertTrue(new FactorGate(settings(), timer, line -> {}).passes(weight, 8));
+      ConvShape batch = window.withImages(4);
+      assertEquals(List.of(new LayerTimer.Layer(1, false, 64, 72, batch.outRows(), batch)), timed);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void realTimesAreMeasuredAndMemoryIsGivenBack(boolean gpu) {
@@ -258,9 +281,13 @@ class FactorizerTest {
       TimedFactors timer = new TimedFactors(backend);
       for (boolean stacked : new boolean[] {false, true}) {
         PairedTimer.Times times =
-            timer.time(new LayerTimer.Layer(stacked ? 3 : 1, stacked, 32, 16, 24), 8);
+            timer.time(new LayerTimer.Layer(stacked ? 3 : 1, stacked, 32, 16, 24, null), 8);
         assertTrue(times.firstNanos() > 0 && times.secondNanos() > 0, times.toString());
       }
+      ConvShape window = new ConvShape(4, 6, 6, 8, 3, 2, 1);
+      PairedTimer.Times times =
+          timer.time(new LayerTimer.Layer(1, false, 16, 72, window.outRows(), window), 8);
+      assertTrue(times.firstNanos() > 0 && times.secondNanos() > 0, times.toString());
       assertEquals(before, backend.allocatedBytes());
     }
   }

@@ -5,16 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.FiniteDifferences;
 import dev.sparrow.backend.Oracle;
 import dev.sparrow.backend.ReferenceBackend;
+import dev.sparrow.backend.TensorAssert;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
+import dev.sparrow.nn.Convolution;
 import dev.sparrow.nn.DenseFeedForward;
+import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.FeedForwardSpec;
 import dev.sparrow.nn.GradientCheck;
 import dev.sparrow.nn.GroupedLinearWeight;
 import dev.sparrow.nn.LinearSpec;
+import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.nn.Pass;
@@ -56,31 +61,49 @@ class LowRankGradientTest {
     check.check(layer, WIDTH, WIDTH, PASS);
   }
 
-  /** As a convolution does that makes its patches twice, of a few images at a time. */
-  @Test
-  void aBatchMayComeInPieces() {
-    LowRankWeight weight = new LowRankWeight(backend, new LinearSpec("w", 5, 4, 0.1), 2);
-    Tensor x = oracle.normal(6, 5);
-    Tensor dy = oracle.normal(6, 4);
+  /**
+   * What the filters U·V make in one convolution, and its gradients by the chain rule; dx is added
+   * to, then left out.
+   */
+  @ParameterizedTest
+  @CsvSource({"3, 1, 4", "3, 2, 2", "1, 2, 3", "1, 1, 1"})
+  void aConvolutionByFactorsIsTheOneByTheirProduct(int kernel, int stride, int rank) {
+    ConvShape image = new ConvShape(1, 5, 6, 3, kernel, stride, kernel / 2);
+    ConvShape batch = image.withImages(3);
+    int out = 5;
+    LinearSpec spec = new LinearSpec("w", image.patch(), out, 0.5);
+    LowRankWeight factors = new LowRankWeight(backend, spec, rank);
+    DenseWeight product = new DenseWeight(backend, new LinearSpec("p", image.patch(), out, 0.5));
+    drawn(List.of(factors.v(), factors.u(), product.weight()));
+    Tensor u = factors.u().value();
+    Tensor v = factors.v().value();
+    backend.matmul().backwardInput(u, v, false, product.weight().value());
+    Tensor x = oracle.normal(batch.rows(), 3);
+    Tensor dy = oracle.normal(batch.outRows(), out);
+    List<Tensor> results = new ArrayList<>();
     try (Workspace workspace = new Workspace(backend)) {
-      ParameterArena arena = drawn(List.of(weight.v(), weight.u()));
-      weight.reserve(workspace, 6);
-      Tensor y = backend.allocate(6, 4);
-      weight.forward(x, null, null, y);
-      weight.backward(x, dy, null, false, null);
-      double[] whole = download(arena.gradients());
-      arena.zeroGradients();
-      for (int from : new int[] {0, 3}) {
-        weight.forward(x.slice(from, 3), null, null, y.slice(from, 3));
-      }
-      for (int from : new int[] {0, 3}) {
-        weight.backward(x.slice(from, 3), dy.slice(from, 3), null, false, null);
-      }
-      double[] pieces = download(arena.gradients());
-      for (int i = 0; i < whole.length; i++) {
-        assertEquals(whole[i], pieces[i], 1e-12, "gradient " + i);
+      for (LinearWeight weight : List.of(factors, product)) {
+        Convolution convolution = new Convolution(backend, "c", weight, image);
+        convolution.reserve(workspace, 4);
+        Tensor y = oracle.poisoned(batch.outRows(), out);
+        convolution.forward(x, y);
+        Tensor dx = backend.allocate(batch.rows(), 3);
+        convolution.backward(x, dy, true, dx);
+        convolution.backward(x, dy, false, null);
+        results.addAll(List.of(y, dx));
       }
     }
+    Tensor dw = product.weight().gradient();
+    Tensor du = backend.allocate(out, rank);
+    backend.matmul().forward(dw, v, null, null, du); // dW·Vᵀ
+    Tensor dv = backend.allocate(rank, image.patch());
+    backend.matmul().backwardWeight(u, dw, dv, null); // Uᵀ·dW
+    TensorAssert close =
+        new TensorAssert("kernel %d, stride %d".formatted(kernel, stride), 1e-12, 1e-12);
+    close.check("y", download(results.get(2)), download(results.get(0)));
+    close.check("dx", download(results.get(3)), download(results.get(1)));
+    close.check("du", download(du), download(factors.u().gradient()));
+    close.check("dv", download(dv), download(factors.v().gradient()));
   }
 
   private ParameterArena drawn(List<Parameter> parameters) {
