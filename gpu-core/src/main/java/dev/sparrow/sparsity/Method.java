@@ -103,10 +103,11 @@ public interface Method {
    * Called by every rank when gradients are summed over the ranks, before the optimizer reads them:
    * for decay of a method's own.
    *
+   * @param step updates done so far
    * @param learningRate of this update
    * @param gradientScale by which the optimizer will multiply gradients
    */
-  default void beforeUpdate(double learningRate, double gradientScale) {}
+  default void beforeUpdate(long step, double learningRate, double gradientScale) {}
 
   /**
    * Called by every rank after each optimizer step, in the same order of collective calls on all

@@ -85,7 +85,7 @@ final class TrainStep implements AutoCloseable {
     divergence.requireFinite(done + 1, loss, gradientNorm, lastCheckpoint);
     learningRate = parts.schedule().rate(done) * parts.method().learningRateScale();
     double scale = clipping.scale(gradientNorm);
-    parts.method().beforeUpdate(learningRate, scale);
+    parts.method().beforeUpdate(done, learningRate, scale);
     parts.optimizer().step(done + 1, learningRate, scale);
     apply(parts.method().afterStep(done + 1, parts.collective()));
     clock.units(globalTargets());

@@ -67,7 +67,7 @@ public final class CuttlefishMethod implements Method {
 
   /** Times layers on the backend. */
   public CuttlefishMethod(Backend backend, RunConfig config) {
-    this(backend, config, new TimedFactors(backend));
+    this(backend, config, new TimedFactors(backend, config.optimizer().weightDecay() > 0));
   }
 
   /**
@@ -226,14 +226,19 @@ public final class CuttlefishMethod implements Method {
 
   /**
    * The decay of the factors' products: before the update and of the weights alone with AdamW, as
-   * its own decay is; in the gradient with SGD. Each rank decays by products of its own: where
-   * ranks run on unlike processors, their weights may part in the last bit.
+   * its own decay is; in the gradient with SGD. Every {@value FrobeniusDecay#EVERY} updates as many
+   * times as strong, since it costs as much as some passes of the layer. Each rank decays by
+   * products of its own: where ranks run on unlike processors, their weights may part in the last
+   * bit.
    */
   @Override
-  public void beforeUpdate(double learningRate, double gradientScale) {
-    double decay = optimizer.weightDecay();
+  public void beforeUpdate(long step, double learningRate, double gradientScale) {
+    double decay = FrobeniusDecay.EVERY * optimizer.weightDecay();
+    if (decay == 0 || step % FrobeniusDecay.EVERY != 0) {
+      return;
+    }
     for (FactorizableWeight weight : weights) {
-      if (decay > 0 && weight.isLowRank()) {
+      if (weight.isLowRank()) {
         switch (optimizer.name()) {
           case ADAMW -> weight.decay().subtractFromValues(learningRate * decay);
           case SGD -> weight.decay().addToGradients(decay / gradientScale);

@@ -19,6 +19,12 @@ import dev.sparrow.tensor.Tensor;
  * GPU the decay is rounded to bf16, to 1% of it, on its way to the fp32 weights.
  */
 final class FrobeniusDecay {
+  /**
+   * Updates from one use to the next. With batches of fewer rows than a rank it would else cost
+   * more than the layer's passes; a step's decay is far too small for the difference to matter.
+   */
+  static final int EVERY = 16;
+
   private final Backend backend;
   private final MatmulOps matmul;
   private final Factors factors;

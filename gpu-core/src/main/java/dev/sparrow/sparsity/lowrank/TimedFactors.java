@@ -17,40 +17,57 @@ import dev.sparrow.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs a layer's passes in both forms on weights and batches of its sizes. */
+/**
+ * Runs a layer's passes in both forms on weights and batches of its sizes, and the decay that
+ * factors have of their own.
+ */
 final class TimedFactors implements LayerTimer {
   /** Before the first layer: products themselves are warm, the run is made of them. */
   private static final long WARM_UP_NANOS = 100_000_000;
 
   private final Backend backend;
   private final PairedTimer timer;
+  private final boolean decays;
   private boolean warm;
 
-  TimedFactors(Backend backend) {
+  /**
+   * @param decays whether the run has weight decay
+   */
+  TimedFactors(Backend backend, boolean decays) {
     this.backend = backend;
+    this.decays = decays;
     this.timer = new PairedTimer(backend);
   }
 
   @Override
   public PairedTimer.Times time(Layer layer, int rank) {
     try (Trial trial = new Trial(layer)) {
-      Runnable whole;
-      Runnable factored;
+      LinearSpec whole = spec("whole", layer);
+      LinearSpec factored = spec("factored", layer);
+      Factors factors = Factors.of(factored, layer.matrices(), layer.stacked(), rank);
+      Runnable wholePasses;
+      Runnable factoredPasses;
       if (layer.stacked()) {
-        whole =
-            trial.passes(new DenseGroupedWeight(backend, spec("whole", layer), layer.matrices()));
-        factored =
-            trial.passes(
-                new LowRankGroupedWeight(backend, spec("factored", layer), layer.matrices(), rank));
+        wholePasses = trial.passes(new DenseGroupedWeight(backend, whole, layer.matrices()));
+        factoredPasses = trial.passes(new LowRankGroupedWeight(backend, factored.name(), factors));
       } else {
-        whole = trial.passes(new DenseWeight(backend, spec("whole", layer)));
-        factored = trial.passes(new LowRankWeight(backend, spec("factored", layer), rank));
+        wholePasses = trial.passes(new DenseWeight(backend, whole));
+        factoredPasses = trial.passes(new LowRankWeight(backend, factors));
       }
-      trial.bind();
+      FrobeniusDecay decay = new FrobeniusDecay(backend, factors);
+      trial.bind(decay);
       long warmUp = warm ? 0 : WARM_UP_NANOS;
       warm = true;
-      return timer.time(whole, factored, warmUp);
+      PairedTimer.Times passes = timer.time(wholePasses, factoredPasses, warmUp);
+      long decayNanos = decays ? decayNanos(decay) : 0;
+      return new PairedTimer.Times(
+          passes.firstNanos(), passes.secondNanos() + decayNanos / FrobeniusDecay.EVERY);
     }
+  }
+
+  private long decayNanos(FrobeniusDecay decay) {
+    Runnable use = () -> decay.subtractFromValues(1e-6);
+    return timer.time(use, () -> {}, 0).firstNanos();
   }
 
   private static LinearSpec spec(String name, Layer layer) {
@@ -115,7 +132,8 @@ final class TimedFactors implements LayerTimer {
       };
     }
 
-    void bind() {
+    void bind(FrobeniusDecay decay) {
+      decay.reserve(workspace);
       arena = new ParameterArena(backend, parameters);
       arena.initialize(1);
     }

@@ -182,8 +182,8 @@ public final class MoeMethod implements Method {
   }
 
   @Override
-  public void beforeUpdate(double learningRate, double gradientScale) {
-    inner.beforeUpdate(learningRate, gradientScale);
+  public void beforeUpdate(long step, double learningRate, double gradientScale) {
+    inner.beforeUpdate(step, learningRate, gradientScale);
   }
 
   @Override
