@@ -20,6 +20,9 @@ interface RankRule {
    */
   double ENERGY_SHARE = 0.8;
 
+  /** Full rank over what is left for that at most. */
+  int ROOM = 4;
+
   /** Of the stable rank at the start: a matrix above it has learnt nothing that tells its rank. */
   double UNLEARNT = 0.9;
 
@@ -48,7 +51,8 @@ interface RankRule {
       return full(spectrum);
     }
     int signal = spectrum.withoutNoise().accumulativeRank(SIGNAL_SHARE);
-    int wanted = Math.max(signal, spectrum.energyRank(ENERGY_SHARE));
+    int room = Math.min(spectrum.energyRank(ENERGY_SHARE), full(spectrum) / ROOM);
+    int wanted = Math.max(signal, room);
     int rounded = Math.max(1, (wanted + MULTIPLE - 1) / MULTIPLE) * MULTIPLE;
     return Math.min(full(spectrum), rounded);
   }
