@@ -31,6 +31,10 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
       return use == SparseUse.KERNELS || rate > DENSE_RATE * density;
     }
 
+    boolean isOnWgmma() {
+      return use == SparseUse.WGMMA && GroupGemm.hasWgmma(operands.queue(), pattern.groupRows());
+    }
+
     DeviceWalk upload(SparseWalk walk) {
       return DeviceWalk.upload(memory, walk);
     }
@@ -106,7 +110,9 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
     }
     long liveOf = liveOf(m);
     return new SparseEngines(
-        GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
+        m.isOnWgmma()
+            ? GroupGemm.wgmmaForward(m.operands, m.pattern, indices, liveOf)
+            : GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
         m.isFaster(119) ? scatter(m) : null,
         GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf));
   }
