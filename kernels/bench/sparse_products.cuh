@@ -6,6 +6,7 @@
 #include "sparse/group_spmm.cu"
 #if defined(SPARROW_EMULATE) || defined(SPARROW_HOPPER)
 #define SPARROW_GROUP_WGMMA
+#include "sparse/group_scatter_wgmma.cu"
 #include "sparse/group_wgmma.cu"
 #endif
 #include "sparse/plain_sddmm.cu"
@@ -42,10 +43,12 @@ struct DeviceWalk {
   long long steps, entries;
   device::Buffer<int> starts, sources;
   device::Buffer<unsigned char> columns;
+  device::Buffer<unsigned short> wideColumns;
   device::Buffer<unsigned> packed;
 
   DeviceWalk(const Walk& w, long long packedWords)
-      : steps(w.steps()), entries(w.entries()), starts(w.starts), sources(w.sources), columns(w.places), packed(packedWords) {}
+      : steps(w.steps()), entries(w.entries()), starts(w.starts), sources(w.sources), columns(w.places), wideColumns(w.widePlaces),
+        packed(packedWords) {}
 };
 
 struct SparseBody {
@@ -68,6 +71,11 @@ class SparseProducts {
     if (listRows_ < 64) rows_ = std::make_unique<DeviceWalk>(lists, lists.entries() * listRows_ / 2);
     else padded_ = std::make_unique<device::Buffer<bf16>>(size_t(p.liveRows()) * paddedFanIn());
     columns_ = std::make_unique<DeviceWalk>(lists, lists.entries() * std::max(listRows_, 16) / 2);
+#ifdef SPARROW_GROUP_WGMMA
+    if (listRows_ < 64) return;
+    Walk wide = sparse_weight::byWideLists(p, GroupScatterWgmma::TILE);
+    wide_ = std::make_unique<DeviceWalk>(wide, wide.entries() * 32);
+#endif
   }
 
   SparseBody forward(const SparseMemory& m) const {
@@ -82,15 +90,29 @@ class SparseProducts {
   }
 
 #ifdef SPARROW_GROUP_WGMMA
-  // forward() by the larger tile of group_wgmma.cu that fills the device; of groups of 64.
-  SparseBody wgmmaForward(const SparseMemory& m) const {
+  // forward() by the larger tile of group_wgmma.cu that fills the device, up to `most` elements of the batch; of groups of 64.
+  SparseBody wgmmaForward(const SparseMemory& m, int most) const {
     int parts = p.groups() * over(p.groupRows, 64), multiprocessors = device::multiprocessors();
-    bool large = parts * over(m.batch, 512) >= multiprocessors;
+    bool large = most >= 512 && parts * over(m.batch, 512) >= multiprocessors;
     if (!large && parts * over(m.batch, 256) < multiprocessors) return groupForward(m);
     GroupTile tile = large ? tileOf<GroupWgmmaLarge>("group_wgmma_nt 512x64", group_wgmma_nt_bf16_512x64, 1)
                            : tileOf<GroupWgmmaSmall>("group_wgmma_nt 256x64", group_wgmma_nt_bf16_256x64, 2);
     tile.count = parts * over(m.batch, large ? 512 : 256);
     return groupForward(tile, m);
+  }
+
+  // inputGradient() by group_scatter_wgmma.cu; of groups of 64.
+  SparseBody wgmmaInputGradient(const SparseMemory& m) const {
+    using Config = GroupScatterWgmma;
+    GemmArguments g = output(m.dx, m.batch, p.columns);
+    int tiles = over(p.columns, Config::TILE), grid = over(tiles, 2) * over(m.batch, Config::BATCH);
+    const DeviceWalk* w = wide_.get();
+    bf16* packed = reinterpret_cast<bf16*>(w->packed.data());
+    return {"group_scatter_wgmma_nn", [=, &m] {
+              overElements(group_scatter_wgmma_pack_bf16, w->entries * 16, values, w->sources, packed, w->entries, p.fanIn);
+              device::enqueue(group_scatter_wgmma_nn_bf16, grid, Config::THREADS, Config::SHARED_BYTES, g, m.dy, w->starts,
+                              w->wideColumns, packed, p.rows / Config::ROWS, tiles);
+            }};
   }
 #endif
 
@@ -226,7 +248,7 @@ class SparseProducts {
   device::Buffer<int> indices_, liveOf_;
   int shared_ = 0;    // rows that share a quarter, of plain formats
   int listRows_ = 0;  // of a list, of groups
-  std::unique_ptr<DeviceWalk> rows_, columns_;
+  std::unique_ptr<DeviceWalk> rows_, columns_, wide_;
   std::unique_ptr<device::Buffer<bf16>> padded_;
 };
 

@@ -115,7 +115,13 @@ struct GroupWgmma {
       if (firstElement + element >= g.m) break;
       float values[8];
 #pragma unroll
-      for (int k = 0; k < 8; k++) values[k] = shared[element * OUT_STRIDE + first + k];
+      for (int half = 0; half < 2; half++) {
+        // Packs 128 bytes apart begin with different halves, so that eight lanes meet all banks.
+        int at = 4 * (half ^ (first >> 5));
+        float4 four = loadVector<float4>(shared + element * OUT_STRIDE + first + at);
+        if (at == 0) values[0] = four.x, values[1] = four.y, values[2] = four.z, values[3] = four.w;
+        else values[4] = four.x, values[5] = four.y, values[6] = four.z, values[7] = four.w;
+      }
       writeOut<GEMM_VALUE>(g, static_cast<bf16*>(g.c), values, firstElement + element, firstRow + first, 8, aligned);
     }
     __syncthreads();

@@ -9,7 +9,7 @@
 
 namespace {
 
-constexpr int ROWS = 64, COLUMNS = 256, DEPTH = 16, THREADS = 128;
+constexpr int ROWS = 64, DEPTH = 16, THREADS = 128;
 
 // Byte at which element (edge, depth) of a tile stands. Rows of ROW_BYTES with 16-byte chunks exchanged by the row's number: all
 // eight chunks of 128 bytes by its lowest three bits, four chunks of 64 bytes by the two above the lowest one.
@@ -21,9 +21,18 @@ __device__ int placeOf(int edge, int depth, int blockBytes) {
   return (EDGE_CONTIGUOUS ? edge / ELEMENTS * blockBytes : 0) + row * ROW_BYTES + chunk * 16 + column % 8 * 2;
 }
 
-// c (64, 256) = a (64, DEPTH) · b (DEPTH, 256) twice, the second time added; the tiles' places are those of a larger one from
+template <bool A_EDGE_CONTIGUOUS, bool B_EDGE_CONTIGUOUS>
+__device__ void multiply(float (&d)[128], uint64_t a, uint64_t b, int add) {
+  ptx::wgmma64x256x16<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, a, b, add);
+}
+template <bool A_EDGE_CONTIGUOUS, bool B_EDGE_CONTIGUOUS>
+__device__ void multiply(float (&d)[32], uint64_t a, uint64_t b, int add) {
+  ptx::wgmma64x64x16<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, a, b, add);
+}
+
+// c (64, COLUMNS) = a (64, DEPTH) · b (DEPTH, COLUMNS) twice, the second time added; the tiles' places are those of a larger one from
 // step FIRST of the depth on.
-template <int A_ROW_BYTES, bool A_EDGE_CONTIGUOUS, int B_ROW_BYTES, bool B_EDGE_CONTIGUOUS, int FIRST>
+template <int COLUMNS, int A_ROW_BYTES, bool A_EDGE_CONTIGUOUS, int B_ROW_BYTES, bool B_EDGE_CONTIGUOUS, int FIRST>
 __global__ void products(const bf16* a, const bf16* b, float* c) {
   SPARROW_DYNAMIC_SHARED(unsigned char, shared);
   constexpr int A_BLOCK = 64 * A_ROW_BYTES, B_BLOCK = 64 * B_ROW_BYTES;
@@ -43,8 +52,8 @@ __global__ void products(const bf16* a, const bf16* b, float* c) {
   float d[COLUMNS / 2];
   for (int i = 0; i < COLUMNS / 2; i++) d[i] = 1e9f;  // not added to
   ptx::warpgroupFence();
-  ptx::wgmma64x256x16<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, left, right, 0);
-  ptx::wgmma64x256x16<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, left, right, 1);
+  multiply<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, left, right, 0);
+  multiply<A_EDGE_CONTIGUOUS, B_EDGE_CONTIGUOUS>(d, left, right, 1);
   ptx::warpgroupCommit();
   ptx::warpgroupWait<0>();
   int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -54,6 +63,7 @@ __global__ void products(const bf16* a, const bf16* b, float* c) {
         c[(threadIdx.x / 32 * 16 + 8 * h + g) * COLUMNS + 8 * j + 2 * t + i] = d[4 * j + 2 * h + i];
 }
 
+template <int COLUMNS>
 void checkProducts(test::Check& check, const char* name, void (*kernel)(const bf16*, const bf16*, float*)) {
   auto a = check.normal<bf16>(ROWS * DEPTH), b = check.normal<bf16>(DEPTH * COLUMNS);
   std::vector<double> expected(ROWS * COLUMNS);
@@ -63,15 +73,21 @@ void checkProducts(test::Check& check, const char* name, void (*kernel)(const bf
   device::Buffer<bf16> A(a), B(b);
   device::Buffer<float> C(expected.size());
   device::launch(kernel, 1, THREADS, 64 * 1024, A, B, C);
-  check.near(name, C.toHost(), expected, 4e-5, 1e-6);
+  check.near(name + (", " + std::to_string(COLUMNS)), C.toHost(), expected, 4e-5, 1e-6);
+}
+
+template <int COLUMNS>
+void checkLayouts(test::Check& check) {
+  checkProducts<COLUMNS>(check, "64 deep, 128 edge", products<COLUMNS, 64, false, 128, true, 0>);
+  checkProducts<COLUMNS>(check, "64 deep, 128 edge, from 16 on", products<COLUMNS, 64, false, 128, true, 16>);
+  checkProducts<COLUMNS>(check, "128 edge, 64 deep, from 16 on", products<COLUMNS, 128, true, 64, false, 16>);
+  checkProducts<COLUMNS>(check, "128 deep, 128 deep, from 48 on", products<COLUMNS, 128, false, 128, false, 48>);
+  checkProducts<COLUMNS>(check, "64 edge, 64 edge, from 16 on", products<COLUMNS, 64, true, 64, true, 16>);
 }
 
 SPARROW_CHECK(wgmma, tiles_lie_as_descriptors_tell) {
-  checkProducts(check, "64 deep, 128 edge", products<64, false, 128, true, 0>);
-  checkProducts(check, "64 deep, 128 edge, from 16 on", products<64, false, 128, true, 16>);
-  checkProducts(check, "128 edge, 64 deep, from 16 on", products<128, true, 64, false, 16>);
-  checkProducts(check, "128 deep, 128 deep, from 48 on", products<128, false, 128, false, 48>);
-  checkProducts(check, "64 edge, 64 edge, from 16 on", products<64, true, 64, true, 16>);
+  checkLayouts<256>(check);
+  checkLayouts<64>(check);
 }
 
 #ifdef SPARROW_EMULATE
@@ -90,7 +106,7 @@ void misused(int* out) {
   uint64_t left = ptx::describeTile<64>(tile, 0), right = ptx::describeTile(tile, MISUSE == OUTSIDE ? 8192 : 4096);
   if (MISUSE == DIFFERENT_OPERANDS && threadIdx.x == 40) left += 2;
   if (MISUSE == NOT_SWIZZLED) left &= ~(uint64_t(3) << 62);
-  float d[COLUMNS / 2] = {};
+  float d[128] = {};
   if (MISUSE != NO_FENCE) ptx::warpgroupFence();
   ptx::wgmma64x256x16<0, 1>(d, left, right, 1);
   if (MISUSE != NO_COMMIT) ptx::warpgroupCommit();

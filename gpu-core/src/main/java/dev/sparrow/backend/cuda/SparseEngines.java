@@ -32,7 +32,9 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
     }
 
     boolean isOnWgmma() {
-      return use == SparseUse.WGMMA && GroupGemm.hasWgmma(operands.queue(), pattern.groupRows());
+      return use == SparseUse.WGMMA
+          && GroupGemm.hasWgmma(operands.queue(), pattern.groupRows())
+          && GroupScatterWgmma.runsOn(operands.queue(), pattern.groupRows());
     }
 
     DeviceWalk upload(SparseWalk walk) {
@@ -113,11 +115,15 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
         m.isOnWgmma()
             ? GroupGemm.wgmmaForward(m.operands, m.pattern, indices, liveOf)
             : GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
-        m.isFaster(119) ? scatter(m) : null,
+        m.isFaster(m.isOnWgmma() ? 163 : 119) ? scatter(m) : null,
         GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf));
   }
 
   private static GemmEngine scatter(Making m) {
+    if (m.isOnWgmma()) {
+      DeviceWalk lists = m.upload(SparseWalk.byWideLists(m.pattern));
+      return new GroupScatterWgmma(m.operands, m.pattern, lists);
+    }
     DeviceWalk lists = m.upload(SparseWalk.byLists(m.pattern, LARGE_GROUP));
     return new GroupScatter(m.operands, m.pattern, lists, LARGE_GROUP);
   }

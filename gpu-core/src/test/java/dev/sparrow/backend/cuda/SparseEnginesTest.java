@@ -91,9 +91,11 @@ class SparseEnginesTest {
     UniformPattern pattern = pattern(64, 128, 6, 64);
     try (CudaBackend backend = open(SparseUse.WGMMA);
         SparsePattern loaded = backend.sparse().load(pattern)) {
-      String forward = ((CudaSparsePattern) loaded).engines().forward().description();
+      SparseEngines engines = ((CudaSparsePattern) loaded).engines();
       boolean has = TestGpu.emulated() || backend.description().contains("sm_90");
-      assertEquals(groups + (has ? "wgmma" : "tensor cores"), forward);
+      String on = has ? "wgmma" : "tensor cores";
+      assertEquals(groups + on, engines.forward().description());
+      assertEquals("lists of 64 rows on " + on, engines.backwardInput().description());
     }
     String tensorCores = groups + "tensor cores";
     String lists = "lists of 64 rows on tensor cores";
@@ -107,8 +109,11 @@ class SparseEnginesTest {
   /** Sums of small integers are exact, in whatever order. Batches choose each of the tiles. */
   @Test
   void wgmmaGivesWhatMmaSyncGives() {
-    for (int[] size : new int[][] {{256, 9, 64}, {192, 300, 64}, {64, 70, 64}, {256, 37, 128}}) {
-      UniformPattern pattern = pattern(size[0], 128, 6, size[2]);
+    int[][] sizes = {
+      {256, 9, 64, 128}, {192, 300, 64, 128}, {64, 70, 64, 704}, {256, 37, 128, 128}
+    };
+    for (int[] size : sizes) {
+      UniformPattern pattern = pattern(size[0], size[3], 6, size[2]);
       String what = size[0] + " rows, batch " + size[1];
       assertArrayEquals(
           products(SparseUse.AUTO, pattern, size[1]),
