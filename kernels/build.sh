@@ -4,8 +4,8 @@
 #
 #   ./build.sh [output folder]      default target/classes/dev/sparrow/kernels
 #
-# A file with the line `// sparrow: sm_90a only` is compiled for sm_90a alone. A spill or a stack frame fails the build unless
-# spills-allowed.txt lists the entry with a reason. Without nvcc (NVCC, CUDA_HOME/bin, PATH) the index is empty, "built": false.
+# A file with the line `// sparrow: sm_90a only`, emulated or not, is compiled for sm_90a alone. A spill or a stack frame fails the
+# build unless spills-allowed.txt lists the entry with a reason. Without nvcc (NVCC, CUDA_HOME/bin, PATH) the index is empty, "built": false.
 # Files whose inputs have not changed are not compiled again; JOBS compilers run at a time.
 set -euo pipefail
 cd "$(dirname "$0")"

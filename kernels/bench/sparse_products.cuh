@@ -4,6 +4,11 @@
 #include "sparse/group_gemm.cu"
 #include "sparse/group_scatter.cu"
 #include "sparse/group_spmm.cu"
+#if defined(SPARROW_EMULATE) || defined(SPARROW_HOPPER)
+#define SPARROW_GROUP_WGMMA
+#include "sparse/group_scatter_wgmma.cu"
+#include "sparse/group_wgmma.cu"
+#endif
 #include "sparse/plain_sddmm.cu"
 #include "sparse/plain_spmm.cu"
 #include "sparse/transpose.cu"
@@ -38,10 +43,12 @@ struct DeviceWalk {
   long long steps, entries;
   device::Buffer<int> starts, sources;
   device::Buffer<unsigned char> columns;
+  device::Buffer<unsigned short> wideColumns;
   device::Buffer<unsigned> packed;
 
   DeviceWalk(const Walk& w, long long packedWords)
-      : steps(w.steps()), entries(w.entries()), starts(w.starts), sources(w.sources), columns(w.places), packed(packedWords) {}
+      : steps(w.steps()), entries(w.entries()), starts(w.starts), sources(w.sources), columns(w.places), wideColumns(w.widePlaces),
+        packed(packedWords) {}
 };
 
 struct SparseBody {
@@ -64,6 +71,11 @@ class SparseProducts {
     if (listRows_ < 64) rows_ = std::make_unique<DeviceWalk>(lists, lists.entries() * listRows_ / 2);
     else padded_ = std::make_unique<device::Buffer<bf16>>(size_t(p.liveRows()) * paddedFanIn());
     columns_ = std::make_unique<DeviceWalk>(lists, lists.entries() * std::max(listRows_, 16) / 2);
+#ifdef SPARROW_GROUP_WGMMA
+    if (listRows_ < 64) return;
+    Walk wide = sparse_weight::byWideLists(p, GroupScatterWgmma::TILE);
+    wide_ = std::make_unique<DeviceWalk>(wide, wide.entries() * 32);
+#endif
   }
 
   SparseBody forward(const SparseMemory& m) const {
@@ -74,8 +86,35 @@ class SparseProducts {
       return walked(shared_ == 1 ? "plain_spmm_nt" : "shared_spmm_nt", nt, small, shared_ == 1 ? 32 : 128, *rows_, shared_, g, m.x,
                     m.xt, p.columns, m.stride());
     }
-    return listRows_ == 64 ? groupForward(g, m) : listForward(g, m);
+    return listRows_ == 64 ? groupForward(m) : listForward(g, m);
   }
+
+#ifdef SPARROW_GROUP_WGMMA
+  // forward() by the larger tile of group_wgmma.cu that fills the device, up to `most` elements of the batch; of groups of 64.
+  SparseBody wgmmaForward(const SparseMemory& m, int most) const {
+    int parts = p.groups() * over(p.groupRows, 64), multiprocessors = device::multiprocessors();
+    bool large = most >= 512 && parts * over(m.batch, 512) >= multiprocessors;
+    if (!large && parts * over(m.batch, 256) < multiprocessors) return groupForward(m);
+    GroupTile tile = large ? tileOf<GroupWgmmaLarge>("group_wgmma_nt 512x64", group_wgmma_nt_bf16_512x64, 1)
+                           : tileOf<GroupWgmmaSmall>("group_wgmma_nt 256x64", group_wgmma_nt_bf16_256x64, 2);
+    tile.count = parts * over(m.batch, large ? 512 : 256);
+    return groupForward(tile, m);
+  }
+
+  // inputGradient() by group_scatter_wgmma.cu; of groups of 64.
+  SparseBody wgmmaInputGradient(const SparseMemory& m) const {
+    using Config = GroupScatterWgmma;
+    GemmArguments g = output(m.dx, m.batch, p.columns);
+    int tiles = over(p.columns, Config::TILE), grid = over(tiles, 2) * over(m.batch, Config::BATCH);
+    const DeviceWalk* w = wide_.get();
+    bf16* packed = reinterpret_cast<bf16*>(w->packed.data());
+    return {"group_scatter_wgmma_nn", [=, &m] {
+              overElements(group_scatter_wgmma_pack_bf16, w->entries * 16, values, w->sources, packed, w->entries, p.fanIn);
+              device::enqueue(group_scatter_wgmma_nn_bf16, grid, Config::THREADS, Config::SHARED_BYTES, g, m.dy, w->starts,
+                              w->wideColumns, packed, p.rows / Config::ROWS, tiles);
+            }};
+  }
+#endif
 
   SparseBody inputGradient(const SparseMemory& m) const {
     GemmArguments g = output(m.dx, m.batch, p.columns);
@@ -161,20 +200,33 @@ class SparseProducts {
             }};
   }
 
-  SparseBody groupForward(GemmArguments g, const SparseMemory& m) const {
+  // A kernel of group_gemm_nt's arguments; blocks that a multiprocessor holds, and the tiles that there are.
+  using Grouped = void (*)(GemmArguments, const int*, const int*, int, int);
+  struct GroupTile { const char* name; Grouped kernel; int threads, bytes, blocks, count; };
+  template <class Config>
+  static GroupTile tileOf(const char* name, Grouped kernel, int blocks) {
+    return {name, kernel, Config::THREADS, Config::SHARED_BYTES, blocks, 0};
+  }
+
+  SparseBody groupForward(const SparseMemory& m) const {
+    int parts = p.groups() * over(p.groupRows, 64);
+    bool large = parts * over(m.batch, 256) >= device::multiprocessors();
+    GroupTile tile = large ? tileOf<GroupForwardLarge>("group_gemm_nt 256x64", group_gemm_nt_bf16_256x64, 2)
+                           : tileOf<GroupForwardSmall>("group_gemm_nt 64x64", group_gemm_nt_bf16_64x64, 2);
+    tile.count = parts * over(m.batch, large ? 256 : 64);
+    return groupForward(tile, m);
+  }
+
+  SparseBody groupForward(const GroupTile& tile, const SparseMemory& m) const {
     bool aligned = paddedFanIn() == p.fanIn;
+    GemmArguments g = output(m.y, m.batch, p.rows);
     g.a = m.xt, g.b = aligned ? values.data() : padded_->data(), g.strideA = m.stride(), g.strideB = paddedFanIn(), g.k = p.fanIn;
-    int parts = p.groups() * over(p.groupRows, 64), multiprocessors = device::multiprocessors();
-    bool large = parts * over(m.batch, 256) >= multiprocessors;
-    int grid = std::min(2 * multiprocessors, parts * over(m.batch, large ? 256 : 64));
-    auto kernel = large ? group_gemm_nt_bf16_256x64 : group_gemm_nt_bf16_64x64;
-    int threads = large ? GroupForwardLarge::THREADS : GroupForwardSmall::THREADS;
-    int bytes = large ? GroupForwardLarge::SHARED_BYTES : GroupForwardSmall::SHARED_BYTES;
-    return {std::string("group_gemm_nt ") + (large ? "256x64" : "64x64"), [=, &m] {
+    int grid = std::min(tile.blocks * device::multiprocessors(), tile.count);
+    return {tile.name, [=, &m] {
               transposed(m.x, m.xt, m.batch, p.columns, m.stride());
               if (!aligned)
                 overElements(pad_rows_bf16, (long long)padded_->size(), values, padded_->data(), p.liveRows(), p.fanIn, paddedFanIn());
-              device::enqueue(kernel, grid, threads, bytes, g, indices_, liveOf_, p.groupRows, p.groups());
+              device::enqueue(tile.kernel, grid, tile.threads, tile.bytes, g, indices_, liveOf_, p.groupRows, p.groups());
             }};
   }
 
@@ -196,7 +248,7 @@ class SparseProducts {
   device::Buffer<int> indices_, liveOf_;
   int shared_ = 0;    // rows that share a quarter, of plain formats
   int listRows_ = 0;  // of a list, of groups
-  std::unique_ptr<DeviceWalk> rows_, columns_;
+  std::unique_ptr<DeviceWalk> rows_, columns_, wide_;
   std::unique_ptr<device::Buffer<bf16>> padded_;
 };
 

@@ -5,8 +5,8 @@
 #
 # Writes <output folder>/libcuda.so.1, beside it dev/sparrow/kernels/index.json, so that the folder on a class path stands for the
 # jar of fatbins, and in libraries/ what emulate/libraries/build.sh makes. Left out are files with the line
-# `// sparrow: sm_90a only`. Without g++ there is a warning and no library. Objects whose inputs have not changed are kept; CXX
-# and JOBS override the compiler and how many run at a time.
+# `// sparrow: sm_90a only`, not those with `// sparrow: sm_90a only, emulated`. Without g++ there is a warning and no library.
+# Objects whose inputs have not changed are kept; CXX and JOBS override the compiler and how many run at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source compile.sh
@@ -65,7 +65,7 @@ compileOne() {
 }
 
 mapfile -t sources < <(find . -name '*.cu' -not -path './test/*' -not -path './bench/*' -not -path './target/*' |
-  sed 's,^\./,,' | LC_ALL=C sort | xargs grep -L '^// sparrow: sm_90a only')
+  sed 's,^\./,,' | LC_ALL=C sort | xargs grep -L '^// sparrow: sm_90a only$')
 sources+=(emulate/driver/*.cpp)
 printf '%s\n' "${sources[@]}" | inParallel compileOne
 files=()

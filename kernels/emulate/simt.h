@@ -64,6 +64,16 @@ constexpr unsigned char GUARD = 0xA5;
 // A copy that cp.async has started: it is performed at the wait, so that a missing wait shows.
 struct PendingCopy { void* to; const void* from; unsigned bytes; };
 
+// Sums of a warpgroup's products in flight: where they go to, and the number of the newest group that adds to them.
+struct PendingSums { float* to; std::vector<float> values; uint64_t group; };
+
+// A product in flight: its group's number, and what is to be done at its end.
+struct PendingProduct { uint64_t group; std::function<void()> finish; };
+
+// What is known of 16 bytes of dynamic shared memory: who has copied there last and the number of the fence that shows it to the
+// asynchronous proxy (0: none), and the products in flight that read them.
+struct SharedChunk { unsigned writer, fence, readers; };
+
 // Resolves a warp collective once every lane of the mask has arrived: records[lane] is what that lane passed.
 using Resolve = void (*)(void* const* records, unsigned mask);
 
@@ -75,6 +85,11 @@ struct Thread {
   int predicate = 0;  // of __syncthreads_or and its like
   std::vector<std::vector<PendingCopy>> copyGroups;
   std::vector<PendingCopy> openCopies;
+  std::vector<PendingSums> sums;
+  std::vector<PendingProduct> products;
+  uint64_t productGroups = 0;  // committed
+  unsigned proxyFences = 0;
+  bool sumsFenced = false;
   bool started = false;
   ucontext_t context{};
   jmp_buf resume;
@@ -99,6 +114,8 @@ struct Machine {
   uint3 blockIndex{};
   std::vector<unsigned char> dynamicShared;
   unsigned char* dynamicSharedStart = nullptr;
+  size_t dynamicSharedBytes = 0;
+  std::vector<SharedChunk> sharedChunks;
   std::function<void()> body;
   jmp_buf scheduler;
   std::string failure;
@@ -148,6 +165,7 @@ __attribute__((noinline)) inline void suspend() {
 inline void fiberMain() {
   for (;;) {  // once a block
     machine.body();
+    if (!self->sums.empty()) fail("ends while products are in flight");
     machine.states[self->linear] = DONE;
     suspend();
   }
@@ -279,6 +297,8 @@ inline void poisonShared(size_t dynamicBytes) {
   machine.dynamicSharedStart = reinterpret_cast<unsigned char*>((start + 1023) / 1024 * 1024);
   std::memset(machine.dynamicSharedStart, 0xFF, dynamicBytes);
   std::memset(machine.dynamicSharedStart + dynamicBytes, GUARD, GUARD_BYTES);
+  machine.dynamicSharedBytes = dynamicBytes;
+  machine.sharedChunks.assign(dynamicBytes / 16 + 1, {});
 }
 
 inline void checkSharedGuard(size_t dynamicBytes) {
@@ -288,8 +308,15 @@ inline void checkSharedGuard(size_t dynamicBytes) {
                   std::to_string(dynamicBytes));
 }
 
+// The first of the chunks of dynamic shared memory that lie at an address; null where it is none of it.
+inline SharedChunk* sharedChunk(const void* p) {
+  auto offset = static_cast<const unsigned char*>(p) - machine.dynamicSharedStart;
+  return offset >= 0 && size_t(offset) < machine.dynamicSharedBytes ? &machine.sharedChunks[size_t(offset) / 16] : nullptr;
+}
+
 inline void performCopies(const std::vector<PendingCopy>& copies) {
   for (const PendingCopy& copy : copies) {
+    if (SharedChunk* chunk = sharedChunk(copy.to)) chunk->writer = self->linear, chunk->fence = self->proxyFences + 1;
     if (copy.from == nullptr) std::memset(copy.to, 0, copy.bytes);
     else std::memcpy(copy.to, copy.from, copy.bytes);
   }
@@ -309,6 +336,9 @@ inline void prepareThread(unsigned i) {
   machine.states[i] = READY;
   thread.copyGroups.clear();
   thread.openCopies.clear();
+  thread.sums.clear();
+  thread.products.clear();
+  thread.sumsFenced = false;
 }
 
 [[noreturn]] inline void abandon(const std::string& message) {

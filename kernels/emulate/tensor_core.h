@@ -74,6 +74,8 @@ void loadMatrices(unsigned* registers, const void* row) {
 inline void startCopy(void* to, const void* from, bool valid) {
   if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || (valid && reinterpret_cast<uintptr_t>(from) % 16 != 0))
     fail("cp.async: an address is not a multiple of 16 bytes");
+  if (const SharedChunk* chunk = sharedChunk(to); chunk != nullptr && chunk->readers > 0)
+    fail("cp.async: writes what a product in flight reads");
   self->openCopies.push_back({to, valid ? from : nullptr, 16});
 }
 

@@ -23,7 +23,4 @@ __device__ __forceinline__ void prefetchMap(const TensorMap* map) {
   asm volatile("prefetch.tensormap [%0];\n" ::"l"(map) : "memory");
 }
 
-// Orders this thread's ordinary writes to shared memory before what the tensor cores and the copy engine do next.
-__device__ __forceinline__ void fenceAsyncProxy() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
-
 }  // namespace ptx

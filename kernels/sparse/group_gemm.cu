@@ -20,16 +20,9 @@
 // Launch contract: any number of blocks, which walk over the tiles; Config::THREADS, Config::SHARED_BYTES. Aligned as GemmArguments
 // asks; groupRows is a multiple of 8.
 #include "gemm/mma_product.cuh"
+#include "sparse/groups.cuh"
 
 namespace group {
-
-// What a launch needs besides GemmArguments.
-struct Groups {
-  const int* indices;
-  const int* liveOf;
-  int groupRows;
-  int count;  // groups, those that are off among them
-};
 
 // Config's rows are elements of the batch, its columns rows of the group.
 template <class Config>

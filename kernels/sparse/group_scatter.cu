@@ -38,8 +38,11 @@ struct GroupScatter {
     int count, rows;  // lists, and rows of one
   };
 
-  // Where the sums of a column and an element of the batch lie: four columns that differ modulo 4 meet different banks.
-  __device__ __forceinline__ static int at(int column, int element) { return column * BATCH + (element ^ (8 * (column & 3))); }
+  // Where the sums of a column and an element of the batch lie: four columns that differ modulo 4 meet different banks, and so do
+  // four columns 8 apart, which are written out together. Two elements from an even one on are neighbours.
+  __device__ __forceinline__ static int at(int column, int element) {
+    return column * BATCH + (element ^ (column & 3) << 3 ^ (column >> 3 & 3) << 1);
+  }
 
   // dy of a list's rows for this warp's elements of the batch; 0 where there is none.
   __device__ __forceinline__ static void load(Gradients& dy, const bf16* from, int rows, int firstRow, long long batch, int size) {
@@ -132,11 +135,13 @@ struct GroupScatter {
     }
   }
 
-  // Takes the sums to C; neighbouring lanes take neighbouring eights of columns.
+  // Takes the sums to C: four lanes take neighbouring eights of columns, of elements that meet different banks.
+  static_assert(BATCH == 128, "write() takes its numbers apart for 128 elements");
   template <GemmNonlinearity NONLINEARITY>
   __device__ static void write(const GemmArguments& g, const float* sums, int firstColumn, long long batch) {
     for (int i = threadIdx.x; i < BATCH * COLUMNS / 8; i += THREADS) {
-      int element = i / (COLUMNS / 8), column = i % (COLUMNS / 8) * 8, left = g.n - firstColumn - column;
+      int element = i / 4 % 2 + i / 8 % 4 * 8 + i / 32 % 4 * 2 + i / 128 % 4 * 32, column = (i / 512 * 4 + i % 4) * 8;
+      int left = g.n - firstColumn - column;
       if (batch + element >= g.m || left <= 0) continue;
       float values[8];
 #pragma unroll

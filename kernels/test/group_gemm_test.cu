@@ -1,5 +1,8 @@
-// Checks of sparse/group_gemm.cu against plain products in double.
+// Checks of sparse/group_gemm.cu and, emulated or on Hopper, sparse/group_wgmma.cu against plain products in double.
 #include "sparse/group_gemm.cu"
+#if defined(SPARROW_EMULATE) || defined(SPARROW_HOPPER)
+#include "sparse/group_wgmma.cu"
+#endif
 
 #include "test/sparse_check.h"
 
@@ -8,24 +11,30 @@ namespace {
 using namespace sparse_check;
 
 using Kernel = void (*)(GemmArguments, const int*, const int*, int, int);
-struct Tile { const char* name; Kernel kernel; int threads, bytes; };
-template <class Config> Tile tileOf(const char* name, Kernel kernel) { return {name, kernel, Config::THREADS, Config::SHARED_BYTES}; }
+struct Tile { const char* name; Kernel kernel; int threads, bytes, groupRows; };  // groupRows: those of a group are a multiple
+template <class Config> Tile tileOf(const char* name, Kernel kernel, int groupRows = 8) {
+  return {name, kernel, Config::THREADS, Config::SHARED_BYTES, groupRows};
+}
 
 const Tile NT[] = {tileOf<GroupForwardLarge>("nt 256x64", group_gemm_nt_bf16_256x64),
+#if defined(SPARROW_EMULATE) || defined(SPARROW_HOPPER)
+                   tileOf<GroupWgmmaLarge>("wgmma nt 512x64", group_wgmma_nt_bf16_512x64, 64),
+                   tileOf<GroupWgmmaSmall>("wgmma nt 256x64", group_wgmma_nt_bf16_256x64, 64),
+#endif
                    tileOf<GroupForwardSmall>("nt 64x64", group_gemm_nt_bf16_64x64)};
 const Tile TN[] = {tileOf<GroupGradientLarge>("tn 64x256", group_gemm_tn_f32_64x256),
                    tileOf<GroupGradientNarrow>("tn 16x256", group_gemm_tn_f32_16x256)};
 
 const Case CASES[] = {{1, 8, 1, 1, 8, 1, 0},       {7, 64, 33, 31, 64, 33, 0},    {63, 128, 70, 32, 64, 70, 2}, {64, 48, 257, 33, 16, 257, 3},
                       {65, 24, 256, 9, 8, 128, 2}, {300, 256, 130, 20, 128, 130, 0}, {257, 72, 300, 270, 24, 300, 3}, {40, 160, 512, 100, 80, 512, 0},
-                      {100, 768, 768, 77, 64, 768, 0}};
+                      {100, 768, 768, 77, 64, 768, 0}, {511, 64, 40, 33, 64, 40, 0},  {513, 192, 320, 161, 64, 320, 2}};
 
 struct Weight {
   Pattern p;
   device::Buffer<int> indices, liveOf;
   explicit Weight(const Pattern& p) : p(p), indices(p.indices), liveOf(p.liveOf()) {}
 
-  void launch(const Tile& tile, const GemmArguments& g) const {  // of at most 80 KB of shared memory
+  void launch(const Tile& tile, const GemmArguments& g) const {
     for (int grid : {1, 7}) device::launch(tile.kernel, grid, tile.threads, tile.bytes, g, indices, liveOf, p.groupRows, p.groups());
   }
 };
@@ -41,6 +50,7 @@ std::vector<bf16> padded(const std::vector<bf16>& values, const Pattern& p) {
 SPARROW_CHECK(group_gemm, nt_equals_the_masked_product) {
   for (const Tile& tile : NT)
     for (const Case& c : CASES) {
+      if (c.groupRows % tile.groupRows != 0) continue;
       Weight w(draw(check, c));
       auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(w.p.nonZeros());
       device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns)), Y(size_t(c.batch) * c.rows);
@@ -77,10 +87,11 @@ SPARROW_CHECK(group_gemm, nt_does_on_its_way_out_what_dense_products_do) {
   auto x = check.normal<bf16>(size_t(c.batch) * c.columns), values = check.normal<bf16>(w.p.nonZeros());
   device::Buffer<bf16> Xt(transposed(x, c.batch, c.columns));
   device::Buffer<bf16> V(padded(values, w.p));
-  checkEpilogues(check, "nt", true, forward(w.p, x, values, c.batch), c.batch, c.rows, [&](GemmArguments g) {
-    g.a = Xt, g.b = V, g.strideA = strideOf(c.batch), g.strideB = gemm_check::padded(w.p.fanIn), g.k = w.p.fanIn;
-    device::launch(NT[1].kernel, 3, NT[1].threads, NT[1].bytes, g, w.indices, w.liveOf, w.p.groupRows, w.p.groups());
-  });
+  for (const Tile& tile : NT)
+    checkEpilogues(check, tile.name, true, forward(w.p, x, values, c.batch), c.batch, c.rows, [&](GemmArguments g) {
+      g.a = Xt, g.b = V, g.strideA = strideOf(c.batch), g.strideB = gemm_check::padded(w.p.fanIn), g.k = w.p.fanIn;
+      device::launch(tile.kernel, 3, tile.threads, tile.bytes, g, w.indices, w.liveOf, w.p.groupRows, w.p.groups());
+    });
 }
 
 }  // namespace

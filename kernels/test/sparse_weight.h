@@ -51,7 +51,8 @@ inline Pattern draw(std::mt19937& random, int rows, int columns, int perBank, in
 struct Walk {
   int rows, columns;  // of the view
   std::vector<int> starts, sources;
-  std::vector<unsigned char> places;  // columns within their tile
+  std::vector<unsigned char> places;  // columns within their tile of 256
+  std::vector<unsigned short> widePlaces;  // of a tile of any width; 0xffff where there is no entry
 
   long long steps() const { return starts.back(); }
   long long entries() const { return (long long)sources.size(); }
@@ -69,17 +70,17 @@ inline void deal(std::vector<Entry>& entries) {
 }
 
 // entries: of each row of the view, or of rows that share their columns, sharedRows of them, by column.
-inline Walk walk(const std::vector<std::vector<Entry>>& entries, int columns, int sharedRows, int quarters, int perStep) {
-  constexpr int TILE = 256;
-  int tiles = (columns + TILE - 1) / TILE, count = int(entries.size());
-  Walk w = {count * sharedRows, columns, {0}, {}, {}};
+inline Walk walk(const std::vector<std::vector<Entry>>& entries, int columns, int sharedRows, int quarters, int perStep,
+                 int tileColumns = 256) {
+  int tiles = (columns + tileColumns - 1) / tileColumns, count = int(entries.size());
+  Walk w = {count * sharedRows, columns, {0}, {}, {}, {}};
   for (int first = 0; first < count; first += quarters)
     for (int tile = 0; tile < tiles; tile++) {
       std::vector<std::vector<Entry>> of(quarters);
       size_t most = 0;
       for (int q = 0; q < quarters && first + q < count; q++) {
         for (const Entry& e : entries[first + q])
-          if (e.column / TILE == tile) of[q].push_back(e);
+          if (e.column / tileColumns == tile) of[q].push_back(e);
         if (quarters == 1) deal(of[q]);
         most = std::max(most, of[q].size());
       }
@@ -89,7 +90,9 @@ inline Walk walk(const std::vector<std::vector<Entry>>& entries, int columns, in
           for (int e = step * perStep; e < (step + 1) * perStep; e++) {
             bool exists = e < int(quarter.size());
             w.sources.push_back(exists ? quarter[e].source : -1);
-            w.places.push_back(exists ? (unsigned char)(quarter[e].column % TILE) : 0);
+            int place = exists ? quarter[e].column % tileColumns : 0;
+            w.places.push_back((unsigned char)place);
+            w.widePlaces.push_back(exists ? (unsigned short)place : 0xffff);
           }
       w.starts.push_back(w.starts.back() + steps);
     }
@@ -111,6 +114,9 @@ inline Walk byRows(const Pattern& p, int sharedRows) {
 
 // By lists of 8 or 16 rows.
 inline Walk byLists(const Pattern& p, int listRows) { return walk(entriesOf(p, listRows), p.columns, listRows, 1, 16); }
+
+// By lists of 64 rows, as sparse/group_scatter_wgmma.cu has them.
+inline Walk byWideLists(const Pattern& p, int tileColumns) { return walk(entriesOf(p, 64), p.columns, 64, 1, 8, tileColumns); }
 
 inline Walk byColumns(const Pattern& p) {
   std::vector<std::vector<Entry>> entries(p.columns);

@@ -69,6 +69,12 @@ final class KernelIndex {
         "choose a kernel for " + String.join(" or ", device.architectures()));
   }
 
+  /** Whether the device runs a kernel of that name. */
+  boolean has(String name, ComputeCapability device) {
+    Map<String, KernelEntry> compiled = entries.getOrDefault(name, Map.of());
+    return device.architectures().stream().anyMatch(compiled::containsKey);
+  }
+
   /** All names, sorted. */
   List<String> names() {
     return List.copyOf(entries.keySet());

@@ -51,6 +51,11 @@ final class KernelLibrary implements AutoCloseable {
     }
   }
 
+  /** Whether the device runs a kernel of that name. */
+  boolean has(String name) {
+    return index.has(name, context.device().capability());
+  }
+
   /** The kernel of that name, always the same object; its argument block comes with it. */
   Kernel kernel(String name) {
     context.requireCurrent();

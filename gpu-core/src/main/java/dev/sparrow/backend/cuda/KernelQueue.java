@@ -34,6 +34,11 @@ final class KernelQueue implements AutoCloseable {
     this.staging = new Staging(stream);
   }
 
+  /** Whether the device runs a kernel of that name. */
+  boolean hasKernel(String name) {
+    return kernels.has(name);
+  }
+
   /** A launch of the kernel, to be kept by the caller. */
   Launch kernel(String name) {
     return kernels.kernel(name).launch();

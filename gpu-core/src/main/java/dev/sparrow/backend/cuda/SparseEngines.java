@@ -31,6 +31,12 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
       return use == SparseUse.KERNELS || rate > DENSE_RATE * density;
     }
 
+    boolean isOnWgmma() {
+      return use == SparseUse.WGMMA
+          && GroupGemm.hasWgmma(operands.queue(), pattern.groupRows())
+          && GroupScatterWgmma.runsOn(operands.queue(), pattern.groupRows());
+    }
+
     DeviceWalk upload(SparseWalk walk) {
       return DeviceWalk.upload(memory, walk);
     }
@@ -106,12 +112,18 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
     }
     long liveOf = liveOf(m);
     return new SparseEngines(
-        GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
-        m.isFaster(119) ? scatter(m) : null,
+        m.isOnWgmma()
+            ? GroupGemm.wgmmaForward(m.operands, m.pattern, indices, liveOf)
+            : GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
+        m.isFaster(m.isOnWgmma() ? 163 : 119) ? scatter(m) : null,
         GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf));
   }
 
   private static GemmEngine scatter(Making m) {
+    if (m.isOnWgmma()) {
+      DeviceWalk lists = m.upload(SparseWalk.byWideLists(m.pattern));
+      return new GroupScatterWgmma(m.operands, m.pattern, lists);
+    }
     DeviceWalk lists = m.upload(SparseWalk.byLists(m.pattern, LARGE_GROUP));
     return new GroupScatter(m.operands, m.pattern, lists, LARGE_GROUP);
   }

@@ -85,6 +85,62 @@ class SparseEnginesTest {
     check(SparseUse.DENSE, pattern(64, 128, 2, 64), null, null, null);
   }
 
+  @Test
+  void wgmmaIsChosenWhereItIsAskedForAndThereIs() {
+    String groups = "groups of 64 rows on ";
+    UniformPattern pattern = pattern(64, 128, 6, 64);
+    try (CudaBackend backend = open(SparseUse.WGMMA);
+        SparsePattern loaded = backend.sparse().load(pattern)) {
+      SparseEngines engines = ((CudaSparsePattern) loaded).engines();
+      boolean has = TestGpu.emulated() || backend.description().contains("sm_90");
+      String on = has ? "wgmma" : "tensor cores";
+      assertEquals(groups + on, engines.forward().description());
+      assertEquals("lists of 64 rows on " + on, engines.backwardInput().description());
+    }
+    String tensorCores = groups + "tensor cores";
+    String lists = "lists of 64 rows on tensor cores";
+    check(SparseUse.AUTO, pattern, tensorCores, lists, tensorCores);
+    check(SparseUse.WGMMA, pattern(64, 128, 32, 64), null, null, null); // a half is too dense
+    String sixteen = "lists of 16 rows on tensor cores";
+    String weight = "groups of 48 rows on tensor cores";
+    check(SparseUse.WGMMA, pattern(192, 128, 6, 48), sixteen, sixteen, weight);
+  }
+
+  /** Sums of small integers are exact, in whatever order. Batches choose each of the tiles. */
+  @Test
+  void wgmmaGivesWhatMmaSyncGives() {
+    int[][] sizes = {
+      {256, 9, 64, 128}, {192, 300, 64, 128}, {64, 70, 64, 704}, {256, 37, 128, 128}
+    };
+    for (int[] size : sizes) {
+      UniformPattern pattern = pattern(size[0], size[3], 6, size[2]);
+      String what = size[0] + " rows, batch " + size[1];
+      assertArrayEquals(
+          products(SparseUse.AUTO, pattern, size[1]),
+          products(SparseUse.WGMMA, pattern, size[1]),
+          what);
+    }
+  }
+
+  /** y and, of another dy, dx. */
+  private static float[] products(SparseUse use, UniformPattern pattern, int batch) {
+    try (CudaBackend backend = open(use);
+        SparsePattern loaded = backend.sparse().load(pattern)) {
+      Random random = new Random(batch);
+      Tensor x = backend.allocate(DType.BF16, Shape.of(batch, pattern.columns()));
+      Tensor dy = backend.allocate(DType.BF16, Shape.of(batch, pattern.rows()));
+      Tensor values = backend.allocate(DType.BF16, Shape.of(pattern.liveRows(), pattern.fanIn()));
+      Tensor y = backend.allocate(DType.BF16, dy.shape());
+      Tensor dx = backend.allocate(DType.BF16, x.shape());
+      fill(backend, random, x);
+      fill(backend, random, dy);
+      fill(backend, random, values);
+      backend.sparse().forward(x, values, loaded, null, null, y);
+      backend.sparse().backwardInput(dy, values, loaded, false, dx);
+      return results(backend, y, dx);
+    }
+  }
+
   /** Their loads and stores are wide; the dense product has a kernel for what starts elsewhere. */
   @Test
   void aResultOffItsBoundaryIsLeftToTheDenseProduct() {

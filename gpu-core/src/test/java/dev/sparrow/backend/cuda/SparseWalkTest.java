@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.UniformPattern;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Random;
@@ -82,6 +85,31 @@ class SparseWalkTest {
     assertArrayEquals(
         new int[] {0, -1, -1, -1, 2, -1, -1, -1, 1, 3, -1, -1, -1, -1, -1, -1}, walk.sources());
     assertArrayEquals(new byte[] {0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, walk.columns());
+  }
+
+  @Test
+  void wideListsHoldEachNonZeroOfTheirRowsOnce() {
+    UniformPattern pattern = pattern(384, 700, 61, 64);
+    SparseWalk walk = SparseWalk.byWideLists(pattern);
+    ShortBuffer columns =
+        ByteBuffer.wrap(walk.columns()).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+    int[] expected = pattern.places();
+    int tiles = 3; // of 304 columns
+    assertEquals(6 * tiles + 1, walk.starts().length);
+    Set<Integer> sources = new HashSet<>();
+    for (int part = 0; part < 6 * tiles; part++) {
+      for (int at = 8 * walk.starts()[part]; at < 8 * walk.starts()[part + 1]; at++) {
+        int source = walk.sources()[at];
+        int column = columns.get(at) & 0xffff;
+        assertEquals(source < 0, column == 0xffff, "entry " + at);
+        if (source >= 0) {
+          int row = part / tiles * 64;
+          assertEquals(expected[source], row * 700 + part % tiles * 304 + column, "entry " + at);
+          assertTrue(sources.add(source), "twice: entry " + at);
+        }
+      }
+    }
+    assertEquals(pattern.nonZeros() / 64, sources.size());
   }
 
   /** Else eight rows that a tensor core loads together would meet the same bank. */
