@@ -40,7 +40,7 @@ public record Cuttlefish(
 
   /** Whether factors are to learn as fast as their matrix did, each at a rate of its own. */
   public boolean matchesRates() {
-    return learningRateScale == 0 && rule != Rule.PAPER;
+    return learningRateScale == 0 && rule == Rule.AUTO;
   }
 
   /** Whether the singular values of a trained matrix tell its rank. */

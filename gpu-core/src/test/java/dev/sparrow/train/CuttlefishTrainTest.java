@@ -252,12 +252,13 @@ class CuttlefishTrainTest {
     assertTrue(after.get("detector_seconds") > 0);
   }
 
-  /** Of AdamW alone, of the paper's rule and of rates that the user sets none. */
+  /** With AdamW alone, by no other rule, and not where the user sets rates. */
   @ParameterizedTest
   @CsvSource({
     "AUTO, auto, 0, true",
     "AUTO, auto, 1, false",
     "AUTO, paper, 0, false",
+    "FIXED, fixed, 0, false",
     "AUTO_SGD, auto, 0, false"
   })
   void factorsLearnAsFastAsTheirMatrixDid(Form form, String rule, String scale, boolean matched) {

@@ -44,24 +44,13 @@ public final class CuttlefishMethod implements Method {
   private static final Set<String> ENDS = Set.of("patches", "head");
   private static final String FIRST_CONVOLUTION = "stem.";
 
-  /** Of the paper: ranks an epoch. */
-  private static final double PAPER_TOLERANCE = 0.1;
-
-  /** Measurements of a run that is shorter than this many epochs. */
-  private static final int MEASUREMENTS = 100;
-
   private final Backend backend;
   private final Cuttlefish settings;
   private final OptimizerSettings optimizer;
-  private final long steps;
-  private final int warmupSteps;
   private final LayerNames names;
-  private final StableRank stableRank;
-  private final StableRankDetector detector;
+  private final StableRankWatch watch;
   private final Factorizer factorizer;
   private final List<FactorizableWeight> weights = new ArrayList<>();
-  private long every; // steps from one measurement to the next
-  private double span; // the same in the unit of the rule: itself, or epochs
   private long switchedAt = -1; // updates done then; -1: not yet
   private long nanos;
 
@@ -77,21 +66,13 @@ public final class CuttlefishMethod implements Method {
     this.backend = backend;
     this.settings = config.cuttlefish();
     this.optimizer = config.optimizer();
-    this.steps = config.train().steps();
-    this.warmupSteps = config.schedule().warmupSteps();
     this.names = new LayerNames("cuttlefish", settings.layers(), settings.except());
-    this.stableRank = new StableRank(backend);
-    this.detector =
-        settings.rule() == Cuttlefish.Rule.PAPER
-            ? StableRankDetector.absolute(PAPER_TOLERANCE)
-            : StableRankDetector.relative(
-                settings.tolerance(), layer -> weight(layer).initialStableRank());
+    this.watch = new StableRankWatch(backend, config, weights);
     RankRule rule = RankRule.of(settings, config.model().kind().hasBlocks());
     boolean matchesRates =
         settings.matchesRates() && optimizer.name() == OptimizerSettings.Kind.ADAMW;
     this.factorizer =
         new Factorizer(backend, settings, rule, new FactorGate(settings, timer), matchesRates);
-    epochOf(steps);
   }
 
   @Override
@@ -162,7 +143,7 @@ public final class CuttlefishMethod implements Method {
                       LEARNING_RATE + weight.name(),
                       List.of((double) weight.learningRateFactor())));
     } else {
-      detector.state().forEach((layer, numbers) -> state.put(STABLE_RANK + layer, numbers));
+      watch.detector().state().forEach((layer, numbers) -> state.put(STABLE_RANK + layer, numbers));
     }
     return state;
   }
@@ -172,7 +153,7 @@ public final class CuttlefishMethod implements Method {
     switchedAt = saved.containsKey(SWITCHED) ? saved.get(SWITCHED).get(0).longValue() : -1;
     byLayer(saved, LEARNING_RATE)
         .forEach((layer, factor) -> weight(layer).trainAt(factor.get(0).floatValue()));
-    detector.restore(byLayer(saved, STABLE_RANK));
+    watch.detector().restore(byLayer(saved, STABLE_RANK));
   }
 
   private static Map<String, List<Double>> byLayer(Map<String, List<Double>> saved, String what) {
@@ -190,18 +171,9 @@ public final class CuttlefishMethod implements Method {
     return weights.stream().filter(w -> w.name().equals(layer)).findFirst().orElseThrow();
   }
 
-  /**
-   * The paper measures each epoch. A run of few epochs is measured as often as one of a hundred
-   * would be.
-   */
   @Override
   public void epochOf(double epoch) {
-    double shorter =
-        settings.rule() == Cuttlefish.Rule.PAPER
-            ? epoch
-            : Math.min(epoch, (double) steps / MEASUREMENTS);
-    every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(shorter));
-    span = settings.rule() == Cuttlefish.Rule.PAPER ? every / epoch : 1;
+    watch.epochOf(epoch);
   }
 
   /** A model that comes with factors goes on with them. */
@@ -252,37 +224,10 @@ public final class CuttlefishMethod implements Method {
     if (hasSwitched()) {
       return ModelChange.NONE;
     }
-    if (settings.watches() && step > warmupSteps && step % every == 0) {
-      measure(collective);
-    }
-    return isDue(step) ? factorized(step, collective) : ModelChange.NONE;
-  }
-
-  private boolean isDue(long step) {
-    return switch (settings.rule()) {
-      case AUTO, PAPER ->
-          detector.hasSettled()
-              || settings.latest() < 1 && step >= Math.ceil(settings.latest() * steps);
-      case FIXED -> false; // before the first step
-      case PUFFERFISH -> step >= settings.switchStep();
-    };
-  }
-
-  private void measure(Collective collective) {
     long start = System.nanoTime();
-    double[] ranks =
-        RankZero.doubles(
-            collective,
-            () ->
-                weights.stream()
-                    .mapToDouble(weight -> stableRank.measureSync(weight.matrix()))
-                    .toArray());
-    Map<String, Double> byLayer = new LinkedHashMap<>();
-    for (int i = 0; i < ranks.length; i++) {
-      byLayer.put(weights.get(i).name(), ranks[i]);
-    }
-    detector.add(byLayer, span);
+    watch.afterStep(step, collective);
     nanos += System.nanoTime() - start;
+    return watch.isDue(step) ? factorized(step, collective) : ModelChange.NONE;
   }
 
   private ModelChange factorized(long step, Collective collective) {
@@ -315,7 +260,8 @@ public final class CuttlefishMethod implements Method {
   @Override
   public void figures(FigureSink sink) {
     if (!hasSwitched()) {
-      detector
+      watch
+          .detector()
           .newest()
           .forEach(
               (layer, rank) -> {

@@ -1,0 +1,105 @@
+package dev.sparrow.sparsity.lowrank;
+
+import dev.sparrow.backend.Backend;
+import dev.sparrow.collective.Collective;
+import dev.sparrow.config.Cuttlefish;
+import dev.sparrow.config.RunConfig;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Measures the stable ranks of all layers in the course of a run, and tells when to switch. */
+final class StableRankWatch {
+  /** Of the paper: ranks an epoch. */
+  private static final double PAPER_TOLERANCE = 0.1;
+
+  /** Measurements of a run that is shorter than this many epochs. */
+  private static final int MEASUREMENTS = 100;
+
+  private final Cuttlefish settings;
+  private final long steps;
+  private final int warmupSteps;
+  private final List<FactorizableWeight> weights;
+  private final StableRank stableRank;
+  private final StableRankDetector detector;
+  private long every; // steps from one measurement to the next
+  private double span; // the same in the unit of the rule: itself, or epochs
+
+  /**
+   * @param weights may be added to until the first step
+   */
+  StableRankWatch(Backend backend, RunConfig config, List<FactorizableWeight> weights) {
+    this.settings = config.cuttlefish();
+    this.steps = config.train().steps();
+    this.warmupSteps = config.schedule().warmupSteps();
+    this.weights = weights;
+    this.stableRank = new StableRank(backend);
+    this.detector =
+        settings.rule() == Cuttlefish.Rule.PAPER
+            ? StableRankDetector.absolute(PAPER_TOLERANCE)
+            : StableRankDetector.relative(settings.tolerance(), this::initialStableRank);
+    epochOf(steps);
+  }
+
+  private double initialStableRank(String layer) {
+    return weights.stream()
+        .filter(weight -> weight.name().equals(layer))
+        .findFirst()
+        .orElseThrow()
+        .initialStableRank();
+  }
+
+  /**
+   * The paper measures each epoch. A run of few epochs is measured as often as one of a hundred
+   * would be.
+   *
+   * @param epoch steps of one
+   */
+  void epochOf(double epoch) {
+    double shorter =
+        settings.rule() == Cuttlefish.Rule.PAPER
+            ? epoch
+            : Math.min(epoch, (double) steps / MEASUREMENTS);
+    every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(shorter));
+    span = settings.rule() == Cuttlefish.Rule.PAPER ? every / epoch : 1;
+  }
+
+  /** Called by every rank while all layers are whole. */
+  void afterStep(long step, Collective collective) {
+    if (settings.watches() && step > warmupSteps && step % every == 0) {
+      measure(collective);
+    }
+  }
+
+  private void measure(Collective collective) {
+    double[] ranks =
+        RankZero.doubles(
+            collective,
+            () ->
+                weights.stream()
+                    .mapToDouble(weight -> stableRank.measureSync(weight.matrix()))
+                    .toArray());
+    Map<String, Double> byLayer = new LinkedHashMap<>();
+    for (int i = 0; i < ranks.length; i++) {
+      byLayer.put(weights.get(i).name(), ranks[i]);
+    }
+    detector.add(byLayer, span);
+  }
+
+  /**
+   * @param step updates done
+   */
+  boolean isDue(long step) {
+    return switch (settings.rule()) {
+      case AUTO, PAPER ->
+          detector.hasSettled()
+              || settings.latest() < 1 && step >= Math.ceil(settings.latest() * steps);
+      case FIXED -> false; // before the first step
+      case PUFFERFISH -> step >= settings.switchStep();
+    };
+  }
+
+  StableRankDetector detector() {
+    return detector;
+  }
+}
