@@ -130,7 +130,7 @@ public final class UniformMethod implements Method {
   /** A pattern at random, of the run's seed and the layer's name. */
   private UniformPattern drawn(SparsifiedWeight weight, int fanIn) {
     PatternFormat format = weight.format();
-    return new PatternChoice(format).choose(draws(weight, "pattern", 0), fanIn);
+    return new PatternChoice(format, backend.hostLoop()).choose(draws(weight, "pattern", 0), fanIn);
   }
 
   /**
@@ -251,13 +251,13 @@ public final class UniformMethod implements Method {
     if (fanIn >= before) {
       return null;
     }
-    return new PatternChoice(format).byMagnitude(weight.matrixSync(), fanIn);
+    return new PatternChoice(format, backend.hostLoop()).byMagnitude(weight.matrixSync(), fanIn);
   }
 
   private UniformPattern regrown(
       SparsifiedWeight weight, int budget, long step, Collective collective) {
     PatternFormat format = weight.format();
-    PatternChoice choice = new PatternChoice(format);
+    PatternChoice choice = new PatternChoice(format, backend.hostLoop());
     UniformPattern pattern = weight.pattern();
     float[] magnitudes = choice.magnitudes(pattern, weight.valuesSync());
     float[] scores =

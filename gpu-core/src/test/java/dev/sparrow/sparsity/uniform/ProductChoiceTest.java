@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.backend.cuda.TestGpu;
@@ -71,7 +72,8 @@ class ProductChoiceTest {
   private static PatternUpdate update(SparsifiedWeight weight, int fanIn) {
     PatternFormat format = weight.format();
     float[] scores = new float[format.rows() * IN];
-    return new PatternUpdate(weight, new PatternChoice(format).choose(scores, fanIn));
+    return new PatternUpdate(
+        weight, new PatternChoice(format, HostLoop.INLINE).choose(scores, fanIn));
   }
 
   /** Chooses, and brings the weight into its new form. */
