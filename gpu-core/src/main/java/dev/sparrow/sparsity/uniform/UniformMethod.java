@@ -50,7 +50,7 @@ public final class UniformMethod implements Method {
   private int[] budgets = {};
   private boolean growing;
   private long patternUpdates;
-  private long updateNanos;
+  private long updateNanos; // choosing, timing, carrying over
 
   /**
    * @param steps of the whole run
@@ -184,13 +184,16 @@ public final class UniformMethod implements Method {
    */
   @Override
   public ModelChange beforeRun(long done, Collective collective) {
+    long start = System.nanoTime();
     List<SparsifiedWeight> patterned = weights.stream().filter(w -> !w.isDense()).toList();
     if (products.isTimed() && done > 0) {
       patterned.forEach(products::keep);
       return ModelChange.NONE;
     }
-    return taken(
-        patterned.stream().map(w -> new PatternUpdate(w, w.pattern())).toList(), collective);
+    ModelChange change =
+        taken(patterned.stream().map(w -> new PatternUpdate(w, w.pattern())).toList(), collective);
+    updateNanos += System.nanoTime() - start;
+    return change;
   }
 
   /** Makes the updates, each in the form that is chosen for it. */
@@ -275,6 +278,11 @@ public final class UniformMethod implements Method {
     float[] host = new float[Math.toIntExact(gradient.size())];
     backend.downloadSync(gradient, host, 0);
     return host;
+  }
+
+  @Override
+  public void applied(long nanos) {
+    updateNanos += nanos;
   }
 
   @Override
