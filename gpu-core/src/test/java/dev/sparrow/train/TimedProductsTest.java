@@ -28,7 +28,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TimedProductsTest {
   private static final ProductTimes SPARSE_WINS = new ProductTimes(1, 2);
 
-  private static final ProductTimes WHOLE_WINS = new ProductTimes(2, 1);
+  /** By so little that fewer non-zeros may soon turn it. */
+  private static final ProductTimes WHOLE_WINS = new ProductTimes(21, 20);
 
   /** As if sparse products paid below two fifths of the weights, in matrices of many rows. */
   private static ProductTimes few(UniformPattern pattern, int matrices, int rows) {
