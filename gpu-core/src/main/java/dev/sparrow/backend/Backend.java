@@ -117,6 +117,13 @@ public interface Backend extends AutoCloseable {
     return null;
   }
 
+  /**
+   * Loops for work on the host between ops: on the threads that ops run on, where they do there.
+   */
+  default HostLoop hostLoop() {
+    return HostLoop.INLINE;
+  }
+
   /** How this device joins those of other ranks; null where it cannot, or is not meant to. */
   default DeviceGroups groups() {
     return null;

@@ -55,25 +55,10 @@ public interface SparseOps {
   /**
    * {@code w = w ⊙ mask}: what is off the mask becomes zero, whatever it was.
    *
-   * @param bits I32 (⌈n/32⌉), as {@link #bits} makes them: element i of w stays where bit i mod 32
-   *     of word i/32 is set
+   * @param bits I32 (⌈n/32⌉), element i of w stays where bit i mod 32 of word i/32 is set
    * @param w of n elements in the float type
    */
   void mask(Tensor bits, Tensor w);
-
-  /**
-   * The words of a mask for {@link #mask}.
-   *
-   * @param places elements that stay, see {@link UniformPattern#places}
-   * @param size elements of the matrix
-   */
-  static int[] bits(int[] places, int size) {
-    int[] bits = new int[maskWords(size)];
-    for (int place : places) {
-      bits[place / Integer.SIZE] |= 1 << place % Integer.SIZE;
-    }
-    return bits;
-  }
 
   /** Words of a mask over so many elements. */
   static int maskWords(int size) {

@@ -119,6 +119,13 @@ public interface Method {
   ModelChange afterStep(long step, Collective collective);
 
   /**
+   * Called by every rank once a change of this method's is applied.
+   *
+   * @param nanos that applying it took: weights and optimizer state carried over, for figures
+   */
+  default void applied(long nanos) {}
+
+  /**
    * How the patterns of those matrices are laid out that may be uniformly sparse, by the name under
    * which the weight is saved.
    */

@@ -2,26 +2,40 @@ package dev.sparrow.sparsity;
 
 import dev.sparrow.backend.Backend;
 import java.util.Arrays;
+import java.util.function.LongSupplier;
 
 /**
  * Times two ways to do the same work on a device, turn by turn, so that both meet the same
- * conditions, and takes the median of each. The host's clock is read with the device idle, so that
- * this serves every backend.
+ * conditions. The host's clock is read with the device idle, so that this serves every backend.
  */
 public final class PairedTimer {
   /** Of each way. */
   private static final int ROUNDS = 5;
 
+  /** Less than that of the least time so far: not noise, but loops that are compiled meanwhile. */
+  private static final double FASTER = 0.9;
+
+  private static final int CLEAR_ROUNDS = 2;
+  private static final int COLD_ROUNDS = 3;
+
   private final Backend backend;
+  private final LongSupplier clock; // nanoseconds
 
   public PairedTimer(Backend backend) {
-    this.backend = backend;
+    this(backend, System::nanoTime);
   }
 
-  /** Medians. */
+  PairedTimer(Backend backend, LongSupplier clock) {
+    this.backend = backend;
+    this.clock = clock;
+  }
+
+  /** What each way took. */
   public record Times(long firstNanos, long secondNanos) {}
 
   /**
+   * Medians.
+   *
    * @param warmUpNanos for which both are run before, at least once each
    */
   public Times time(Runnable first, Runnable second, long warmUpNanos) {
@@ -35,20 +49,53 @@ public final class PairedTimer {
     return new Times(median(firstNanos), median(secondNanos));
   }
 
+  /**
+   * The least that each way took, in as few rounds as tell them apart: two where one is {@code
+   * clear} times as fast as the other.
+   *
+   * @param clear above 1
+   * @param coldNanos above 0: loops may not be compiled yet, so rounds go on until neither way
+   *     becomes faster any more, or for so long
+   */
+  public Times timeUntilClear(Runnable first, Runnable second, double clear, long coldNanos) {
+    long begun = clock.getAsLong();
+    long firstLeast = Long.MAX_VALUE;
+    long secondLeast = Long.MAX_VALUE;
+    int least = coldNanos > 0 ? COLD_ROUNDS : CLEAR_ROUNDS;
+    int round = 0;
+    boolean compiling = false;
+    while (round < least
+        || compiling
+        || round < ROUNDS && !isClear(firstLeast, secondLeast, clear)) {
+      long firstNanos = nanos(first);
+      long secondNanos = nanos(second);
+      boolean faster = firstNanos < FASTER * firstLeast || secondNanos < FASTER * secondLeast;
+      compiling = faster && clock.getAsLong() - begun < coldNanos;
+      firstLeast = Math.min(firstLeast, firstNanos);
+      secondLeast = Math.min(secondLeast, secondNanos);
+      round++;
+    }
+    return new Times(firstLeast, secondLeast);
+  }
+
+  private static boolean isClear(long first, long second, double clear) {
+    return Math.max(first, second) >= clear * Math.min(first, second);
+  }
+
   private void warmUp(Runnable first, Runnable second, long nanos) {
-    long begun = System.nanoTime();
+    long begun = clock.getAsLong();
     do {
       nanos(first);
       nanos(second);
-    } while (System.nanoTime() - begun < nanos);
+    } while (clock.getAsLong() - begun < nanos);
   }
 
   private long nanos(Runnable work) {
     backend.synchronize();
-    long begun = System.nanoTime();
+    long begun = clock.getAsLong();
     work.run();
     backend.synchronize();
-    return System.nanoTime() - begun;
+    return clock.getAsLong() - begun;
   }
 
   private static long median(long[] nanos) {

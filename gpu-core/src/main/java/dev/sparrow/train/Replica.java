@@ -7,6 +7,7 @@ import dev.sparrow.model.Model;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
 import dev.sparrow.optim.Optimizer;
+import dev.sparrow.sparsity.Method;
 import dev.sparrow.sparsity.ModelChange;
 import dev.sparrow.sparsity.ModelChange.Values;
 import dev.sparrow.tensor.Tensor;
@@ -76,13 +77,19 @@ public final class Replica implements AutoCloseable {
   }
 
   /**
-   * Carries weights and optimizer state over to the parameters that a method put into the model.
-   * While shapes change, old and new are held at once. Called by every rank.
+   * Carries weights and optimizer state over to the parameters that a method put into the model,
+   * and tells the method what that took. While shapes change, old and new are held at once. Called
+   * by every rank.
    */
-  void apply(ModelChange change, Collective collective) {
-    if (change.isNone()) {
-      return;
+  public void apply(Method method, ModelChange change, Collective collective) {
+    if (!change.isNone()) {
+      long start = System.nanoTime();
+      apply(change, collective);
+      method.applied(System.nanoTime() - start);
     }
+  }
+
+  private void apply(ModelChange change, Collective collective) {
     if (change.keepsShapes()) {
       for (ModelChange.Replacement replacement : change.replacements()) {
         carryInPlace(replacement);

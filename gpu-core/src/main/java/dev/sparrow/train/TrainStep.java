@@ -94,7 +94,7 @@ final class TrainStep implements AutoCloseable {
 
   private void apply(ModelChange change) {
     long generation = parts.replica().generation();
-    parts.replica().apply(change, parts.collective());
+    parts.replica().apply(parts.method(), change, parts.collective());
     if (parts.replica().generation() != generation) {
       reduction.close();
       reduceArena();

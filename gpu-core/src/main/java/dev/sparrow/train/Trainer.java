@@ -5,6 +5,7 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.nn.LayerSummary;
 import dev.sparrow.nn.Workspace;
+import dev.sparrow.sparsity.ModelChange;
 import java.util.Map;
 
 /**
@@ -50,9 +51,8 @@ public final class Trainer {
       parts.model().reserve(workspace, plan.microBatch());
       long resumed = checkpoints.restore();
       parts.method().epochOf((double) parts.train().samplesPerEpoch() / plan.globalBatch());
-      parts
-          .replica()
-          .apply(parts.method().beforeRun(resumed, parts.collective()), parts.collective());
+      ModelChange change = parts.method().beforeRun(resumed, parts.collective());
+      parts.replica().apply(parts.method(), change, parts.collective());
       try (TrainStep step = new TrainStep(parts, plan, workspace, clock)) {
         return run(begun, resumed, step, checkpoints);
       }

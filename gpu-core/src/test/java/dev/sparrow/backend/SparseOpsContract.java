@@ -129,7 +129,7 @@ abstract class SparseOpsContract extends Contract {
   @CsvSource({"1, 1, 1", "3, 5, 2", "8, 32, 32", "33, 31, 7", "40, 64, 9", "300, 257, 20"})
   void aMaskLeavesThePatternsPlacesAlone(int out, int in, int fanIn) {
     UniformPattern pattern = SparsePatterns.plain(SEED, out, in, fanIn);
-    int[] bits = SparseOps.bits(pattern.places(), out * in);
+    int[] bits = SparsePatterns.maskWords(pattern);
     try (Comparison c = compare(SEED, pattern.toString())) {
       Pair mask = c.ints(bits, bits.length);
       Pair w = c.normal(FLOAT, out, in);

@@ -37,4 +37,13 @@ public final class SparsePatterns {
   static UniformPattern plain(long seed, int rows, int columns, int fanIn) {
     return random(seed, rows, columns, fanIn, 1, columns, 0);
   }
+
+  /** The words of a pattern's mask for {@link SparseOps#mask}, one place after the other. */
+  public static int[] maskWords(UniformPattern pattern) {
+    int[] words = new int[SparseOps.maskWords(pattern.rows() * pattern.columns())];
+    for (int place : pattern.places()) {
+      words[place / Integer.SIZE] |= 1 << place % Integer.SIZE;
+    }
+    return words;
+  }
 }

@@ -14,6 +14,7 @@ import dev.sparrow.sparsity.uniform.ProductChoice;
 import dev.sparrow.sparsity.uniform.ProductTimer;
 import dev.sparrow.sparsity.uniform.ProductTimes;
 import dev.sparrow.sparsity.uniform.UniformMethod;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,11 +22,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs whose layers multiply in the form that was faster, by a made-up clock. */
 class TimedProductsTest {
   private static final ProductTimes SPARSE_WINS = new ProductTimes(1, 2);
-  private static final ProductTimes WHOLE_WINS = new ProductTimes(2, 1);
+
+  /** By so little that fewer non-zeros may soon turn it. */
+  private static final ProductTimes WHOLE_WINS = new ProductTimes(21, 20);
 
   /** As if sparse products paid below two fifths of the weights, in matrices of many rows. */
   private static ProductTimes few(UniformPattern pattern, int matrices, int rows) {
@@ -128,6 +132,62 @@ class TimedProductsTest {
     assertEquals(
         List.of("1: 48x16, 64", "1: 16x16, 64", "4: 256x16, 128", "4: 64x64, 128"), timings);
     assertEquals(List.of(2.0), sparseLayers(result).stream().distinct().toList());
+  }
+
+  /** One change each: before the first step what is multiplied whole, or at a step's end. */
+  @ParameterizedTest
+  @CsvSource({
+    "uniform.schedule=static, uniform.sparsity=0.75",
+    "uniform.begin-step=5, uniform.end-step=5"
+  })
+  void aMethodIsToldWhatItsChangesTook(String first, String second) {
+    List<Long> told = new ArrayList<>();
+    ToyRun.Result result =
+        new ToyRun("method.name=uniform", "train.steps=6", first, second)
+            .methods(
+                (backend, config, rank) -> {
+                  Uniform.Products products = config.uniform().products();
+                  ProductTimer timer = TimedProductsTest::few;
+                  ProductChoice choice = new ProductChoice(products, timer, line -> {});
+                  return telling(method(backend, config, choice), told);
+                })
+            .alone();
+    assertEquals(1, told.size(), told.toString());
+    double seconds = result.rows().get(5).figures().get("pattern_update_seconds");
+    assertTrue(told.get(0) > 0 && seconds > told.get(0) * 1e-9, seconds + " s of " + told);
+  }
+
+  /** The same method, noting what it is told. */
+  private static Method telling(Method method, List<Long> told) {
+    return (Method)
+        Proxy.newProxyInstance(
+            Method.class.getClassLoader(),
+            new Class<?>[] {Method.class},
+            (proxy, called, arguments) -> {
+              if (called.getName().equals("applied")) {
+                told.add((Long) arguments[0]);
+              }
+              return called.invoke(method, arguments);
+            });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"uniform", "moe+uniform"})
+  void whatChangesTookIsAmongTheFigures(String name) {
+    ToyRun.Result result =
+        new ToyRun("method.name=" + name, "train.steps=1")
+            .methods(
+                (backend, config, rank) -> {
+                  Uniform.Products products = config.uniform().products();
+                  ProductTimer timer = TimedProductsTest::few;
+                  ProductChoice choice = new ProductChoice(products, timer, line -> {});
+                  Method method = method(backend, config, choice);
+                  method.applied(3_000_000_000_000L);
+                  return method;
+                })
+            .alone();
+    double seconds = result.rows().get(0).figures().get("pattern_update_seconds");
+    assertTrue(seconds >= 3000 && seconds < 3600, seconds + " s");
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -183,6 +184,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void synchronize() {}
+
+  @Override
+  public HostLoop hostLoop() {
+    return pool;
+  }
 
   /** The rank's threads, for measurements that need the same ones. */
   public CpuPool pool() {

@@ -19,7 +19,7 @@ final class CpuGroupedSparseOps implements GroupedSparseOps {
 
   @Override
   public SparsePattern load(UniformPattern pattern, int experts) {
-    return new CpuSparsePattern(pattern, experts);
+    return new CpuSparsePattern(pattern, experts, scratch.pool);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.Tensor;
@@ -75,7 +76,7 @@ final class CpuOptimizerOps implements OptimizerOps {
     }
   }
 
-  private void ranges(UpdateSegments segments, int segment, CpuPool.Range body) {
+  private void ranges(UpdateSegments segments, int segment, HostLoop.Range body) {
     int start = (int) segments.start(segment);
     pool.ranges(
         (int) segments.end(segment) - start,

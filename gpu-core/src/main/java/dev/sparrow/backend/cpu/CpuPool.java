@@ -1,8 +1,10 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostLoop;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntConsumer;
 
 /**
  * A rank's own threads for parallel loops. The calling thread works too; with one thread a loop
@@ -17,19 +19,7 @@ import java.util.concurrent.locks.LockSupport;
  * late finds the next loop, or none. The number of the loop and of its tasks left are one word, so
  * that taking a task also proves that the loop is still the one whose body was read.
  */
-public final class CpuPool implements AutoCloseable {
-  /** One task of a loop. */
-  @FunctionalInterface
-  public interface Task {
-    void run(int task);
-  }
-
-  /** Elements [from, to) of a vector. */
-  @FunctionalInterface
-  public interface Range {
-    void run(int from, int to);
-  }
-
+public final class CpuPool implements HostLoop, AutoCloseable {
   private static final long SPIN_NANOS = 100_000;
 
   private final Worker[] workers;
@@ -38,7 +28,7 @@ public final class CpuPool implements AutoCloseable {
   private final AtomicLong ticket = new AtomicLong();
 
   private final AtomicInteger done = new AtomicInteger();
-  private Task task;
+  private IntConsumer task;
   private int tasks;
   private volatile Throwable failure;
   private volatile boolean closed;
@@ -72,13 +62,11 @@ public final class CpuPool implements AutoCloseable {
         : 0;
   }
 
-  /**
-   * Runs {@code body} for 0 to count - 1 and returns when all are done; the first error is thrown.
-   */
-  public void forEach(int count, Task body) {
+  @Override
+  public void forEach(int count, IntConsumer body) {
     if (count <= 1 || workers.length == 0) {
       for (int i = 0; i < count; i++) {
-        body.run(i);
+        body.accept(i);
       }
       return;
     }
@@ -97,10 +85,7 @@ public final class CpuPool implements AutoCloseable {
     rethrow();
   }
 
-  /**
-   * Splits [0, length) into chunks of {@code grain} elements (the last may be shorter). The chunks
-   * depend on length and grain alone, never on the number of threads.
-   */
+  @Override
   public void ranges(int length, int grain, Range body) {
     int chunks = (int) (((long) length + grain - 1) / grain);
     if (chunks <= 1 || workers.length == 0) {
@@ -146,7 +131,7 @@ public final class CpuPool implements AutoCloseable {
       if (left == 0) {
         return;
       }
-      Task body = task;
+      IntConsumer body = task;
       int i = tasks - left;
       if (ticket.compareAndSet(taken, taken - 1)) {
         run(body, i);
@@ -155,10 +140,10 @@ public final class CpuPool implements AutoCloseable {
   }
 
   /** After a failure the loop's other tasks are taken but not run. */
-  private void run(Task body, int i) {
+  private void run(IntConsumer body, int i) {
     try {
       if (failure == null) {
-        body.run(i);
+        body.accept(i);
       }
     } catch (Throwable e) {
       failure = e;

@@ -38,7 +38,7 @@ final class CpuSparseOps implements SparseOps {
 
   @Override
   public SparsePattern load(UniformPattern pattern) {
-    return new CpuSparsePattern(pattern, 1);
+    return new CpuSparsePattern(pattern, 1, pool);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.PatternColumns;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
@@ -22,7 +23,7 @@ final class CpuSparsePattern implements SparsePattern {
   /**
    * @param matrices equal ones that the pattern's rows are
    */
-  CpuSparsePattern(UniformPattern pattern, int matrices) {
+  CpuSparsePattern(UniformPattern pattern, int matrices, HostLoop loop) {
     this.pattern = pattern;
     this.matrixRows = pattern.rowsOfEach(matrices);
     this.firstLive = new int[matrices + 1];
@@ -35,9 +36,9 @@ final class CpuSparsePattern implements SparsePattern {
     for (int i = 1; i <= matrices; i++) {
       firstLive[i] = Math.max(firstLive[i], firstLive[i - 1]); // of a matrix whose rows are all off
     }
-    this.byColumn = PatternColumns.of(pattern, matrices);
-    this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns());
-    this.columnSpans = new Spans(byColumn.rows(), byColumn.starts(), matrixRows);
+    this.byColumn = PatternColumns.of(pattern, matrices, loop);
+    this.rowSpans = new Spans(pattern.indices(), groupStarts(), pattern.columns(), loop);
+    this.columnSpans = new Spans(byColumn.rows(), byColumn.starts(), matrixRows, loop);
   }
 
   private int[] groupStarts() {

@@ -1,5 +1,7 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostLoop;
+
 /**
  * Ascending lists of numbers, cut where each passes a multiple of the span's length. A product that
  * goes span by span finds the tile's part of a span in the first cache, whichever list names it:
@@ -13,6 +15,9 @@ final class Spans {
   /** Numbers that a list must have in a span on average; with fewer, starting over costs more. */
   private static final int LEAST_PER_SPAN = 16;
 
+  /** Lists of a task. */
+  private static final int GRAIN = 128;
+
   private final int count;
   private final int[] cuts; // (lists, count + 1)
 
@@ -21,15 +26,20 @@ final class Spans {
    * @param starts of the lists, and the end of the last
    * @param end all numbers are below it
    */
-  Spans(int[] numbers, int[] starts, int end) {
+  Spans(int[] numbers, int[] starts, int end, HostLoop loop) {
     int lists = starts.length - 1;
     int many = (end + LENGTH - 1) / LENGTH;
     boolean few = numbers.length < (long) lists * many * LEAST_PER_SPAN;
     this.count = few ? 1 : many;
     this.cuts = new int[lists * (count + 1)];
-    for (int list = 0; list < lists; list++) {
-      cut(numbers, list, starts[list], starts[list + 1]);
-    }
+    loop.ranges(
+        lists,
+        GRAIN,
+        (from, to) -> {
+          for (int list = from; list < to; list++) {
+            cut(numbers, list, starts[list], starts[list + 1]);
+          }
+        });
   }
 
   private void cut(int[] numbers, int list, int from, int to) {

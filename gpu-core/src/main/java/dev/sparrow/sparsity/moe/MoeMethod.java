@@ -197,6 +197,11 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public void applied(long nanos) {
+    inner.applied(nanos);
+  }
+
+  @Override
   public void figures(FigureSink sink) {
     inner.figures(sink);
   }

@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.nn.Buffer;
@@ -31,7 +32,43 @@ final class MaskBits {
   }
 
   void write(UniformPattern pattern) {
-    backend.upload(SparseOps.bits(pattern.places(), size), 0, buffer.value());
+    backend.upload(words(backend.hostLoop(), pattern), 0, buffer.value());
+  }
+
+  /** A pattern's bits, see {@link SparseOps#mask}. */
+  static int[] words(HostLoop loop, UniformPattern pattern) {
+    int[] words = new int[SparseOps.maskWords(pattern.rows() * pattern.columns())];
+    int[] indices = pattern.indices();
+    // So many rows end where a word does: no two tasks meet in one.
+    loop.ranges(
+        pattern.rows(),
+        Integer.SIZE,
+        (first, end) -> {
+          for (int live = firstLive(pattern, first); live < firstLive(pattern, end); live++) {
+            int row = pattern.row(live) * pattern.columns();
+            int start = pattern.start(live);
+            for (int i = start; i < start + pattern.fanIn(); i++) {
+              int place = row + indices[i];
+              words[place / Integer.SIZE] |= 1 << place % Integer.SIZE;
+            }
+          }
+        });
+    return words;
+  }
+
+  /** Of the rows of the values, the first that is a row of the matrix from this one on. */
+  private static int firstLive(UniformPattern pattern, int row) {
+    int from = 0;
+    int to = pattern.liveRows();
+    while (from < to) {
+      int middle = (from + to) >>> 1;
+      if (pattern.row(middle) < row) {
+        from = middle + 1;
+      } else {
+        to = middle;
+      }
+    }
+    return from;
   }
 
   /**

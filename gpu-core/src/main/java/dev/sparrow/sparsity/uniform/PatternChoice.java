@@ -1,21 +1,29 @@
 package dev.sparrow.sparsity.uniform;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.UniformPattern;
 import java.util.Arrays;
 
 /**
- * Chooses the columns of every group by scores: the largest of a group, or of each of its banks.
- * For the doubly uniform format a price on each column of a matrix is raised where too many of its
- * rows want it (the dual of the assignment with equal column counts).
+ * Chooses the columns of every group by scores: the largest of a group, or of each of its banks;
+ * for the doubly uniform format with {@link ColumnPrices} taken off. Groups are the tasks of a
+ * loop, each chosen by itself: the same whatever the number of threads.
  */
 final class PatternChoice {
-  /** Rounds of the prices' ascent; column counts are then within a few of even. */
-  private static final int PRICE_ROUNDS = 60;
+  /** Scores of a task: enough to hide the hand-over. */
+  private static final int GRAIN = 1 << 16;
 
   private final PatternFormat format;
+  private final HostLoop loop;
 
-  PatternChoice(PatternFormat format) {
+  PatternChoice(PatternFormat format, HostLoop loop) {
     this.format = format;
+    this.loop = loop;
+  }
+
+  /** Fills a group's scores, (columns). */
+  private interface GroupScores {
+    void fill(int group, float[] scores);
   }
 
   /**
@@ -24,60 +32,137 @@ final class PatternChoice {
    * @throws IllegalStateException naming layer and element where a weight is not finite
    */
   UniformPattern byMagnitude(float[] weights, int fanIn) {
-    return choose(scores(weights), fanIn);
+    return format.doubly()
+        ? choose(scores(weights), fanIn)
+        : largest(fanIn, (group, scores) -> groupScores(weights, group, scores, 0));
   }
 
   /**
    * @param scores (groups, columns), not negative
    */
   UniformPattern choose(float[] scores, int fanIn) {
-    int[] indices = new int[format.groups() * fanIn];
-    float[] priced = format.doubly() ? priced(scores, fanIn) : scores;
-    TopColumns top = new TopColumns();
-    int perBank = fanIn / format.banks();
-    for (int g = 0; g < format.groups(); g++) {
-      for (int bank = 0; bank < format.banks(); bank++) {
-        int first = bank * format.bankColumns();
-        int from = g * format.columns() + first;
-        int to = g * fanIn + bank * perBank;
-        top.choose(priced, from, format.bankColumns(), perBank, first, indices, to);
-      }
+    int columns = format.columns();
+    if (format.doubly()) {
+      ColumnPrices prices = new ColumnPrices(format, loop, scores, fanIn);
+      return largest(fanIn, prices::taken);
     }
+    return largest(
+        fanIn, (group, own) -> System.arraycopy(scores, group * columns, own, 0, columns));
+  }
+
+  private UniformPattern largest(int fanIn, GroupScores scores) {
+    int[] indices = new int[Math.multiplyExact(format.groups(), fanIn)];
+    loop.ranges(
+        format.groups(),
+        grain(),
+        (from, to) -> {
+          TopColumns top = new TopColumns();
+          float[] own = new float[format.columns()];
+          for (int group = from; group < to; group++) {
+            scores.fill(group, own);
+            chooseBanks(top, own, fanIn, indices, group * fanIn);
+          }
+        });
     return format.pattern(fanIn, UniformPattern.allGroups(format.groups()), indices);
+  }
+
+  private void chooseBanks(TopColumns top, float[] scores, int fanIn, int[] indices, int to) {
+    int perBank = fanIn / format.banks();
+    for (int bank = 0; bank < format.banks(); bank++) {
+      int first = bank * format.bankColumns();
+      top.choose(scores, first, format.bankColumns(), perBank, first, indices, to + bank * perBank);
+    }
+  }
+
+  /** Groups of a task. */
+  private int grain() {
+    return Math.max(1, GRAIN / format.columns());
   }
 
   /** (groups, columns) from (rows, columns). */
   float[] scores(float[] weights) {
     float[] scores = new float[format.groups() * format.columns()];
-    for (int row = 0; row < format.rows(); row++) {
-      int to = row / format.groupRows() * format.columns();
-      for (int c = 0; c < format.columns(); c++) {
-        float w = weights[row * format.columns() + c];
-        requireFinite(w, row, c);
-        scores[to + c] += w * w;
+    loop.ranges(
+        format.groups(),
+        grain(),
+        (from, to) -> {
+          for (int group = from; group < to; group++) {
+            groupScores(weights, group, scores, group * format.columns());
+          }
+        });
+    return scores;
+  }
+
+  private void groupScores(float[] weights, int group, float[] scores, int to) {
+    int columns = format.columns();
+    int row = group * format.groupRows();
+    if (format.groupRows() == 1) {
+      copyMagnitudes(weights, row * columns, scores, to, columns);
+    } else {
+      Arrays.fill(scores, to, to + columns, 0);
+      for (int r = row; r < row + format.groupRows(); r++) {
+        addSquares(weights, r * columns, scores, to, columns);
+      }
+      roots(scores, to, columns);
+    }
+    for (int c = 0; c < columns; c++) {
+      // Squares may pass what a float holds though the weights are finite.
+      if (!Float.isFinite(scores[to + c])) {
+        requireFinite(weights, row, c);
       }
     }
-    return roots(scores);
+  }
+
+  private static void copyMagnitudes(float[] weights, int from, float[] to, int t0, int count) {
+    for (int i = 0; i < count; i++) {
+      to[t0 + i] = Math.abs(weights[from + i]);
+    }
+  }
+
+  private static void addSquares(float[] weights, int from, float[] to, int t0, int count) {
+    for (int i = 0; i < count; i++) {
+      to[t0 + i] += weights[from + i] * weights[from + i];
+    }
+  }
+
+  private static void roots(float[] squares, int from, int count) {
+    for (int i = from; i < from + count; i++) {
+      squares[i] = (float) Math.sqrt(squares[i]);
+    }
+  }
+
+  private void requireFinite(float[] weights, int firstRow, int column) {
+    for (int row = firstRow; row < firstRow + format.groupRows(); row++) {
+      requireFinite(weights[row * format.columns() + column], row, column);
+    }
   }
 
   /** (liveGroups, fanIn) from the values of a pattern, (liveRows, fanIn). */
   float[] magnitudes(UniformPattern pattern, float[] values) {
     float[] magnitudes = new float[pattern.indices().length];
-    for (int live = 0, at = 0; live < pattern.liveRows(); live++) {
-      for (int i = 0; i < pattern.fanIn(); i++, at++) {
-        int inGroup = pattern.start(live) + i;
-        requireFinite(values[at], pattern.row(live), pattern.indices()[inGroup]);
-        magnitudes[inGroup] += values[at] * values[at];
-      }
-    }
-    return roots(magnitudes);
+    loop.ranges(
+        pattern.liveGroups(),
+        grain(),
+        (from, to) -> {
+          for (int group = from; group < to; group++) {
+            groupMagnitudes(pattern, values, group, magnitudes);
+          }
+        });
+    return magnitudes;
   }
 
-  private static float[] roots(float[] squares) {
-    for (int i = 0; i < squares.length; i++) {
-      squares[i] = (float) Math.sqrt(squares[i]);
+  private void groupMagnitudes(
+      UniformPattern pattern, float[] values, int group, float[] magnitudes) {
+    int to = group * pattern.fanIn();
+    for (int r = 0; r < format.groupRows(); r++) {
+      int live = group * format.groupRows() + r;
+      for (int i = 0; i < pattern.fanIn(); i++) {
+        float value = values[live * pattern.fanIn() + i];
+        requireFinite(value, pattern.row(live), pattern.indices()[to + i]);
+        magnitudes[to + i] += value * value;
+      }
     }
-    return squares;
+    roots(magnitudes, to, pattern.fanIn());
   }
 
   private void requireFinite(float weight, int row, int column) {
@@ -86,58 +171,5 @@ final class PatternChoice {
           "%s: expected finite weights and gradients to choose a pattern by, got %s in row %d, column %d; lower optimizer.learning-rate or set optimizer.clip-norm"
               .formatted(format.layer(), weight, row, column));
     }
-  }
-
-  /** Scores less the prices of their matrix's columns, lifted above zero. */
-  private float[] priced(float[] scores, int fanIn) {
-    int matrix = format.matrixGroups() * format.columns();
-    float[] priced = new float[scores.length];
-    for (int from = 0; from < scores.length; from += matrix) {
-      float[] own = pricedMatrix(Arrays.copyOfRange(scores, from, from + matrix), fanIn);
-      System.arraycopy(own, 0, priced, from, matrix);
-    }
-    return priced;
-  }
-
-  private float[] pricedMatrix(float[] scores, int fanIn) {
-    int columns = format.columns();
-    double[] prices = new double[columns];
-    double mean = mean(scores);
-    double even = (double) format.matrixGroups() * fanIn / columns;
-    float[] priced = scores.clone();
-    for (int round = 0; round < PRICE_ROUNDS; round++) {
-      int[] counts = counts(priced, fanIn);
-      double step = mean / (2 + round);
-      double least = Double.MAX_VALUE;
-      for (int c = 0; c < columns; c++) {
-        prices[c] += step * (counts[c] - even) / even;
-        least = Math.min(least, -prices[c]);
-      }
-      for (int i = 0; i < priced.length; i++) {
-        priced[i] = (float) (scores[i] - prices[i % columns] - Math.min(0, least));
-      }
-    }
-    return priced;
-  }
-
-  private static double mean(float[] scores) {
-    double sum = 0;
-    for (float score : scores) {
-      sum += score;
-    }
-    return sum / scores.length;
-  }
-
-  private int[] counts(float[] priced, int fanIn) {
-    int[] counts = new int[format.columns()];
-    int[] chosen = new int[fanIn];
-    TopColumns top = new TopColumns();
-    for (int g = 0; g < format.matrixGroups(); g++) {
-      top.choose(priced, g * format.columns(), format.columns(), fanIn, 0, chosen, 0);
-      for (int column : chosen) {
-        counts[column]++;
-      }
-    }
-    return counts;
   }
 }

@@ -1,41 +1,41 @@
 package dev.sparrow.sparsity.uniform;
 
-import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.config.Uniform;
+import java.nio.ByteBuffer;
+import java.nio.LongBuffer;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.slf4j.LoggerFactory;
 
 /**
  * Which layers multiply by their non-zeros, and which as a whole matrix under a mask. Where times
- * decide, they are rank 0's, the others are told; equal layers share one timing. A layer is timed
- * when it takes its first pattern, and again where its fan-in has since become a tenth smaller
- * while it is multiplied whole, or a tenth larger while it is not.
+ * decide, they are rank 0's and the others are told them; what follows from them, see {@link
+ * Crossover}, is shared by layers of equal sizes, and a layer is timed only where nothing does.
  */
 public final class ProductChoice {
-  private static final double NARROWED = 0.9;
-  private static final double WIDENED = 1.1;
   private static final double NANOS_PER_MILLI = 1e6;
 
   private final Uniform.Products products;
   private final ProductTimer timer;
   private final Consumer<String> log;
-  private final Map<Sizes, ProductTimes> times = new HashMap<>();
-  private final Map<SparsifiedWeight, Integer> timedFanIns = new IdentityHashMap<>();
+  private final Map<Sizes, Crossover> crossovers = new HashMap<>();
 
-  /** What a time depends on; the rest of the format is the same in all layers. */
-  private record Sizes(int matrices, int out, int in, int liveRows, int fanIn, int rows) {
-    static Sizes of(PatternUpdate update) {
-      UniformPattern p = update.next();
-      int matrices = update.weight().format().matrices();
-      int rows = update.weight().rows();
-      return new Sizes(matrices, p.rows(), p.columns(), p.liveRows(), p.fanIn(), rows);
+  /** What a time depends on besides non-zeros; the rest of the format is the same in all layers. */
+  private record Sizes(int matrices, int out, int in, int rows) {
+    static Sizes of(SparsifiedWeight weight) {
+      PatternFormat format = weight.format();
+      return new Sizes(format.matrices(), format.rows(), format.columns(), weight.rows());
+    }
+
+    long elements() {
+      return (long) out * in;
     }
   }
 
@@ -66,52 +66,78 @@ public final class ProductChoice {
 
   /** The layer goes on in the form that it has, as if it had just been timed. */
   void keep(SparsifiedWeight weight) {
-    timedFanIns.put(weight, weight.pattern().fanIn());
+    long nonZeros = weight.pattern().nonZeros();
+    if (weight.isSparse()) {
+      crossover(weight).sparse(nonZeros);
+    } else {
+      crossover(weight).whole(nonZeros);
+    }
+  }
+
+  private Crossover crossover(SparsifiedWeight weight) {
+    return crossovers.computeIfAbsent(Sizes.of(weight), sizes -> new Crossover(sizes.elements()));
   }
 
   /** Numbers of the updates whose weights shall multiply by their non-zeros; same on every rank. */
   BitSet sparse(List<PatternUpdate> updates, Collective collective) {
+    if (isTimed()) {
+      learn(updates, collective);
+    }
     BitSet sparse = new BitSet();
-    BitSet due = new BitSet();
     for (int i = 0; i < updates.size(); i++) {
       SparsifiedWeight weight = updates.get(i).weight();
-      boolean times = isTimed() && startsSparse(weight);
-      due.set(i, times && isDue(updates.get(i)));
-      sparse.set(i, times ? weight.isSparse() : startsSparse(weight));
-    }
-    if (!due.isEmpty()) {
-      BitSet faster = faster(updates, due, collective);
-      sparse.andNot(due);
-      sparse.or(faster);
+      sparse.set(
+          i, startsSparse(weight) && (!isTimed() || form(updates.get(i)) == Crossover.Form.SPARSE));
     }
     return sparse;
   }
 
-  private boolean isDue(PatternUpdate update) {
-    Integer last = timedFanIns.get(update.weight());
-    int next = update.next().fanIn();
-    return last == null
-        || (update.weight().isSparse() ? next >= WIDENED * last : next <= NARROWED * last);
+  private Crossover.Form form(PatternUpdate update) {
+    return crossover(update.weight()).form(update.next().nonZeros());
   }
 
-  private BitSet faster(List<PatternUpdate> updates, BitSet due, Collective collective) {
-    BitSet faster = new BitSet();
-    boolean decides = collective.rank() == 0;
-    due.stream()
-        .forEach(
-            i -> {
-              PatternUpdate update = updates.get(i);
-              timedFanIns.put(update.weight(), update.next().fanIn());
-              faster.set(i, decides && times(update).sparseIsFaster());
-            });
-    return BitSet.valueOf(collective.broadcast(decides ? faster.toByteArray() : null, 0));
+  private boolean isUnknown(PatternUpdate update) {
+    return startsSparse(update.weight()) && form(update) == Crossover.Form.UNKNOWN;
   }
 
-  private ProductTimes times(PatternUpdate update) {
-    return times.computeIfAbsent(Sizes.of(update), sizes -> timed(update, sizes));
+  /** All ranks know the same, so all meet here, or none. */
+  private void learn(List<PatternUpdate> updates, Collective collective) {
+    if (updates.stream().noneMatch(this::isUnknown)) {
+      return;
+    }
+    if (collective.rank() == 0) {
+      List<ProductTimes> measured = new ArrayList<>();
+      learn(
+          updates,
+          update -> {
+            ProductTimes times = timed(update);
+            measured.add(times);
+            return times;
+          });
+      collective.broadcast(bytes(measured), 0);
+    } else {
+      LongBuffer told = ByteBuffer.wrap(collective.broadcast((byte[]) null, 0)).asLongBuffer();
+      learn(updates, update -> new ProductTimes(told.get(), told.get()));
+    }
   }
 
-  private ProductTimes timed(PatternUpdate update, Sizes sizes) {
+  /** One after the other: what the first of equal layers tells may answer for the others. */
+  private void learn(List<PatternUpdate> updates, Function<PatternUpdate, ProductTimes> times) {
+    for (PatternUpdate update : updates) {
+      if (isUnknown(update)) {
+        crossover(update.weight()).learn(update.next().nonZeros(), times.apply(update));
+      }
+    }
+  }
+
+  private static byte[] bytes(List<ProductTimes> times) {
+    ByteBuffer bytes = ByteBuffer.allocate(2 * Long.BYTES * times.size());
+    times.forEach(t -> bytes.putLong(t.sparseNanos()).putLong(t.wholeNanos()));
+    return bytes.array();
+  }
+
+  private ProductTimes timed(PatternUpdate update) {
+    Sizes sizes = Sizes.of(update.weight());
     ProductTimes measured = timer.time(update.next(), sizes.matrices(), sizes.rows());
     log.accept(
         String.format(

@@ -1,6 +1,7 @@
 package dev.sparrow.sparsity.uniform;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
@@ -118,13 +119,13 @@ abstract class SparsifiedWeight {
   /** The whole matrix, zeros and all, in the order of the pattern's rows. */
   float[] matrixSync() {
     float[] values = downloadSync(trained().value());
-    return isSparse() ? PatternCarry.toMatrix(pattern()).apply(values) : values;
+    return isSparse() ? PatternCarry.toMatrix(backend.hostLoop(), pattern()).apply(values) : values;
   }
 
   /** The non-zeros alone, (liveRows, fanIn). */
   float[] valuesSync() {
     float[] values = downloadSync(trained().value());
-    return isSparse() ? values : PatternCarry.toValues(pattern()).apply(values);
+    return isSparse() ? values : PatternCarry.toValues(backend.hostLoop(), pattern()).apply(values);
   }
 
   private float[] downloadSync(Tensor tensor) {
@@ -153,15 +154,16 @@ abstract class SparsifiedWeight {
   }
 
   private UnaryOperator<float[]> carry(UniformPattern next, boolean sparsely) {
+    HostLoop loop = backend.hostLoop();
     if (isSparse() && sparsely) {
-      return PatternCarry.betweenValues(pattern(), next);
+      return PatternCarry.betweenValues(loop, pattern(), next);
     }
     UnaryOperator<float[]> fromMatrix =
-        sparsely ? PatternCarry.toValues(next) : PatternCarry.withinMatrix(next);
+        sparsely ? PatternCarry.toValues(loop, next) : PatternCarry.withinMatrix(loop, next);
     if (!isSparse()) {
       return fromMatrix;
     }
-    UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(pattern());
+    UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(loop, pattern());
     return values -> fromMatrix.apply(toMatrix.apply(values));
   }
 
@@ -193,7 +195,7 @@ abstract class SparsifiedWeight {
   private void startMasked(long seed, String name, float[] matrix) {
     float[] values = new float[Math.toIntExact(pattern().nonZeros())];
     PatternedMatrix.start(spec, pattern()).fill(seed, name + ".values", values);
-    PatternCarry.scatter(values, pattern().places(), matrix);
+    PatternCarry.scatter(backend.hostLoop(), values, pattern(), matrix);
   }
 
   /** To be called after each product that adds to the gradient. */

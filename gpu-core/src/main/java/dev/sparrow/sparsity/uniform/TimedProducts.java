@@ -3,31 +3,35 @@ package dev.sparrow.sparsity.uniform;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.sparsity.PairedTimer;
-import java.util.HashSet;
-import java.util.Set;
+import java.util.HashMap;
+import java.util.Map;
 
 /** Times a layer's products in both forms on tensors of its sizes. */
 final class TimedProducts implements ProductTimer {
-  /**
-   * Before a kind's first pattern: within it the compiler has done with loops over large layers.
-   */
-  private static final long WARM_UP_NANOS = 1_000_000_000;
+  /** Of a kind's products: within it the compiler has done with loops over large layers. */
+  private static final long COLD_NANOS = 1_500_000_000;
+
+  /** By more than what the least of two rounds wavers. */
+  private static final double CLEAR = 1.15;
 
   private final Backend backend;
   private final PairedTimer timer;
-  private final Set<Class<?>> warm = new HashSet<>(); // kinds of products
+  private final Map<Class<?>, Long> run = new HashMap<>(); // nanoseconds by kind of products
 
   TimedProducts(Backend backend) {
     this.backend = backend;
     this.timer = new PairedTimer(backend);
   }
 
-  /** All in all a pattern costs about a dozen micro-batches of its layer. */
+  /** A pattern costs between two and five micro-batches of its layer in either form. */
   @Override
   public ProductTimes time(UniformPattern pattern, int matrices, int rows) {
     try (TrialProducts trial = TrialProducts.of(backend, pattern, matrices, rows)) {
-      long warmUp = warm.add(trial.getClass()) ? WARM_UP_NANOS : 0;
-      PairedTimer.Times times = timer.time(trial::multiplySparse, trial::multiplyWhole, warmUp);
+      long begun = System.nanoTime();
+      long cold = Math.max(0, COLD_NANOS - run.getOrDefault(trial.getClass(), 0L));
+      PairedTimer.Times times =
+          timer.timeUntilClear(trial::multiplySparse, trial::multiplyWhole, CLEAR, cold);
+      run.merge(trial.getClass(), System.nanoTime() - begun, Long::sum);
       return new ProductTimes(times.firstNanos(), times.secondNanos());
     }
   }

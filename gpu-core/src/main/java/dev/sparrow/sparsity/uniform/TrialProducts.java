@@ -39,7 +39,7 @@ abstract class TrialProducts implements AutoCloseable {
     dvalues = workspace.keepFloat(p.liveRows(), p.fanIn());
     w = workspace.keep(whole.toArray());
     dw = workspace.keepFloat(whole.toArray());
-    bits = kept(SparseOps.bits(p.places(), Math.toIntExact(whole.size())));
+    bits = kept(MaskBits.words(backend.hostLoop(), p));
     for (Tensor factor : new Tensor[] {x, values, w}) {
       backend.elementwise().fill(factor, 1);
     }

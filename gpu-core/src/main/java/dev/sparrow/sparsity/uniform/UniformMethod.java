@@ -50,7 +50,7 @@ public final class UniformMethod implements Method {
   private int[] budgets = {};
   private boolean growing;
   private long patternUpdates;
-  private long updateNanos;
+  private long updateNanos; // choosing, timing, carrying over
 
   /**
    * @param steps of the whole run
@@ -130,7 +130,7 @@ public final class UniformMethod implements Method {
   /** A pattern at random, of the run's seed and the layer's name. */
   private UniformPattern drawn(SparsifiedWeight weight, int fanIn) {
     PatternFormat format = weight.format();
-    return new PatternChoice(format).choose(draws(weight, "pattern", 0), fanIn);
+    return new PatternChoice(format, backend.hostLoop()).choose(draws(weight, "pattern", 0), fanIn);
   }
 
   /**
@@ -184,13 +184,16 @@ public final class UniformMethod implements Method {
    */
   @Override
   public ModelChange beforeRun(long done, Collective collective) {
+    long start = System.nanoTime();
     List<SparsifiedWeight> patterned = weights.stream().filter(w -> !w.isDense()).toList();
     if (products.isTimed() && done > 0) {
       patterned.forEach(products::keep);
       return ModelChange.NONE;
     }
-    return taken(
-        patterned.stream().map(w -> new PatternUpdate(w, w.pattern())).toList(), collective);
+    ModelChange change =
+        taken(patterned.stream().map(w -> new PatternUpdate(w, w.pattern())).toList(), collective);
+    updateNanos += System.nanoTime() - start;
+    return change;
   }
 
   /** Makes the updates, each in the form that is chosen for it. */
@@ -251,13 +254,13 @@ public final class UniformMethod implements Method {
     if (fanIn >= before) {
       return null;
     }
-    return new PatternChoice(format).byMagnitude(weight.matrixSync(), fanIn);
+    return new PatternChoice(format, backend.hostLoop()).byMagnitude(weight.matrixSync(), fanIn);
   }
 
   private UniformPattern regrown(
       SparsifiedWeight weight, int budget, long step, Collective collective) {
     PatternFormat format = weight.format();
-    PatternChoice choice = new PatternChoice(format);
+    PatternChoice choice = new PatternChoice(format, backend.hostLoop());
     UniformPattern pattern = weight.pattern();
     float[] magnitudes = choice.magnitudes(pattern, weight.valuesSync());
     float[] scores =
@@ -275,6 +278,11 @@ public final class UniformMethod implements Method {
     float[] host = new float[Math.toIntExact(gradient.size())];
     backend.downloadSync(gradient, host, 0);
     return host;
+  }
+
+  @Override
+  public void applied(long nanos) {
+    updateNanos += nanos;
   }
 
   @Override

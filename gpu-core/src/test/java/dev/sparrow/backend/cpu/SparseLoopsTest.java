@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.sparrow.backend.HostLoop;
 import java.util.Random;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
@@ -59,7 +60,7 @@ class SparseLoopsTest {
     for (int i = 0; i < 2 * Spans.LENGTH; i++) {
       numbers[Spans.LENGTH + i] = i + 5; // all but the first five
     }
-    Spans spans = new Spans(numbers, starts, end);
+    Spans spans = new Spans(numbers, starts, end, HostLoop.INLINE);
     assertEquals(3, spans.count());
     int[][] firsts = {
       {0, 0, Spans.LENGTH, Spans.LENGTH},
@@ -74,7 +75,7 @@ class SparseLoopsTest {
 
   @Test
   void sparseListsAreLeftWhole() {
-    Spans spans = new Spans(new int[] {0, 200, 900}, new int[] {0, 1, 3}, 1000);
+    Spans spans = new Spans(new int[] {0, 200, 900}, new int[] {0, 1, 3}, 1000, HostLoop.INLINE);
     assertEquals(1, spans.count());
     assertEquals(1, spans.first(1, 0));
     assertEquals(3, spans.first(1, 1));

@@ -3,6 +3,7 @@ package dev.sparrow.sparsity.uniform;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.UniformPattern;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -76,7 +77,7 @@ class DropAndGrowTest {
     for (int i = 0; i < scores.length; i++) {
       scores[i] = random.nextFloat();
     }
-    UniformPattern pattern = new PatternChoice(format).choose(scores, 12);
+    UniformPattern pattern = new PatternChoice(format, HostLoop.INLINE).choose(scores, 12);
     float[] magnitudes = new float[6 * 12];
     for (int i = 0; i < magnitudes.length; i++) {
       magnitudes[i] = random.nextFloat();

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.config.Uniform;
 import dev.sparrow.nn.LinearSpec;
@@ -29,17 +30,19 @@ class PatternChoiceTest {
   @Test
   void everyRowKeepsItsLargestMagnitudes() {
     float[] weights = {3, -4, 1, 2, 0.5f, -0.25f, 0.125f, -1};
-    UniformPattern pattern = new PatternChoice(plain(2, 4)).byMagnitude(weights, 2);
+    UniformPattern pattern =
+        new PatternChoice(plain(2, 4), HostLoop.INLINE).byMagnitude(weights, 2);
     assertArrayEquals(new int[] {0, 1, 0, 3}, pattern.indices());
   }
 
   @Test
   void ofEqualMagnitudesTheLowerColumnsStay() {
     UniformPattern pattern =
-        new PatternChoice(plain(1, 6)).byMagnitude(new float[] {0, -1, 1, 1, -1, 0}, 3);
+        new PatternChoice(plain(1, 6), HostLoop.INLINE)
+            .byMagnitude(new float[] {0, -1, 1, 1, -1, 0}, 3);
     assertArrayEquals(new int[] {1, 2, 3}, pattern.indices());
     UniformPattern zeros =
-        new PatternChoice(plain(1, 4)).byMagnitude(new float[] {0, -0f, 0, 0}, 2);
+        new PatternChoice(plain(1, 4), HostLoop.INLINE).byMagnitude(new float[] {0, -0f, 0, 0}, 2);
     assertArrayEquals(new int[] {0, 1}, zeros.indices());
   }
 
@@ -47,7 +50,7 @@ class PatternChoiceTest {
   void everyBankKeepsItsShare() {
     PatternFormat format = new PatternFormat("layer", 1, 6, 1, 3, false);
     UniformPattern pattern =
-        new PatternChoice(format).byMagnitude(new float[] {9, 8, 7, 1, 3, 2}, 2);
+        new PatternChoice(format, HostLoop.INLINE).byMagnitude(new float[] {9, 8, 7, 1, 3, 2}, 2);
     assertArrayEquals(new int[] {0, 4}, pattern.indices());
   }
 
@@ -55,7 +58,8 @@ class PatternChoiceTest {
   void rowsOfAGroupChooseByTheirSumOfSquares() {
     PatternFormat format = new PatternFormat("layer", 2, 3, 2, 3, false);
     UniformPattern pattern =
-        new PatternChoice(format).byMagnitude(new float[] {3, 0, 2, 0, 3.5f, 3}, 2);
+        new PatternChoice(format, HostLoop.INLINE)
+            .byMagnitude(new float[] {3, 0, 2, 0, 3.5f, 3}, 2);
     assertArrayEquals(new int[] {1, 2}, pattern.indices());
     assertEquals(2, pattern.liveRows());
   }
@@ -66,14 +70,18 @@ class PatternChoiceTest {
     int size = 256;
     float[] weights = normal(5, size * size);
     int fanIn = 26;
-    int[] plain = counts(new PatternChoice(plain(size, size)).byMagnitude(weights, fanIn));
+    int[] plain =
+        counts(new PatternChoice(plain(size, size), HostLoop.INLINE).byMagnitude(weights, fanIn));
     PatternFormat format = new PatternFormat("layer", size, size, 1, size, true);
-    UniformPattern pattern = new PatternChoice(format).byMagnitude(weights, fanIn);
+    UniformPattern pattern = new PatternChoice(format, HostLoop.INLINE).byMagnitude(weights, fanIn);
     int[] doubly = counts(pattern);
     assertTrue(spread(plain) > 20, "plain columns: " + spread(plain));
     assertTrue(spread(doubly) <= 8, "doubly uniform columns: " + spread(doubly));
     double kept = energy(weights, pattern);
-    double most = energy(weights, new PatternChoice(plain(size, size)).byMagnitude(weights, fanIn));
+    double most =
+        energy(
+            weights,
+            new PatternChoice(plain(size, size), HostLoop.INLINE).byMagnitude(weights, fanIn));
     assertTrue(kept > 0.97 * most, "retained energy " + kept + " of " + most);
   }
 
@@ -84,13 +92,13 @@ class PatternChoiceTest {
     int in = 48;
     float[] both = normal(6, 2 * out * in);
     UniformPattern stacked =
-        new PatternChoice(new PatternFormat("layer", 2, 2 * out, in, 1, in, true))
+        new PatternChoice(new PatternFormat("layer", 2, 2 * out, in, 1, in, true), HostLoop.INLINE)
             .byMagnitude(both, 6);
     PatternFormat one = new PatternFormat("layer", out, in, 1, in, true);
     for (int e = 0; e < 2; e++) {
       float[] own = Arrays.copyOfRange(both, e * out * in, (e + 1) * out * in);
       assertArrayEquals(
-          new PatternChoice(one).byMagnitude(own, 6).indices(),
+          new PatternChoice(one, HostLoop.INLINE).byMagnitude(own, 6).indices(),
           Arrays.copyOfRange(stacked.indices(), e * out * 6, (e + 1) * out * 6));
     }
   }
@@ -123,7 +131,8 @@ class PatternChoiceTest {
     UniformPattern pattern = format.pattern(2, new int[] {0, 2}, new int[] {0, 2, 1, 2});
     float[] values = {3, 1, 4, 0, 0, -5, 2, -12};
     assertArrayEquals(
-        new float[] {5, 1, 2, 13}, new PatternChoice(format).magnitudes(pattern, values));
+        new float[] {5, 1, 2, 13},
+        new PatternChoice(format, HostLoop.INLINE).magnitudes(pattern, values));
   }
 
   @Test
@@ -132,7 +141,7 @@ class PatternChoiceTest {
     String message =
         assertThrows(
                 IllegalStateException.class,
-                () -> new PatternChoice(plain(2, 2)).byMagnitude(weights, 1))
+                () -> new PatternChoice(plain(2, 2), HostLoop.INLINE).byMagnitude(weights, 1))
             .getMessage();
     assertTrue(message.startsWith("layer: expected finite weights"), message);
     assertTrue(message.contains("NaN in row 1, column 0"), message);

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.FiniteDifferences;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.RandomValues;
 import dev.sparrow.backend.ReferenceBackend;
 import dev.sparrow.backend.UniformPattern;
@@ -222,7 +223,7 @@ class SparseExpertsTest {
       PatternFormat format = new PatternFormat("up", EXPERTS, 36, WIDTH, 1, WIDTH, false);
       SparsifiedGroupedWeight sparse = new SparsifiedGroupedWeight(backend, spec, format);
       float[] weights = new RandomValues(2).normal(EXPERTS * HIDDEN * WIDTH);
-      sparse.begin(new PatternChoice(format).byMagnitude(weights, WIDTH), true);
+      sparse.begin(new PatternChoice(format, HostLoop.INLINE).byMagnitude(weights, WIDTH), true);
       float[] results = passes(backend, sparse, weights);
       float[] dense = passes(backend, new DenseGroupedWeight(backend, spec, EXPERTS), weights);
       assertArrayEquals(dense, results, 1e-5f);
@@ -283,20 +284,22 @@ class SparseExpertsTest {
       LinearSpec spec = new LinearSpec("up", WIDTH, HIDDEN, 0.5);
       PatternFormat format = new PatternFormat("up", EXPERTS, 36, WIDTH, 1, WIDTH, false);
       float[] weights = new RandomValues(2).normal(EXPERTS * HIDDEN * WIDTH);
-      UniformPattern pattern = new PatternChoice(format).byMagnitude(weights, 3);
-      float[] values = PatternCarry.toValues(pattern).apply(weights);
+      UniformPattern pattern = new PatternChoice(format, HostLoop.INLINE).byMagnitude(weights, 3);
+      float[] values = PatternCarry.toValues(HostLoop.INLINE, pattern).apply(weights);
       SparsifiedGroupedWeight sparse = new SparsifiedGroupedWeight(backend, spec, format);
       sparse.begin(pattern, true);
       SparsifiedGroupedWeight masked = new SparsifiedGroupedWeight(backend, spec, format);
       masked.begin(pattern, false);
       float[] expected = passes(backend, sparse, values);
-      float[] got = passes(backend, masked, PatternCarry.withinMatrix(pattern).apply(weights));
+      float[] got =
+          passes(
+              backend, masked, PatternCarry.withinMatrix(HostLoop.INLINE, pattern).apply(weights));
       int products = 5 * (HIDDEN + WIDTH);
       assertArrayEquals(
           Arrays.copyOf(expected, products), Arrays.copyOf(got, products), 1e-5f, "products");
       float[] gradient = Arrays.copyOfRange(expected, products, expected.length);
       assertArrayEquals(
-          PatternCarry.toMatrix(pattern).apply(gradient),
+          PatternCarry.toMatrix(HostLoop.INLINE, pattern).apply(gradient),
           Arrays.copyOfRange(got, products, got.length),
           1e-5f,
           "gradient");

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.backend.cpu.CpuBackend;
 import dev.sparrow.config.OptimizerSettings;
@@ -70,7 +71,8 @@ class SparsifiedWeightTest {
   @Test
   void theMaskedFormTrainsLikeTheSparseOne() {
     try (Backend backend = new CpuBackend(1)) {
-      UniformPattern pattern = new PatternChoice(FORMAT).byMagnitude(normal(OUT * IN), FAN_IN);
+      UniformPattern pattern =
+          new PatternChoice(FORMAT, HostLoop.INLINE).byMagnitude(normal(OUT * IN), FAN_IN);
       SparsifiedLinearWeight sparse = new SparsifiedLinearWeight(backend, SPEC, FORMAT);
       sparse.begin(pattern, true);
       SparsifiedLinearWeight masked = new SparsifiedLinearWeight(backend, SPEC, FORMAT);

@@ -7,16 +7,19 @@ import java.util.Comparator;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TopColumnsTest {
   private final TopColumns top = new TopColumns();
 
   /** Of every count, where many scores are equal, negative or zero of either sign. */
-  @Test
-  void theSameAsSortingByScoreThenColumn() {
+  @ParameterizedTest
+  @ValueSource(ints = {37, 1023, 1024, 1501})
+  void theSameAsSortingByScoreThenColumn(int columns) {
     for (long seed = 1; seed <= 20; seed++) {
-      float[] scores = scores(new Random(seed), 37);
-      for (int count = 0; count <= scores.length; count++) {
+      float[] scores = scores(new Random(seed), columns);
+      for (int count = 0; count <= columns; count += columns / 37) {
         int[] chosen = new int[count];
         top.choose(scores, 0, scores.length, count, 0, chosen, 0);
         assertArrayEquals(sorted(scores, count), chosen, "seed " + seed + ", count " + count);

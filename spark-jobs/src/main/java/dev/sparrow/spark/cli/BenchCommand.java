@@ -9,6 +9,7 @@ import dev.sparrow.bench.BenchDevice;
 import dev.sparrow.bench.BenchRow;
 import dev.sparrow.bench.LmBench;
 import dev.sparrow.bench.MlpBench;
+import dev.sparrow.bench.MlpRunBench;
 import dev.sparrow.bench.MoeBench;
 import dev.sparrow.bench.SpmmBench;
 import dev.sparrow.collective.RingSettings;
@@ -209,7 +210,10 @@ public final class BenchCommand implements Callable<Integer> {
 
   private List<BenchRow> mlp() throws Exception {
     try (Backend opened = open()) {
-      return new MlpBench(BenchDevice.of(opened), MLP_STEPS * runs).run();
+      BenchDevice device = BenchDevice.of(opened);
+      List<BenchRow> rows = new ArrayList<>(new MlpBench(device, MLP_STEPS * runs).run());
+      rows.addAll(new MlpRunBench(device).run());
+      return rows;
     }
   }
 
