@@ -41,6 +41,8 @@ class CommandLineTest {
     CommandRun.of(List.of("bench", "cuttlefish", "--backend", "cpu", "--tasks", "gpt,vit"))
         .failedWith("--data FOLDER", "for vit", "--text FOLDER", "for gpt");
     CommandRun.of(List.of("bench", "cuttlefish", "--tasks", "lstm")).failedWith("lstm");
+    CommandRun.of(List.of("bench", "cuttlefish", "--backend", "cpu", "--seeds", "0"))
+        .failedWith("seeds: expected 1 or more, got 0");
   }
 
   @Test

@@ -22,6 +22,9 @@ public record CuttlefishPlan(
     if (!forms.containsAll(AGAINST_FULL_RANK)) {
       throw new IllegalArgumentException("forms: expected " + AGAINST_FULL_RANK + ", got " + forms);
     }
+    if (seeds < 1) {
+      throw new IllegalArgumentException("seeds: expected 1 or more, got " + seeds);
+    }
   }
 
   /**
@@ -46,6 +49,13 @@ public record CuttlefishPlan(
     return gpu || reduced
         ? new CuttlefishPlan(tasks, AGAINST_FULL_RANK, 1, share)
         : new CuttlefishPlan(tasks, List.of(LowRankForm.values()), SEEDS, share);
+  }
+
+  /**
+   * @param count of seeds, >= 1
+   */
+  public CuttlefishPlan withSeeds(int count) {
+    return new CuttlefishPlan(tasks, forms, count, share);
   }
 
   /** All forms of a task before the next task. */

@@ -115,6 +115,15 @@ public final class BenchCommand implements Callable<Integer> {
   private List<CuttlefishTask> tasks = List.of();
 
   @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      description = {
+        "Of cuttlefish, seeds from 1 on: by default 3, 1 on a GPU and where reduced. Runs that were",
+        "finished under another number serve this one."
+      })
+  private Integer seeds;
+
+  @Option(
       names = "--work",
       paramLabel = "FOLDER",
       description = {
@@ -236,7 +245,8 @@ public final class BenchCommand implements Callable<Integer> {
     Console console = new Console(command);
     CuttlefishSources sources = new CuttlefishSources(data, text);
     try (Backend opened = open()) {
-      CuttlefishPlan plan = CuttlefishPlan.of(BenchDevice.of(opened).queues(), reduced, tasks);
+      CuttlefishPlan usual = CuttlefishPlan.of(BenchDevice.of(opened).queues(), reduced, tasks);
+      CuttlefishPlan plan = seeds == null ? usual : usual.withSeeds(seeds);
       sources.require(plan.tasks());
       try (SparkSession spark = Sessions.open("bench", ConfigParser.defaults())) {
         return new CuttlefishBench(spark, opened, work("cuttlefish"), console::text)

@@ -135,6 +135,17 @@ class CuttlefishPlanTest {
   }
 
   @Test
+  void seedsMayBeFewerOrMore() {
+    CuttlefishPlan usual = CuttlefishPlan.of(false, false, List.of());
+    CuttlefishPlan one = usual.withSeeds(1);
+    assertEquals(1, one.seeds());
+    assertEquals(usual.cases(), one.cases());
+    assertEquals(usual.share(), one.share());
+    Exception none = assertThrows(IllegalArgumentException.class, () -> usual.withSeeds(0));
+    assertEquals("seeds: expected 1 or more, got 0", none.getMessage());
+  }
+
+  @Test
   void aPlanWithoutItsBaselineIsRefused() {
     assertThrows(
         IllegalArgumentException.class,
