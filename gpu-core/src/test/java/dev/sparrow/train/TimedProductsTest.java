@@ -175,7 +175,7 @@ class TimedProductsTest {
   @ValueSource(strings = {"uniform", "moe+uniform"})
   void whatChangesTookIsAmongTheFigures(String name) {
     ToyRun.Result result =
-        new ToyRun("method.name=" + name, "train.steps=1")
+        new ToyRun("method.name=" + name, "train.steps=6")
             .methods(
                 (backend, config, rank) -> {
                   Uniform.Products products = config.uniform().products();
