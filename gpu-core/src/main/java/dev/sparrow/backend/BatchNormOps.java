@@ -10,6 +10,9 @@ import dev.sparrow.tensor.Tensor;
  * <p>mean, rstd and the running statistics (channels) are in the float type.
  */
 public interface BatchNormOps {
+  /** What is added to variances, as in {@code torch.nn.BatchNorm2d}. */
+  double EPSILON = 1e-5;
+
   /**
    * Statistics of a batch: {@code rstd = 1/sqrt(variance + epsilon)} with the biased variance; and
    * {@code running = (1 - momentum)·running + momentum·} the batch's, there the unbiased variance.

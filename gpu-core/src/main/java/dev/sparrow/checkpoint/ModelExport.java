@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Turns a saved model's tensors into those of a file for others: small, or such as any framework
@@ -26,7 +27,10 @@ public record ModelExport(Form form, DType values) {
      * row's group. Of low rank: {@code weight.u} and {@code weight.v}.
      */
     SPARSE,
-    /** {@code weight}, (out, in), with zeros, or the product of the factors. */
+    /**
+     * {@code weight}, (out, in), with zeros, or the product of the factors and what normalises
+     * between them.
+     */
     DENSE
   }
 
@@ -82,11 +86,16 @@ public record ModelExport(Form form, DType values) {
   }
 
   /**
-   * @param tensors of a {@link ModelFile}
+   * @param saved of a {@link ModelFile}
    * @param layouts of the weights that may be sparse
-   * @throws IllegalArgumentException naming weight and values where a pattern is none
+   * @param normOf the name of the batch normalisation that follows a convolution, by that of the
+   *     convolution: it takes what a normalisation between factors adds
+   * @throws IllegalArgumentException naming weight and values where a pattern is none, or naming
+   *     the normalisation that is missing
    */
-  public Exported of(List<HostTensor> tensors, Map<String, PatternLayout> layouts) {
+  public Exported of(
+      List<HostTensor> saved, Map<String, PatternLayout> layouts, UnaryOperator<String> normOf) {
+    List<HostTensor> tensors = form == Form.DENSE ? FoldedNorms.of(saved, normOf) : saved;
     Map<String, UniformPattern> patterns = PatternTensors.patterns(tensors, layouts);
     Map<String, PatternLayout> sparse = new LinkedHashMap<>(layouts);
     sparse.keySet().retainAll(patterns.keySet());
@@ -101,6 +110,11 @@ public record ModelExport(Form form, DType values) {
       metadata.putAll(writer.compact.metadata());
     }
     return new Exported(writer.out, metadata, writer.sparse, writer.lowRank, writer.otherElements);
+  }
+
+  /** The same of a model without convolutions. */
+  public Exported of(List<HostTensor> saved, Map<String, PatternLayout> layouts) {
+    return of(saved, layouts, name -> name);
   }
 
   private final class Writer {

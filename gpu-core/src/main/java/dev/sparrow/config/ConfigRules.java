@@ -23,7 +23,7 @@ final class ConfigRules {
       uniform(config.uniform(), config.train(), problems);
     }
     if (config.method().isCuttlefish()) {
-      cuttlefish(config.cuttlefish(), config.train(), problems);
+      cuttlefish(config, problems);
     }
     train(config, problems);
     if (!config.cluster().ports().matches("\\d{1,5}(-\\d{1,5})?")) {
@@ -176,7 +176,16 @@ final class ConfigRules {
     }
   }
 
-  private static void cuttlefish(Cuttlefish cuttlefish, Train train, List<String> problems) {
+  private static void cuttlefish(RunConfig config, List<String> problems) {
+    Cuttlefish cuttlefish = config.cuttlefish();
+    Train train = config.train();
+    ModelShape.Kind kind = config.model().kind();
+    if (cuttlefish.batchNorm() && !kind.isConvolutional()) {
+      problems.add(
+          "cuttlefish.batch-norm: expected false for model.kind = "
+              + kind.word()
+              + ", which has no convolutions, got true");
+    }
     if (cuttlefish.layers().isEmpty()) {
       problems.add("cuttlefish.layers: expected at least one pattern of layer names, got none");
     }

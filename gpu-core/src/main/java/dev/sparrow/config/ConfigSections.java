@@ -137,7 +137,8 @@ final class ConfigSections {
         s.strings("except"),
         s.notNegative("min-speed-up"),
         s.choice("momentum", Cuttlefish.Momentum.class),
-        s.notNegative("learning-rate-scale"));
+        s.notNegative("learning-rate-scale"),
+        s.flag("batch-norm"));
   }
 
   OptimizerSettings optimizer() {

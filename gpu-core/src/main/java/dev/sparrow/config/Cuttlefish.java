@@ -17,7 +17,8 @@ public record Cuttlefish(
     List<String> except,
     double minSpeedUp,
     Momentum momentum,
-    double learningRateScale) {
+    double learningRateScale,
+    boolean batchNorm) {
   /** When matrices give way to factors, and of which rank. */
   public enum Rule {
     /** When stable ranks have settled, at the rank that stands out of the noise. */

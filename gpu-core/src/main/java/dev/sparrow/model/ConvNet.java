@@ -55,7 +55,7 @@ final class ConvNet implements ImageBody {
     int blocks = wide ? 2 : (shape.depth() - 2) / 6;
     ConvParts parts = new ConvParts(backend, image, method);
     List<ImageLayer> layers = new ArrayList<>();
-    layers.add(parts.convolution("stem.conv", "stem.norm", shape.width(), 1));
+    layers.add(parts.convolution("stem.conv", shape.width(), 1));
     for (int stage = 0; stage < stages; stage++) {
       for (int block = 0; block < blocks; block++) {
         int stride = stage > 0 && block == 0 ? 2 : 1;
@@ -87,7 +87,7 @@ final class ConvNet implements ImageBody {
       for (int i = 0; i < convolutions; i++, number++) {
         String name = "layers." + number;
         int out = shape.width() << Math.min(stage, 3);
-        layers.add(parts.convolution(name + ".conv", name + ".norm", out, 1));
+        layers.add(parts.convolution(name + ".conv", out, 1));
       }
       layers.add(parts.halving());
     }

@@ -47,19 +47,19 @@ final class ConvParts {
   }
 
   /** A rectified convolution of 3 x 3 pixels that keeps the size, or halves it with stride 2. */
-  ConvNorm convolution(String name, String norm, int out, int stride) {
+  ConvNorm convolution(String name, int out, int stride) {
     ConvShape window = window(3, stride, 1);
-    ConvNorm made = convNorm(name, norm, window, out, true);
+    ConvNorm made = convNorm(name, window, out, true);
     leave(window, out);
     return made;
   }
 
-  private ConvNorm convNorm(
-      String name, String norm, ConvShape window, int out, boolean rectified) {
+  private ConvNorm convNorm(String name, ConvShape window, int out, boolean rectified) {
     LinearSpec spec = new LinearSpec(name, window.patch(), out, Math.sqrt(2.0 / window.patch()));
-    Convolution made = new Convolution(backend, name, method.linearWeight(spec), window);
+    Convolution made = new Convolution(backend, name, method.convolutionWeight(spec), window);
     boolean readsImages = first;
     first = false;
+    String norm = ConvNorm.normOf(name);
     return new ConvNorm(backend, made, norm, window, rectified, readsImages);
   }
 
@@ -67,10 +67,9 @@ final class ConvParts {
   ResidualConvBlock residualBlock(String name, int out, int stride) {
     ConvShape pixels = window(1, stride, 0);
     boolean changes = stride > 1 || out != channels;
-    ConvNorm inner = convolution(name + ".conv1", name + ".norm1", out, stride);
-    ConvNorm outer = convolution(name + ".conv2", name + ".norm2", out, 1);
-    ConvNorm shortcut =
-        changes ? convNorm(name + ".shortcut", name + ".shortcut_norm", pixels, out, false) : null;
+    ConvNorm inner = convolution(name + ".conv1", out, stride);
+    ConvNorm outer = convolution(name + ".conv2", out, 1);
+    ConvNorm shortcut = changes ? convNorm(name + ".shortcut", pixels, out, false) : null;
     return new ResidualConvBlock(inner, outer, shortcut);
   }
 

@@ -3,6 +3,7 @@ package dev.sparrow.nn;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.BatchNormOps;
 import dev.sparrow.tensor.Tensor;
+import java.util.List;
 import java.util.function.Consumer;
 
 /**
@@ -11,10 +12,11 @@ import java.util.function.Consumer;
  * rank; the others take the running ones, which differ between ranks while they train and are
  * averaged before anyone reads them, see {@link Buffer#averaged}.
  */
-public final class BatchNorm {
-  private static final double EPSILON = 1e-5;
+public final class BatchNorm implements AutoCloseable {
+  private static final double EPSILON = BatchNormOps.EPSILON;
   private static final double MOMENTUM = 0.1;
 
+  private final Backend backend;
   private final BatchNormOps ops;
   private final String name;
   private final Parameter weight; // (channels)
@@ -27,6 +29,7 @@ public final class BatchNorm {
   private Tensor y; // the caller's where it was rectified, else null
 
   public BatchNorm(Backend backend, String name, int channels) {
+    this.backend = backend;
     this.ops = backend.batchNorm();
     this.name = name;
     this.weight = Parameter.vector(name + ".weight", Initializer.ONES, channels);
@@ -44,6 +47,26 @@ public final class BatchNorm {
   public void buffers(Consumer<Buffer> sink) {
     sink.accept(Buffer.averaged(name + ".running_mean", runningMean));
     sink.accept(Buffer.averaged(name + ".running_var", runningVariance));
+  }
+
+  /** The scale and the shift, both (channels). */
+  public List<Parameter> parameters() {
+    return List.of(weight, bias);
+  }
+
+  public long size() {
+    return weight.size() + bias.size();
+  }
+
+  /**
+   * Sets the running statistics.
+   *
+   * @param mean (channels)
+   * @param variance (channels)
+   */
+  public void run(float[] mean, float[] variance) {
+    backend.upload(mean, 0, runningMean);
+    backend.upload(variance, 0, runningVariance);
   }
 
   public void reserve(Workspace workspace) {
@@ -81,7 +104,13 @@ public final class BatchNorm {
   }
 
   public void describe(LayerSummary.Sink sink) {
-    long parameters = weight.size() + bias.size();
-    sink.row(new LayerSummary(name, "BatchNorm " + weight.size(), parameters, parameters, 0));
+    sink.row(new LayerSummary(name, "BatchNorm " + weight.size(), size(), size(), 0));
+  }
+
+  /** Frees the running statistics: of a normalisation that leaves its model before the end. */
+  @Override
+  public void close() {
+    backend.free(runningMean);
+    backend.free(runningVariance);
   }
 }

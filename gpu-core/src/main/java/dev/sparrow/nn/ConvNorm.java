@@ -10,6 +10,8 @@ import java.util.function.Consumer;
  * {@code y = f(norm(z) (+ residual))}.
  */
 public final class ConvNorm implements ImageLayer {
+  private static final String CONVOLUTION = "conv";
+
   private final Convolution convolution;
   private final BatchNorm norm;
   private final ConvShape image;
@@ -38,6 +40,20 @@ public final class ConvNorm implements ImageLayer {
     this.image = image;
     this.rectified = rectified;
     this.first = first;
+  }
+
+  /**
+   * The name of the normalisation that follows a convolution: {@code norm1} of {@code conv1},
+   * {@code shortcut_norm} of {@code shortcut}.
+   *
+   * @param convolution dotted path
+   */
+  public static String normOf(String convolution) {
+    int last = convolution.lastIndexOf('.') + 1;
+    String own = convolution.substring(last);
+    return own.startsWith(CONVOLUTION)
+        ? convolution.substring(0, last) + "norm" + own.substring(CONVOLUTION.length())
+        : convolution + "_norm";
   }
 
   /** The window over one image. */
@@ -79,7 +95,7 @@ public final class ConvNorm implements ImageLayer {
   Tensor forward(Tensor x, Tensor residual, Pass pass) {
     this.x = x;
     int rows = rowsOut(x);
-    convolution.forward(x, z.first(rows));
+    convolution.forward(x, pass, z.first(rows));
     norm.forward(z.first(rows), residual, rectified, pass, y.first(rows));
     return y.first(rows);
   }

@@ -65,9 +65,7 @@ public final class Convolution {
   }
 
   public void reserve(Workspace workspace, int samples) {
-    if (shape.isPointwise()) {
-      weight.reserve(workspace, shape.withImages(samples).outRows());
-    } else if (weight.alwaysHasWindows()) {
+    if (shape.isPointwise() || weight.alwaysHasWindows()) {
       weight.reserve(workspace, shape.withImages(samples));
     } else {
       int rows = shape.withImages(Math.min(samples, imagesAtATime)).outRows();
@@ -81,13 +79,13 @@ public final class Convolution {
    * @param x (samples·height·width, channels)
    * @param y (samples·outHeight·outWidth, out)
    */
-  public void forward(Tensor x, Tensor y) {
+  public void forward(Tensor x, Pass pass, Tensor y) {
     take(x);
-    WindowProducts windows = weight.windows();
-    if (shape.isPointwise()) {
+    WindowProducts windows = windows();
+    if (windows != null) {
+      windows.forward(shape, x, pass, y);
+    } else if (shape.isPointwise()) {
       weight.forward(x, null, null, y);
-    } else if (windows != null) {
-      windows.forward(shape, x, y);
     } else {
       for (int image = 0; image < shape.images(); image += imagesAtATime) {
         Tensor rows = patches(x, image);
@@ -105,16 +103,23 @@ public final class Convolution {
    */
   public void backward(Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
     take(x);
-    WindowProducts windows = weight.windows();
-    if (shape.isPointwise()) {
-      weight.backward(x, dy, null, accumulate, dx);
-    } else if (windows != null) {
+    WindowProducts windows = windows();
+    if (windows != null) {
       windows.backward(shape, x, dy, accumulate, dx);
+    } else if (shape.isPointwise()) {
+      weight.backward(x, dy, null, accumulate, dx);
     } else {
       for (int image = 0; image < shape.images(); image += imagesAtATime) {
         backward(x, dy, image, accumulate, dx);
       }
     }
+  }
+
+  /** How the weight makes this convolution by itself; null where it is given rows. */
+  private WindowProducts windows() {
+    WindowProducts windows = weight.windows();
+    boolean rows = windows == null || shape.isPointwise() && !windows.takesPixels();
+    return rows ? null : windows;
   }
 
   private void backward(Tensor x, Tensor dy, int image, boolean accumulate, Tensor dx) {

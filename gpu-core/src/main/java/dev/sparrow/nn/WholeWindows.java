@@ -7,7 +7,7 @@ import dev.sparrow.tensor.Tensor;
 /** {@link WindowProducts} of a matrix that is stored whole: the device's convolutions. */
 public record WholeWindows(ConvOps ops, Parameter weight) implements WindowProducts {
   @Override
-  public void forward(ConvShape shape, Tensor x, Tensor y) {
+  public void forward(ConvShape shape, Tensor x, Pass pass, Tensor y) {
     ops.forward(shape, x, weight.operand(), y);
   }
 

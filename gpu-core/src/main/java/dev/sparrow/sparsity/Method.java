@@ -20,6 +20,11 @@ public interface Method {
   /** The form of one matrix. */
   LinearWeight linearWeight(LinearSpec spec);
 
+  /** The form of a convolution's filters, of which each is a row: (out, patch). */
+  default LinearWeight convolutionWeight(LinearSpec spec) {
+    return linearWeight(spec);
+  }
+
   /** The form of the stacked matrices of {@code groups} experts. */
   GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups);
 

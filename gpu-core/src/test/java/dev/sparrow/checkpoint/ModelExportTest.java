@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sparrow.backend.BatchNormOps;
 import dev.sparrow.backend.Bf16;
 import dev.sparrow.backend.PatternLayout;
 import dev.sparrow.backend.SparsePatterns;
@@ -21,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -327,6 +329,45 @@ class ModelExportTest {
     assertArrayEquals(new float[] {1, 2, 3, 6, 9, 12}, (float[]) whole.tensors().get(0).array());
     assertEquals(Shape.of(2, 1, 2), whole.tensors().get(2).shape());
     assertArrayEquals(new float[] {10, 20, 300, 400}, (float[]) whole.tensors().get(2).array());
+  }
+
+  /** Of two channels between the factors: s = 2 and 0.5, b = 1 and 3. */
+  private static List<HostTensor> normalised(String following) {
+    float variance = (float) (1 - BatchNormOps.EPSILON);
+    float wide = (float) (16 - BatchNormOps.EPSILON);
+    return List.of(
+        HostTensor.of("a.conv1.weight.v", Shape.of(2, 3), new float[] {1, 2, 3, 4, 5, 6}, 0),
+        HostTensor.of("a.conv1.weight.norm.weight", Shape.of(2), new float[] {2, 2}, 0),
+        HostTensor.of("a.conv1.weight.norm.bias", Shape.of(2), new float[] {11, 4}, 0),
+        HostTensor.of("a.conv1.weight.u", Shape.of(2, 2), new float[] {1, 0, 2, 1}, 0),
+        HostTensor.of(following + ".running_mean", Shape.of(2), new float[] {100, 200}, 0),
+        HostTensor.of("a.conv1.weight.norm.running_mean", Shape.of(2), new float[] {5, 2}, 0),
+        HostTensor.of(
+            "a.conv1.weight.norm.running_var", Shape.of(2), new float[] {variance, wide}, 0));
+  }
+
+  @Test
+  void aNormalisationBetweenFactorsGoesIntoThemAndIntoTheNextOne() {
+    List<HostTensor> saved = normalised("a.norm1");
+    UnaryOperator<String> normOf = convolution -> convolution.replace("conv", "norm");
+    assertEquals(7, SPARSE_BF16.of(saved, Map.of(), normOf).tensors().size(), "kept as it is");
+    ModelExport.Exported whole = DENSE_F32.of(saved, Map.of(), normOf);
+    assertEquals(
+        List.of("a.conv1.weight", "a.norm1.running_mean"),
+        whole.tensors().stream().map(HostTensor::name).toList());
+    // U·diag(s) = (2, 0; 4, 0.5), U·b = (1, 5)
+    float[] product = {2, 4, 6, 6, 10.5f, 15};
+    assertArrayEquals(product, (float[]) whole.tensors().get(0).array(), 1e-4f);
+    assertArrayEquals(new float[] {99, 195}, (float[]) whole.tensors().get(1).array(), 1e-4f);
+    assertArrayEquals(new float[] {1, 0, 2, 1}, (float[]) saved.get(3).array(), "the caller's");
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> DENSE_F32.of(normalised("b.norm1"), Map.of(), normOf))
+            .getMessage();
+    assertEquals(
+        "a.conv1.weight: expected a batch normalisation a.norm1.running_mean (2) after the convolution, to take what the one between its factors adds, got none",
+        message);
   }
 
   @Test

@@ -126,7 +126,7 @@ class ConvolutionTest {
     Tensor dx = inputs.normal(batch.rows(), window.channels()); // added to
     Tensor y = inputs.poisoned(batch.outRows(), OUT);
     convolution.reserve(new Workspace(backend), samples);
-    convolution.forward(x, y);
+    convolution.forward(x, new Pass(true, 1, 0, samples, 1, 1), y);
     convolution.backward(x, dy, true, dx);
     Tensor dw = arena.parameters().get(0).gradient();
     return new Results(backend.download(y), backend.download(dx), backend.download(dw));

@@ -382,6 +382,7 @@ class CuttlefishTrainTest {
         "cuttlefish.ratio=1.5 => cuttlefish.ratio: expected a number in (0, 1], got 1.5",
         "cuttlefish.switch-step=0 => cuttlefish.switch-step: expected 1 or more, below train.steps = 12",
         "cuttlefish.switch-step=12 => cuttlefish.switch-step: expected 1 or more, below train.steps = 12",
+        "cuttlefish.batch-norm=true => cuttlefish.batch-norm: expected false for model.kind = transformer, which has no convolutions, got true",
         "cuttlefish.rule=svd => cuttlefish.rule: expected one of auto, paper, fixed, pufferfish, got svd",
         "method.name=uniform+cuttlefish => method.name: expected one of dense, moe, uniform"
       })

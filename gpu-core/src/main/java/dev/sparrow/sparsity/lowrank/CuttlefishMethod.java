@@ -82,10 +82,19 @@ public final class CuttlefishMethod implements Method {
 
   @Override
   public LinearWeight linearWeight(LinearSpec spec) {
+    return linearWeight(spec, false);
+  }
+
+  @Override
+  public LinearWeight convolutionWeight(LinearSpec spec) {
+    return linearWeight(spec, settings.batchNorm());
+  }
+
+  private LinearWeight linearWeight(LinearSpec spec, boolean normalizes) {
     if (!mayFactorize(spec)) {
       return new DenseWeight(backend, spec);
     }
-    FactorizableLinearWeight weight = new FactorizableLinearWeight(backend, spec);
+    FactorizableLinearWeight weight = new FactorizableLinearWeight(backend, spec, normalizes);
     weights.add(weight);
     return weight;
   }

@@ -12,9 +12,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keeps whole the layers that would gain nothing by factors: those whose factors would hold no
- * fewer numbers, {@code rank·(out + in) >= out·in}, and those that they would not make faster.
- * Layers of equal sizes share timings: where one rank passes, so do lower ones, and where it does
- * not, higher ones do not. A rank that the user has set passes.
+ * fewer numbers, {@code rank·(out + in) >= out·in}, those of a normalisation counted, and those
+ * that they would not make faster. Layers of equal sizes share timings: where one rank passes, so
+ * do lower ones, and where it does not, higher ones do not. A rank that the user has set passes.
  */
 final class FactorGate {
   /** Of layers timed at a quarter of full rank (Wang et al. 2023, §3.3). */
@@ -46,7 +46,8 @@ final class FactorGate {
       return true;
     }
     long whole = (long) weight.out() * weight.in();
-    if (rank * ((long) weight.out() + weight.in()) >= whole) {
+    int ofNorm = weight.normalizes() ? 2 : 0;
+    if (rank * ((long) weight.out() + weight.in() + ofNorm) >= whole) {
       return false;
     }
     return settings.minSpeedUp() == 0 || weight.rows() == 0 || isFaster(weight, rank);
@@ -68,7 +69,8 @@ final class FactorGate {
             weight.out(),
             weight.in(),
             weight.rows(),
-            weight.window());
+            weight.window(),
+            weight.normalizes());
     NavigableMap<Integer, Double> timed = speedUps.computeIfAbsent(layer, l -> new TreeMap<>());
     if (timed.tailMap(rank, true).values().stream().anyMatch(speedUp -> speedUp >= least)) {
       return true;

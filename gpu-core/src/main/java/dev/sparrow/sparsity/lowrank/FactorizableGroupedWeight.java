@@ -16,7 +16,7 @@ final class FactorizableGroupedWeight extends FactorizableWeight implements Grou
   private GroupedLinearWeight form;
 
   FactorizableGroupedWeight(Backend backend, LinearSpec spec, int groups) {
-    super(backend, spec, groups, true);
+    super(backend, spec, groups, true, false);
     becomeWhole();
   }
 

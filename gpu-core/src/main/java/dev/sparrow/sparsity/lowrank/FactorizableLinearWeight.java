@@ -2,21 +2,65 @@ package dev.sparrow.sparsity.lowrank;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Backend;
+import dev.sparrow.backend.ConvShape;
 import dev.sparrow.nn.DenseWeight;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.WindowProducts;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
 
 /** A {@link FactorizableWeight} that is one matrix, (out, in). */
 final class FactorizableLinearWeight extends FactorizableWeight implements LinearWeight {
+  private final Seen seen; // null: nobody will ask for the windows' input
   private LinearWeight form;
 
   FactorizableLinearWeight(Backend backend, LinearSpec spec) {
-    super(backend, spec, 1, false);
+    this(backend, spec, false);
+  }
+
+  /**
+   * @param normalizes of convolutions alone: whether factors are to have a batch normalisation
+   *     between them
+   */
+  FactorizableLinearWeight(Backend backend, LinearSpec spec, boolean normalizes) {
+    super(backend, spec, 1, false, normalizes);
+    this.seen = normalizes ? new Seen() : null;
     becomeWhole();
+  }
+
+  /** The windows of the form, and what they saw last while training: their caller keeps it. */
+  private final class Seen implements WindowProducts {
+    private ConvShape shape; // null: none yet
+    private Tensor x; // (rows, channels)
+
+    @Override
+    public boolean takesPixels() {
+      return true;
+    }
+
+    @Override
+    public void forward(ConvShape shape, Tensor x, Pass pass, Tensor y) {
+      if (pass.training()) {
+        this.shape = shape;
+        this.x = x;
+      }
+      form.windows().forward(shape, x, pass, y);
+    }
+
+    @Override
+    public void backward(ConvShape shape, Tensor x, Tensor dy, boolean accumulate, Tensor dx) {
+      form.windows().backward(shape, x, dy, accumulate, dx);
+    }
+  }
+
+  @Override
+  InnerStatistics innerStatistics(FactorCarry carry) {
+    return seen == null || seen.x == null
+        ? super.innerStatistics(carry)
+        : InnerStatistics.of(backend(), seen.shape, seen.x, carry);
   }
 
   @Override
@@ -59,7 +103,7 @@ final class FactorizableLinearWeight extends FactorizableWeight implements Linea
 
   @Override
   public WindowProducts windows() {
-    return form.windows();
+    return seen == null || isLowRank() ? form.windows() : seen;
   }
 
   @Override

@@ -2,12 +2,14 @@ package dev.sparrow.sparsity.lowrank;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ConvShape;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.ModelChange.Carry;
 import dev.sparrow.sparsity.ModelChange.Replacement;
 import dev.sparrow.tensor.Shape;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -21,6 +23,7 @@ abstract class FactorizableWeight {
   private final LinearSpec spec;
   private final int matrices;
   private final boolean stacked;
+  private final boolean normalizes;
   private Parameter whole; // null once there are factors
   private Factors factors; // null while whole
   private FrobeniusDecay decay; // null while whole
@@ -33,12 +36,15 @@ abstract class FactorizableWeight {
    *
    * @param spec of one matrix
    * @param stacked whether parameters have a first dimension for the matrices
+   * @param normalizes whether factors are to have a batch normalisation between them
    */
-  FactorizableWeight(Backend backend, LinearSpec spec, int matrices, boolean stacked) {
+  FactorizableWeight(
+      Backend backend, LinearSpec spec, int matrices, boolean stacked, boolean normalizes) {
     this.backend = backend;
     this.spec = spec;
     this.matrices = matrices;
     this.stacked = stacked;
+    this.normalizes = normalizes;
   }
 
   /** Takes a form that multiplies by whole matrices, and tells its parameter. */
@@ -51,6 +57,7 @@ abstract class FactorizableWeight {
   abstract void reserveForm(Workspace memory, int most);
 
   final void becomeWhole() {
+    release();
     factors = null;
     decay = null;
     whole = useWhole();
@@ -58,12 +65,24 @@ abstract class FactorizableWeight {
 
   /** Takes factors of this rank, to be filled by the caller. */
   final void become(int rank) {
-    Factors next = Factors.of(spec, matrices, stacked, rank);
+    become(rank, normalizes);
+  }
+
+  private void become(int rank, boolean normalized) {
+    Factors plain = Factors.of(spec, matrices, stacked, rank);
+    Factors next = normalized ? plain.normalized(backend, spec) : plain;
+    release();
     whole = null;
     factors = next;
     decay = new FrobeniusDecay(backend, next);
     useFactors(next);
     reserveAgain();
+  }
+
+  private void release() {
+    if (factors != null) {
+      factors.close();
+    }
   }
 
   private void reserveAgain() {
@@ -91,6 +110,16 @@ abstract class FactorizableWeight {
 
   boolean isStacked() {
     return stacked;
+  }
+
+  /** Whether factors get a batch normalisation between them. */
+  boolean normalizes() {
+    return normalizes;
+  }
+
+  /** The statistics with which the normalisation between these factors begins; rank 0 is asked. */
+  InnerStatistics innerStatistics(FactorCarry carry) {
+    return InnerStatistics.ofIndependentInputs(carry);
   }
 
   boolean isLowRank() {
@@ -162,6 +191,16 @@ abstract class FactorizableWeight {
     return new Replacement(before, List.of(factors.v(), factors.u()), carry);
   }
 
+  /** The same where factors are normalised, as the identity of what it was told. */
+  Replacement factorize(
+      int rank, float learningRateFactor, Carry carry, InnerStatistics statistics) {
+    Replacement plain = factorize(rank, learningRateFactor, carry);
+    factors.norm().run(statistics.mean(), statistics.variance());
+    List<Parameter> after = new ArrayList<>(plain.after());
+    after.addAll(factors.norm().parameters());
+    return new Replacement(plain.before(), after, statistics.appendedTo(carry));
+  }
+
   /** The decay of factors; null while whole, which is the optimizer's to decay. */
   FrobeniusDecay decay() {
     return decay;
@@ -171,7 +210,7 @@ abstract class FactorizableWeight {
   void fit(Map<String, Shape> saved) {
     Shape u = saved.get(Factors.uName(spec));
     if (u != null && u.rank() > 1) {
-      become(u.dim(-1));
+      become(u.dim(-1), saved.containsKey(Factors.normName(spec) + ".weight"));
     } else if (isLowRank()) {
       becomeWhole();
       reserveAgain();
@@ -191,6 +230,12 @@ abstract class FactorizableWeight {
       factors.parameters(sink);
     } else {
       sink.accept(whole);
+    }
+  }
+
+  public void buffers(Consumer<Buffer> sink) {
+    if (isLowRank()) {
+      factors.buffers(sink);
     }
   }
 

@@ -4,7 +4,6 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.config.Cuttlefish;
 import dev.sparrow.sparsity.ModelChange;
-import dev.sparrow.sparsity.ModelChange.Carry;
 import dev.sparrow.sparsity.ModelChange.Replacement;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +32,7 @@ final class Factorizer {
   }
 
   /** Of one layer; rank 0: stays whole. */
-  private record Choice(int rank, double learningRateFactor, Carry carry) {
+  private record Choice(int rank, double learningRateFactor, FactorCarry carry) {
     static final Choice WHOLE = new Choice(0, 1, null);
   }
 
@@ -46,11 +45,20 @@ final class Factorizer {
           RankZero.doubles(collective, () -> new double[] {own.rank(), own.learningRateFactor()});
       int rank = (int) told[0];
       if (rank > 0) {
-        Carry carry = collective.rank() == 0 ? own.carry() : FactorCarry.empty(weight, rank);
-        replacements.add(weight.factorize(rank, (float) told[1], carry));
+        FactorCarry carry = collective.rank() == 0 ? own.carry() : FactorCarry.empty(weight, rank);
+        replacements.add(replacement(weight, rank, (float) told[1], carry, collective));
       }
     }
     return new ModelChange(replacements, true);
+  }
+
+  private static Replacement replacement(
+      FactorizableWeight weight, int rank, float rate, FactorCarry carry, Collective collective) {
+    if (!weight.normalizes()) {
+      return weight.factorize(rank, rate, carry);
+    }
+    double[] told = RankZero.doubles(collective, () -> weight.innerStatistics(carry).toDoubles());
+    return weight.factorize(rank, rate, carry, InnerStatistics.ofDoubles(told));
   }
 
   /**

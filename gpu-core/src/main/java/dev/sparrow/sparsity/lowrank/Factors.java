@@ -1,5 +1,8 @@
 package dev.sparrow.sparsity.lowrank;
 
+import dev.sparrow.backend.Backend;
+import dev.sparrow.nn.BatchNorm;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
@@ -12,8 +15,10 @@ import java.util.function.Consumer;
  *
  * @param u {@code weight.u}, (out, rank) or (matrices, out, rank)
  * @param v {@code weight.v}, (rank, in) or (matrices, rank, in)
+ * @param norm of what V gives before U takes it, {@code weight.norm}, (rank); null: none
  */
-record Factors(int matrices, int out, int in, int rank, Parameter u, Parameter v) {
+record Factors(int matrices, int out, int in, int rank, Parameter u, Parameter v, BatchNorm norm)
+    implements AutoCloseable {
   /**
    * Factors whose product starts with the spec's deviation.
    *
@@ -38,7 +43,15 @@ record Factors(int matrices, int out, int in, int rank, Parameter u, Parameter v
         spec.in(),
         rank,
         new Parameter(uName(spec), stacked ? stack(matrices, u) : u, start, false),
-        new Parameter(vName(spec), stacked ? stack(matrices, v) : v, start, false));
+        new Parameter(vName(spec), stacked ? stack(matrices, v) : v, start, false),
+        null);
+  }
+
+  /**
+   * The same factors with a normalisation between them; the caller closes what it no longer needs.
+   */
+  Factors normalized(Backend backend, LinearSpec spec) {
+    return new Factors(matrices, out, in, rank, u, v, new BatchNorm(backend, normName(spec), rank));
   }
 
   private static Shape stack(int matrices, Shape matrix) {
@@ -53,14 +66,27 @@ record Factors(int matrices, int out, int in, int rank, Parameter u, Parameter v
     return spec.name() + ".weight.v";
   }
 
+  static String normName(LinearSpec spec) {
+    return spec.name() + ".weight.norm";
+  }
+
   /** In the order of the forward pass. */
   void parameters(Consumer<Parameter> sink) {
     sink.accept(v);
+    if (norm != null) {
+      norm.parameters(sink);
+    }
     sink.accept(u);
   }
 
+  void buffers(Consumer<Buffer> sink) {
+    if (norm != null) {
+      norm.buffers(sink);
+    }
+  }
+
   long size() {
-    return u.size() + v.size();
+    return u.size() + v.size() + (norm == null ? 0 : norm.size());
   }
 
   /** Of one row, which meets one matrix; multiply and add counted as two. */
@@ -69,6 +95,13 @@ record Factors(int matrices, int out, int in, int rank, Parameter u, Parameter v
   }
 
   String kind() {
-    return "low-rank, rank " + rank;
+    return "low-rank, rank " + rank + (norm == null ? "" : ", batch-normalised");
+  }
+
+  @Override
+  public void close() {
+    if (norm != null) {
+      norm.close();
+    }
   }
 }

@@ -5,9 +5,12 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.MatmulOps;
+import dev.sparrow.nn.BatchNorm;
+import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.WindowProducts;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.tensor.Tensor;
@@ -17,6 +20,9 @@ import java.util.function.Consumer;
  * A matrix that is the product of two thin ones, {@code W = U·V}, and is never formed: {@code y =
  * (x·Vᵀ)·Uᵀ}; of a convolution one with as many filters as the rank and one of single pixels. The
  * intermediate {@code t = x·Vᵀ} (rows, rank) is kept until backward.
+ *
+ * <p>Between the two convolutions there may be a batch normalisation: {@code y = norm(t)·Uᵀ}. Then
+ * there are no products of rows, of which nobody tells whether they train.
  */
 public final class LowRankWeight implements LinearWeight, WindowProducts {
   private final MatmulOps matmul;
@@ -24,6 +30,8 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
   private final Factors factors;
   private Tensor inner; // (rows, rank): t
   private Tensor dinner; // (rows, rank), scratch
+  private Tensor normed; // (rows, rank): norm(t); t itself without a normalisation
+  private Tensor dnormed; // (rows, rank), scratch; likewise
 
   /** Factors of their own, {@code weight.u} and {@code weight.v}. */
   public LowRankWeight(Backend backend, LinearSpec spec, int rank) {
@@ -46,6 +54,10 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
     return factors.v();
   }
 
+  private BatchNorm norm() {
+    return factors.norm();
+  }
+
   @Override
   public int in() {
     return factors.in();
@@ -62,9 +74,21 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
   }
 
   @Override
+  public void buffers(Consumer<Buffer> sink) {
+    factors.buffers(sink);
+  }
+
+  @Override
   public void reserve(Workspace workspace, int rows) {
     inner = workspace.keep(rows, factors.rank());
     dinner = workspace.scratch("low_rank.dinner", rows, factors.rank());
+    normed = inner;
+    dnormed = dinner;
+    if (norm() != null) {
+      norm().reserve(workspace);
+      normed = workspace.keep(rows, factors.rank());
+      dnormed = workspace.scratch("low_rank.dnormed", rows, factors.rank());
+    }
   }
 
   @Override
@@ -78,6 +102,11 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
   }
 
   private Tensor project(Tensor x) {
+    if (norm() != null) {
+      throw new IllegalStateException(
+          "%s: expected a convolution's windows, since a batch normalisation is between its factors, got rows; set cuttlefish.batch-norm = false"
+              .formatted(u().name()));
+    }
     Tensor t = inner.first(x.rows());
     matmul.forward(x, v().operand(), null, null, t);
     return t;
@@ -106,9 +135,14 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
   }
 
   private Tensor backwardLeft(Tensor dy, Tensor dbias) {
-    matmul.backwardWeight(dy, inner.first(dy.rows()), u().gradient(), dbias);
+    matmul.backwardWeight(dy, normed.first(dy.rows()), u().gradient(), dbias);
+    Tensor dn = dnormed.first(dy.rows());
+    matmul.backwardInput(dy, u().operand(), false, dn);
+    if (norm() == null) {
+      return dn;
+    }
     Tensor dt = dinner.first(dy.rows());
-    matmul.backwardInput(dy, u().operand(), false, dt);
+    norm().backward(dn, dt);
     return dt;
   }
 
@@ -122,12 +156,21 @@ public final class LowRankWeight implements LinearWeight, WindowProducts {
     return true;
   }
 
+  @Override
+  public boolean takesPixels() {
+    return norm() != null;
+  }
+
   /** A convolution by as many filters as the rank, and one of single pixels. */
   @Override
-  public void forward(ConvShape shape, Tensor x, Tensor y) {
+  public void forward(ConvShape shape, Tensor x, Pass pass, Tensor y) {
     Tensor t = inner.first(shape.outRows());
     conv.forward(shape, x, v().operand(), t);
-    matmul.forward(t, u().operand(), null, null, y);
+    Tensor n = normed.first(shape.outRows());
+    if (norm() != null) {
+      norm().forward(t, null, false, pass, n);
+    }
+    matmul.forward(n, u().operand(), null, null, y);
   }
 
   @Override

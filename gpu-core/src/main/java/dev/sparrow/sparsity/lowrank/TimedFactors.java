@@ -10,6 +10,7 @@ import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.LinearWeight;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.nn.ParameterArena;
+import dev.sparrow.nn.Pass;
 import dev.sparrow.nn.Workspace;
 import dev.sparrow.sparsity.PairedTimer;
 import dev.sparrow.tensor.DType;
@@ -44,7 +45,7 @@ final class TimedFactors implements LayerTimer {
     try (Trial trial = new Trial(layer)) {
       LinearSpec whole = spec("whole", layer);
       LinearSpec factored = spec("factored", layer);
-      Factors factors = Factors.of(factored, layer.matrices(), layer.stacked(), rank);
+      Factors factors = trial.factors(factored, rank);
       Runnable wholePasses;
       Runnable factoredPasses;
       if (layer.stacked()) {
@@ -83,6 +84,7 @@ final class TimedFactors implements LayerTimer {
     private final Tensor y; // (rows, out)
     private final Tensor dx; // as x
     private final Tensor offsets; // I32 (matrices + 1)
+    private Factors factors;
     private ParameterArena arena;
 
     Trial(Layer layer) {
@@ -102,6 +104,12 @@ final class TimedFactors implements LayerTimer {
       backend.elementwise().fill(x, 1);
     }
 
+    Factors factors(LinearSpec spec, int rank) {
+      Factors plain = Factors.of(spec, layer.matrices(), layer.stacked(), rank);
+      factors = layer.normalizes() ? plain.normalized(backend, spec) : plain;
+      return factors;
+    }
+
     Runnable passes(LinearWeight weight) {
       weight.parameters(parameters::add);
       if (layer.window() != null) {
@@ -117,8 +125,9 @@ final class TimedFactors implements LayerTimer {
     private Runnable convolutionPasses(LinearWeight weight) {
       Convolution convolution = new Convolution(backend, "timed", weight, layer.window());
       convolution.reserve(workspace, layer.window().images());
+      Pass training = new Pass(true, 0, 0, layer.window().images(), 1, 1);
       return () -> {
-        convolution.forward(x, y);
+        convolution.forward(x, training, y);
         convolution.backward(x, y, false, dx);
       };
     }
@@ -142,6 +151,9 @@ final class TimedFactors implements LayerTimer {
     public void close() {
       if (arena != null) {
         arena.close();
+      }
+      if (factors != null) {
+        factors.close();
       }
       workspace.close();
     }

@@ -61,6 +61,11 @@ public final class MoeMethod implements Method {
   }
 
   @Override
+  public LinearWeight convolutionWeight(LinearSpec spec) {
+    return inner.convolutionWeight(spec);
+  }
+
+  @Override
   public GroupedLinearWeight groupedLinearWeight(LinearSpec spec, int groups) {
     return inner.groupedLinearWeight(spec, groups);
   }

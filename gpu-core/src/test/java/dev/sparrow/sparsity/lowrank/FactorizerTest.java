@@ -215,7 +215,7 @@ class FactorizerTest {
       experts.reserve(workspace, 20);
       LayerTimer timer =
           (layer, rank) -> {
-            assertEquals(new LayerTimer.Layer(4, true, 96, 128, 20, null), layer);
+            assertEquals(new LayerTimer.Layer(4, true, 96, 128, 20, null, false), layer);
             assertEquals(timedRank, rank);
             return new PairedTimer.Times((long) (speedUp * 1e6), 1_000_000);
           };
@@ -253,14 +253,16 @@ class FactorizerTest {
   }
 
   /** The gate asks for the passes that the layer makes: those of its windows over the batch. */
-  @Test
-  void convolutionsAreTimedAsSuch() {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void convolutionsAreTimedAsSuch(boolean normalizes) {
     ConvShape window = new ConvShape(1, 6, 6, 8, 3, 2, 1);
     List<LayerTimer.Layer> timed = new ArrayList<>();
     try (Backend backend = new CpuBackend(1);
         Workspace workspace = new Workspace(backend)) {
       FactorizableLinearWeight weight =
-          new FactorizableLinearWeight(backend, new LinearSpec("w", window.patch(), 64, 0.1));
+          new FactorizableLinearWeight(
+              backend, new LinearSpec("w", window.patch(), 64, 0.1), normalizes);
       new Convolution(backend, "w", weight, window).reserve(workspace, 4);
       LayerTimer timer =
           (layer, rank) -> {
@@ -269,7 +271,9 @@ class FactorizerTest {
           };
       assertTrue(new FactorGate(settings(), timer, line -> {}).passes(weight, 8));
       ConvShape batch = window.withImages(4);
-      assertEquals(List.of(new LayerTimer.Layer(1, false, 64, 72, batch.outRows(), batch)), timed);
+      assertEquals(
+          List.of(new LayerTimer.Layer(1, false, 64, 72, batch.outRows(), batch, normalizes)),
+          timed);
     }
   }
 
@@ -281,13 +285,16 @@ class FactorizerTest {
       TimedFactors timer = new TimedFactors(backend, true);
       for (boolean stacked : new boolean[] {false, true}) {
         PairedTimer.Times times =
-            timer.time(new LayerTimer.Layer(stacked ? 3 : 1, stacked, 32, 16, 24, null), 8);
+            timer.time(new LayerTimer.Layer(stacked ? 3 : 1, stacked, 32, 16, 24, null, false), 8);
         assertTrue(times.firstNanos() > 0 && times.secondNanos() > 0, times.toString());
       }
       ConvShape window = new ConvShape(4, 6, 6, 8, 3, 2, 1);
-      PairedTimer.Times times =
-          timer.time(new LayerTimer.Layer(1, false, 16, 72, window.outRows(), window), 8);
-      assertTrue(times.firstNanos() > 0 && times.secondNanos() > 0, times.toString());
+      for (boolean normalizes : new boolean[] {false, true}) {
+        LayerTimer.Layer layer =
+            new LayerTimer.Layer(1, false, 16, 72, window.outRows(), window, normalizes);
+        PairedTimer.Times times = timer.time(layer, 8);
+        assertTrue(times.firstNanos() > 0 && times.secondNanos() > 0, times.toString());
+      }
       assertEquals(before, backend.allocatedBytes());
     }
   }

@@ -86,7 +86,7 @@ class LowRankGradientTest {
         Convolution convolution = new Convolution(backend, "c", weight, image);
         convolution.reserve(workspace, 4);
         Tensor y = oracle.poisoned(batch.outRows(), out);
-        convolution.forward(x, y);
+        convolution.forward(x, PASS, y);
         Tensor dx = backend.allocate(batch.rows(), 3);
         convolution.backward(x, dy, true, dx);
         convolution.backward(x, dy, false, null);

@@ -4,6 +4,7 @@ import dev.sparrow.checkpoint.ModelExport;
 import dev.sparrow.checkpoint.ModelExport.Exported;
 import dev.sparrow.checkpoint.SafeTensorsWriter;
 import dev.sparrow.config.RunConfig;
+import dev.sparrow.nn.ConvNorm;
 import dev.sparrow.spark.files.HadoopFileStore;
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -32,7 +33,7 @@ public final class ExportJob {
     SavedModel model = SavedModel.at(hadoop, source);
     RunConfig config = loadedFrom(model, export.form());
     HadoopFileStore files = freeTarget(hadoop, target, overwrite);
-    Exported exported = export.of(model.file().tensors(), model.patternLayouts());
+    Exported exported = export.of(model.file().tensors(), model.patternLayouts(), ConvNorm::normOf);
     Map<String, String> metadata = new LinkedHashMap<>(exported.metadata());
     metadata.putAll(ExportedModel.metadata(model, config));
     try {
