@@ -161,7 +161,9 @@ public final class CuttlefishMethod implements Method {
   public void restore(Map<String, List<Double>> saved) {
     switchedAt = saved.containsKey(SWITCHED) ? saved.get(SWITCHED).get(0).longValue() : -1;
     byLayer(saved, LEARNING_RATE)
-        .forEach((layer, factor) -> weight(layer).trainAt(factor.get(0).floatValue()));
+        .forEach(
+            (layer, factor) ->
+                FactorizableWeight.named(weights, layer).trainAt(factor.get(0).floatValue()));
     watch.detector().restore(byLayer(saved, STABLE_RANK));
   }
 
@@ -174,10 +176,6 @@ public final class CuttlefishMethod implements Method {
           }
         });
     return layers;
-  }
-
-  private FactorizableWeight weight(String layer) {
-    return weights.stream().filter(w -> w.name().equals(layer)).findFirst().orElseThrow();
   }
 
   @Override

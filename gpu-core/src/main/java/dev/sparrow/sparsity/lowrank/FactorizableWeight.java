@@ -91,6 +91,11 @@ abstract class FactorizableWeight {
     }
   }
 
+  /** The one of this name, which must be among them. */
+  static FactorizableWeight named(List<FactorizableWeight> weights, String name) {
+    return weights.stream().filter(w -> w.name().equals(name)).findFirst().orElseThrow();
+  }
+
   Backend backend() {
     return backend;
   }

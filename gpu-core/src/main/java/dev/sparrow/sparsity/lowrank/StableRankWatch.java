@@ -37,16 +37,10 @@ final class StableRankWatch {
     this.detector =
         settings.rule() == Cuttlefish.Rule.PAPER
             ? StableRankDetector.absolute(PAPER_TOLERANCE)
-            : StableRankDetector.relative(settings.tolerance(), this::initialStableRank);
+            : StableRankDetector.relative(
+                settings.tolerance(),
+                layer -> FactorizableWeight.named(weights, layer).initialStableRank());
     epochOf(steps);
-  }
-
-  private double initialStableRank(String layer) {
-    return weights.stream()
-        .filter(weight -> weight.name().equals(layer))
-        .findFirst()
-        .orElseThrow()
-        .initialStableRank();
   }
 
   /**
