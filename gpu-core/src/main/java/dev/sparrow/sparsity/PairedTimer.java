@@ -1,7 +1,6 @@
 package dev.sparrow.sparsity;
 
 import dev.sparrow.backend.Backend;
-import java.util.Arrays;
 import java.util.function.LongSupplier;
 
 /**
@@ -9,8 +8,11 @@ import java.util.function.LongSupplier;
  * conditions. The host's clock is read with the device idle, so that this serves every backend.
  */
 public final class PairedTimer {
-  /** Of each way. */
+  /** Of each way, where they take nearly the same. */
   private static final int ROUNDS = 5;
+
+  /** By more than what the least of two rounds wavers. */
+  private static final double CLEAR = 1.15;
 
   /** Less than that of the least time so far: not noise, but loops that are compiled meanwhile. */
   private static final double FASTER = 0.9;
@@ -34,39 +36,19 @@ public final class PairedTimer {
   public record Times(long firstNanos, long secondNanos) {}
 
   /**
-   * Medians.
+   * The least that each way took, in as few rounds as tell them apart.
    *
-   * @param warmUpNanos for which both are run before, at least once each
-   */
-  public Times time(Runnable first, Runnable second, long warmUpNanos) {
-    warmUp(first, second, warmUpNanos);
-    long[] firstNanos = new long[ROUNDS];
-    long[] secondNanos = new long[ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
-      firstNanos[round] = nanos(first);
-      secondNanos[round] = nanos(second);
-    }
-    return new Times(median(firstNanos), median(secondNanos));
-  }
-
-  /**
-   * The least that each way took, in as few rounds as tell them apart: two where one is {@code
-   * clear} times as fast as the other.
-   *
-   * @param clear above 1
    * @param coldNanos above 0: loops may not be compiled yet, so rounds go on until neither way
    *     becomes faster any more, or for so long
    */
-  public Times timeUntilClear(Runnable first, Runnable second, double clear, long coldNanos) {
+  public Times time(Runnable first, Runnable second, long coldNanos) {
     long begun = clock.getAsLong();
     long firstLeast = Long.MAX_VALUE;
     long secondLeast = Long.MAX_VALUE;
     int least = coldNanos > 0 ? COLD_ROUNDS : CLEAR_ROUNDS;
     int round = 0;
     boolean compiling = false;
-    while (round < least
-        || compiling
-        || round < ROUNDS && !isClear(firstLeast, secondLeast, clear)) {
+    while (round < least || compiling || round < ROUNDS && !isClear(firstLeast, secondLeast)) {
       long firstNanos = nanos(first);
       long secondNanos = nanos(second);
       boolean faster = firstNanos < FASTER * firstLeast || secondNanos < FASTER * secondLeast;
@@ -78,16 +60,8 @@ public final class PairedTimer {
     return new Times(firstLeast, secondLeast);
   }
 
-  private static boolean isClear(long first, long second, double clear) {
-    return Math.max(first, second) >= clear * Math.min(first, second);
-  }
-
-  private void warmUp(Runnable first, Runnable second, long nanos) {
-    long begun = clock.getAsLong();
-    do {
-      nanos(first);
-      nanos(second);
-    } while (clock.getAsLong() - begun < nanos);
+  private static boolean isClear(long first, long second) {
+    return Math.max(first, second) >= CLEAR * Math.min(first, second);
   }
 
   private long nanos(Runnable work) {
@@ -96,10 +70,5 @@ public final class PairedTimer {
     work.run();
     backend.synchronize();
     return clock.getAsLong() - begun;
-  }
-
-  private static long median(long[] nanos) {
-    Arrays.sort(nanos);
-    return nanos[nanos.length / 2];
   }
 }

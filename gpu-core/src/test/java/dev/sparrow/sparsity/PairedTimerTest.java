@@ -12,8 +12,6 @@ import org.junit.jupiter.api.Test;
 
 /** By a clock that the work itself moves. */
 class PairedTimerTest {
-  private static final double CLEAR = 1.15;
-
   private final Backend backend = new CpuBackend(1);
   private final List<String> done = new ArrayList<>();
   private long now;
@@ -34,21 +32,11 @@ class PairedTimerTest {
   }
 
   private PairedTimer.Times untilClear(IntToLongFunction a, IntToLongFunction b, long cold) {
-    return timer.timeUntilClear(work("a", a), work("b", b), CLEAR, cold);
+    return timer.time(work("a", a), work("b", b), cold);
   }
 
   private static long falling(int times) {
     return Math.max(8, 1024 >> times);
-  }
-
-  @Test
-  void mediansOfTurnsAfterTheWarmUpAreTold() {
-    long[] nanos = {1, 1, 1, 70, 50, 90, 60, 80};
-    PairedTimer.Times times =
-        timer.time(work("a", i -> nanos[i]), work("b", i -> 10 * nanos[i]), 23);
-    assertEquals(new PairedTimer.Times(70, 700), times);
-    assertEquals(16, done.size());
-    assertEquals(List.of("a", "b", "a", "b"), done.subList(0, 4));
   }
 
   @Test

@@ -123,16 +123,16 @@ class CuttlefishTrainTest {
     }
   }
 
-  /** The window of ten fills after two steps of warm-up: measurements decide, not the clock. */
+  /** The window of five fills after two steps of warm-up: measurements decide, not the clock. */
   @Test
   void aResumedDetectorFiresWhenTheWholeOneDoes(@TempDir Path directory) {
-    String[] settings = {"train.steps=30", "cuttlefish.latest=1", "cuttlefish.tolerance=0.02"};
+    String[] settings = {"train.steps=30", "cuttlefish.latest=1", "cuttlefish.tolerance=0.6"};
     ToyRun.Result whole = Form.AUTO.run(settings).alone();
     int switched = 0;
     while (switched < 30 && !whole.rows().get(switched).figures().containsKey("rank")) {
       switched++;
     }
-    assertTrue(switched >= 11 && switched < 30, "row " + switched);
+    assertTrue(switched >= 6 && switched < 30, "row " + switched);
     for (int stop : new int[] {7, switched, switched + 1, switched + 2}) {
       Form.AUTO
           .run(settings)

@@ -255,6 +255,11 @@ public final class CuttlefishMethod implements Method {
     return change;
   }
 
+  @Override
+  public void applied(long took) {
+    nanos += took;
+  }
+
   private long parameters() {
     return weights.stream().mapToLong(FactorizableWeight::parameterCount).sum();
   }

@@ -1,5 +1,6 @@
 package dev.sparrow.sparsity.lowrank;
 
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.cpu.Blas;
 import dev.sparrow.config.Cuttlefish.Momentum;
 import dev.sparrow.sparsity.ModelChange.Carry;
@@ -14,12 +15,15 @@ import java.util.List;
  * @param u (matrices, out, rank)
  * @param v (matrices, rank, in)
  */
-record FactorCarry(int matrices, int out, int in, int rank, float[] u, float[] v, Momentum momentum)
+record FactorCarry(
+    HostLoop loop, int matrices, int out, int in, int rank, float[] u, float[] v, Momentum momentum)
     implements Carry {
+  private static final int GRAIN = 128; // rows or columns of a matrix at a time
 
   /** The factors that rank 0 found. */
   static FactorCarry of(FactorizableWeight weight, int rank, float[] u, float[] v, Momentum m) {
-    return new FactorCarry(weight.matrices(), weight.out(), weight.in(), rank, u, v, m);
+    HostLoop loop = weight.backend().hostLoop();
+    return new FactorCarry(loop, weight.matrices(), weight.out(), weight.in(), rank, u, v, m);
   }
 
   /** Of ranks that are given what rank 0 carries: nothing. */
@@ -52,14 +56,31 @@ record FactorCarry(int matrices, int out, int in, int rank, float[] u, float[] v
   private List<float[]> projected(float[] g, float[] u, float[] v) {
     float[] du = new float[u.length];
     float[] dv = new float[v.length];
-    Blas blas = Blas.get();
     for (int e = 0; e < matrices; e++) {
       int atG = e * out * in;
       int atU = e * out * rank;
       int atV = e * rank * in;
-      blas.sgemm(false, true, out, rank, in, 1, g, atG, in, v, atV, in, 0, du, atU, rank);
-      blas.sgemm(true, false, rank, in, out, 1, u, atU, rank, g, atG, in, 0, dv, atV, in);
+      loop.ranges(out, GRAIN, (i, end) -> projectRows(g, atG, v, atV, du, atU, i, end - i));
+      loop.ranges(in, GRAIN, (j, end) -> projectColumns(g, atG, u, atU, dv, atV, j, end - j));
     }
     return List.of(dv, du);
+  }
+
+  /** Of {@code G·Vᵀ} these rows. */
+  private void projectRows(
+      float[] g, int atG, float[] v, int atV, float[] du, int atU, int from, int count) {
+    int first = atG + from * in;
+    int target = atU + from * rank;
+    Blas.get()
+        .sgemm(false, true, count, rank, in, 1, g, first, in, v, atV, in, 0, du, target, rank);
+  }
+
+  /** Of {@code Uᵀ·G} these columns. */
+  private void projectColumns(
+      float[] g, int atG, float[] u, int atU, float[] dv, int atV, int from, int count) {
+    int first = atG + from;
+    int target = atV + from;
+    Blas.get()
+        .sgemm(true, false, rank, count, out, 1, u, atU, rank, g, first, in, 0, dv, target, in);
   }
 }

@@ -13,27 +13,35 @@ final class Factorization {
   /** Of the largest eigenvalue: smaller ones are rounding errors. */
   private static final double NEGLIGIBLE = 1e-15;
 
-  private final double[] w; // (out, in)
+  private final float[] matrices;
+  private final int start; // of W among them
   private final int out;
   private final int in;
   private final SymmetricEigen eigen; // of the lesser side
 
   /**
-   * @param matrices one or more matrices (out, in), one after the other
+   * @param matrices one or more matrices (out, in), one after the other, not to be changed
    * @param index of the matrix that is meant
    */
   Factorization(float[] matrices, int index, int out, int in) {
     this.out = out;
     this.in = in;
-    this.w = new double[out * in];
-    int start = Math.multiplyExact(index, w.length);
-    for (int i = 0; i < w.length; i++) {
-      w[i] = matrices[start + i];
-    }
+    this.matrices = matrices;
+    this.start = Math.multiplyExact(index, out * in);
+    double[] w = matrix();
     int n = Math.min(out, in);
     double[] gram = new double[n * n];
     Blas.get().dgemm(!isWide(), isWide(), n, n, Math.max(out, in), w, w, gram);
     this.eigen = SymmetricEigen.of(gram, n);
+  }
+
+  /** W again: held for a while by many at once, it would be large. */
+  private double[] matrix() {
+    double[] w = new double[out * in];
+    for (int i = 0; i < w.length; i++) {
+      w[i] = matrices[start + i];
+    }
+    return w;
   }
 
   private boolean isWide() {
@@ -57,6 +65,7 @@ final class Factorization {
    */
   void write(int rank, int index, float[] u, float[] v) {
     int n = eigen.values().length;
+    double[] w = matrix();
     double[] q = new double[rank * n]; // leading eigenvectors, Qᵀ
     System.arraycopy(eigen.vectors(), 0, q, 0, q.length);
     int uStart = index * out * rank;

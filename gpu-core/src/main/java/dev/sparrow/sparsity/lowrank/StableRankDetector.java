@@ -8,12 +8,16 @@ import java.util.function.ToDoubleFunction;
 
 /**
  * Tells when the stable ranks of all layers have settled: when the line of least squares through a
- * layer's last {@link #WINDOW} measurements is flat. A noise of σ in ρ moves that line's slope by
- * no more than 0.11·σ a measurement.
+ * layer's last few measurements is flat. A noise of σ in ρ moves the slope of a line through ten by
+ * 0.11·σ a measurement, through five by 0.32·σ.
  */
 final class StableRankDetector {
-  static final int WINDOW = 10;
+  static final int RELATIVE_WINDOW = 5;
 
+  /** The paper's epochs are fewer than the measurements of a run otherwise. */
+  static final int ABSOLUTE_WINDOW = 10;
+
+  private final int window;
   private final boolean eachForItself;
   private final ToDoubleFunction<String> allowed; // by the layer's name, slope per unit
   private final Map<String, Series> series = new TreeMap<>();
@@ -23,9 +27,9 @@ final class StableRankDetector {
     private boolean settled;
     private final List<Double> last = new ArrayList<>();
 
-    void add(double rank) {
+    void add(double rank, int most) {
       last.add(rank);
-      if (last.size() > WINDOW) {
+      if (last.size() > most) {
         last.remove(0);
       }
     }
@@ -35,7 +39,8 @@ final class StableRankDetector {
     }
   }
 
-  private StableRankDetector(boolean eachForItself, ToDoubleFunction<String> allowed) {
+  private StableRankDetector(int window, boolean eachForItself, ToDoubleFunction<String> allowed) {
+    this.window = window;
     this.eachForItself = eachForItself;
     this.allowed = allowed;
   }
@@ -48,12 +53,13 @@ final class StableRankDetector {
    * @param initial stable rank at the start, by the layer's name
    */
   static StableRankDetector relative(double tolerance, ToDoubleFunction<String> initial) {
-    return new StableRankDetector(true, layer -> tolerance * initial.applyAsDouble(layer));
+    return new StableRankDetector(
+        RELATIVE_WINDOW, true, layer -> tolerance * initial.applyAsDouble(layer));
   }
 
   /** As in the paper: all slopes are at most so many ranks, after one and the same measurement. */
   static StableRankDetector absolute(double tolerance) {
-    return new StableRankDetector(false, layer -> tolerance);
+    return new StableRankDetector(ABSOLUTE_WINDOW, false, layer -> tolerance);
   }
 
   /**
@@ -66,14 +72,14 @@ final class StableRankDetector {
     ranks.forEach(
         (layer, rank) -> {
           Series one = series.computeIfAbsent(layer, name -> new Series());
-          one.add(rank);
+          one.add(rank, window);
           boolean flat = isFlat(one, allowed.applyAsDouble(layer) * span);
           one.settled = flat || eachForItself && one.settled;
         });
   }
 
-  private static boolean isFlat(Series one, double most) {
-    return one.last.size() == WINDOW && Math.abs(slope(one.last)) <= most;
+  private boolean isFlat(Series one, double most) {
+    return one.last.size() == window && Math.abs(slope(one.last)) <= most;
   }
 
   /** Of the line of least squares, a measurement apart. */

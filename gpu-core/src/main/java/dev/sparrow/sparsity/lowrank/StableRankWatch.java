@@ -13,8 +13,8 @@ final class StableRankWatch {
   /** Of the paper: ranks an epoch. */
   private static final double PAPER_TOLERANCE = 0.1;
 
-  /** Measurements of a run that is shorter than this many epochs. */
-  private static final int MEASUREMENTS = 100;
+  /** Of a run, for auto: the detector's window is then a tenth of it. */
+  private static final int MEASUREMENTS = 50;
 
   private final Cuttlefish settings;
   private final long steps;
@@ -23,7 +23,7 @@ final class StableRankWatch {
   private final StableRank stableRank;
   private final StableRankDetector detector;
   private long every; // steps from one measurement to the next
-  private double span; // the same in the unit of the rule: itself, or epochs
+  private double span; // the same in the unit of the rule: runs, or epochs
 
   /**
    * @param weights may be added to until the first step
@@ -44,18 +44,16 @@ final class StableRankWatch {
   }
 
   /**
-   * The paper measures each epoch. A run of few epochs is measured as often as one of a hundred
-   * would be.
+   * The paper measures each epoch and its slopes are per epoch; those of auto are per run, however
+   * many epochs that has.
    *
    * @param epoch steps of one
    */
   void epochOf(double epoch) {
-    double shorter =
-        settings.rule() == Cuttlefish.Rule.PAPER
-            ? epoch
-            : Math.min(epoch, (double) steps / MEASUREMENTS);
-    every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(shorter));
-    span = settings.rule() == Cuttlefish.Rule.PAPER ? every / epoch : 1;
+    boolean paper = settings.rule() == Cuttlefish.Rule.PAPER;
+    double usual = paper ? epoch : (double) steps / MEASUREMENTS;
+    every = settings.every() > 0 ? settings.every() : Math.max(1, Math.round(usual));
+    span = every / (paper ? epoch : steps);
   }
 
   /** Called by every rank while all layers are whole. */

@@ -11,9 +11,6 @@ final class TimedProducts implements ProductTimer {
   /** Of a kind's products: within it the compiler has done with loops over large layers. */
   private static final long COLD_NANOS = 1_500_000_000;
 
-  /** By more than what the least of two rounds wavers. */
-  private static final double CLEAR = 1.15;
-
   private final Backend backend;
   private final PairedTimer timer;
   private final Map<Class<?>, Long> run = new HashMap<>(); // nanoseconds by kind of products
@@ -29,8 +26,7 @@ final class TimedProducts implements ProductTimer {
     try (TrialProducts trial = TrialProducts.of(backend, pattern, matrices, rows)) {
       long begun = System.nanoTime();
       long cold = Math.max(0, COLD_NANOS - run.getOrDefault(trial.getClass(), 0L));
-      PairedTimer.Times times =
-          timer.timeUntilClear(trial::multiplySparse, trial::multiplyWhole, CLEAR, cold);
+      PairedTimer.Times times = timer.time(trial::multiplySparse, trial::multiplyWhole, cold);
       run.merge(trial.getClass(), System.nanoTime() - begun, Long::sum);
       return new ProductTimes(times.firstNanos(), times.secondNanos());
     }

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ConvShape;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.cpu.CpuBackend;
+import dev.sparrow.backend.cpu.CpuPool;
 import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.LocalCollective;
@@ -141,15 +143,21 @@ class FactorizerTest {
   }
 
   /** A gradient of W becomes what the chain rule gives for U and V; squares of it, for one row. */
-  @Test
-  void optimizerStateGoesThroughTheFactorsAsGradientsDo() {
-    int out = 5;
-    int in = 7;
+  @ParameterizedTest
+  @CsvSource({"5, 7", "150, 9", "6, 260"})
+  void optimizerStateGoesThroughTheFactorsAsGradientsDo(int out, int in) {
+    try (CpuPool pool = new CpuPool(2)) {
+      optimizerStateGoesThroughTheFactorsAsGradientsDo(pool, out, in);
+    }
+  }
+
+  private static void optimizerStateGoesThroughTheFactorsAsGradientsDo(
+      HostLoop loop, int out, int in) {
     int rank = 3;
     float[] u = Matrices.normal(2 * out * rank, 1, 1);
     float[] v = Matrices.normal(2 * rank * in, 1, 2);
     float[] g = Matrices.normal(2 * out * in, 1, 3);
-    FactorCarry carry = new FactorCarry(2, out, in, rank, u, v, Cuttlefish.Momentum.PROJECT);
+    FactorCarry carry = new FactorCarry(loop, 2, out, in, rank, u, v, Cuttlefish.Momentum.PROJECT);
     List<float[]> moments = carry.carry(g, Values.MOMENT);
     float[] positive = new float[g.length];
     for (int i = 0; i < g.length; i++) {
@@ -166,8 +174,8 @@ class FactorizerTest {
             du += g[(e * out + i) * in + j] * vk;
             squared += positive[(e * out + i) * in + j] * vk * vk;
           }
-          assertEquals(du, moments.get(1)[(e * out + i) * rank + k], 1e-5);
-          assertEquals(squared, squares.get(1)[(e * out + i) * rank + k], 1e-4);
+          assertEquals(du, moments.get(1)[(e * out + i) * rank + k], 1e-4);
+          assertEquals(squared, squares.get(1)[(e * out + i) * rank + k], 1e-3);
         }
       }
       for (int k = 0; k < rank; k++) {
@@ -176,11 +184,11 @@ class FactorizerTest {
           for (int i = 0; i < out; i++) {
             dv += u[(e * out + i) * rank + k] * g[(e * out + i) * in + j];
           }
-          assertEquals(dv, moments.get(0)[(e * rank + k) * in + j], 1e-5);
+          assertEquals(dv, moments.get(0)[(e * rank + k) * in + j], 1e-4);
         }
       }
     }
-    FactorCarry reset = new FactorCarry(2, out, in, rank, u, v, Cuttlefish.Momentum.RESET);
+    FactorCarry reset = new FactorCarry(loop, 2, out, in, rank, u, v, Cuttlefish.Momentum.RESET);
     assertArrayEquals(new float[u.length], reset.carry(g, Values.MOMENT).get(1));
     assertArrayEquals(v, reset.carry(g, Values.WEIGHTS).get(0));
   }

@@ -9,6 +9,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.BatchNormOps;
 import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.FiniteDifferences;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.Oracle;
 import dev.sparrow.backend.RandomValues;
 import dev.sparrow.backend.ReferenceBackend;
@@ -180,7 +181,8 @@ class NormalizedFactorsTest {
     backend.elementwise().scale(3, x, x);
     double[] whole = forward(convolution, window, x, sawABatch ? TRAINING : INFERENCE);
 
-    FactorCarry carry = new FactorCarry(1, OUT, window.patch(), RANK, u, v, Momentum.PROJECT);
+    FactorCarry carry =
+        new FactorCarry(HostLoop.INLINE, 1, OUT, window.patch(), RANK, u, v, Momentum.PROJECT);
     InnerStatistics told = InnerStatistics.ofDoubles(weight.innerStatistics(carry).toDoubles());
     Replacement replacement = weight.factorize(RANK, 1, carry, told);
     arena(backend, weight);
@@ -207,7 +209,7 @@ class NormalizedFactorsTest {
   void optimizerStateOfTheNormalisationStartsFromZero() {
     float[] u = Matrices.normal(OUT * RANK, 1, 3);
     float[] v = Matrices.normal(RANK * 4, 1, 4);
-    FactorCarry carry = new FactorCarry(1, OUT, 4, RANK, u, v, Momentum.PROJECT);
+    FactorCarry carry = new FactorCarry(HostLoop.INLINE, 1, OUT, 4, RANK, u, v, Momentum.PROJECT);
     InnerStatistics statistics = InnerStatistics.ofIndependentInputs(carry);
     float[] gradient = Matrices.normal(OUT * 4, 1, 5);
     List<float[]> moments = statistics.appendedTo(carry).carry(gradient, Values.MOMENT);

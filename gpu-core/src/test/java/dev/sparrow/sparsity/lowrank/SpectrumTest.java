@@ -204,12 +204,14 @@ class SpectrumTest {
       float[][] cases = {
         Matrices.normal(48 * 32, 0.1, 1),
         Matrices.planted(32, 48, 4, 3, 0.02, 2),
-        new float[48 * 32]
+        Matrices.planted(48, 32, 3, 1, 0, 5),
+        new float[48 * 32],
+        Matrices.normal(400 * 300, 0.1, 6)
       };
-      int[] outs = {48, 32, 48};
+      int[] outs = {48, 32, 48, 48, 400};
       for (int i = 0; i < cases.length; i++) {
         int out = outs[i];
-        int in = 48 * 32 / out;
+        int in = cases[i].length / out;
         double exact = of(cases[i], out, in, 0).stableRank();
         double measured = stableRank.measureSync(weight(backend, cases[i], out, in));
         assertEquals(exact, measured, 0.005 * exact, "case " + i);

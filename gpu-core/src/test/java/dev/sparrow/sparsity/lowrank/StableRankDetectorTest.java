@@ -15,14 +15,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** On made-up series of stable ranks. */
 class StableRankDetectorTest {
-  /** A thousandth of 130. */
+  /** Two thousandths of 130. */
   private static StableRankDetector relative() {
-    return StableRankDetector.relative(0.001, layer -> 130);
+    return StableRankDetector.relative(0.002, layer -> 130);
   }
 
-  /** Falls from 130 to 60, by a third of what is left every ten measurements. */
+  /** Falls from 130 to 60, by a third of what is left every five measurements. */
   private static double decaying(int i) {
-    return 60 + 70 * Math.exp(-i / 25.0);
+    return 60 + 70 * Math.exp(-i / 12.5);
   }
 
   /** The number of measurements after which it fires; -1: not in 300. */
@@ -43,28 +43,30 @@ class StableRankDetectorTest {
   @Test
   void aFlatSeriesFiresOnceTheWindowIsFull() {
     assertFalse(relative().hasSettled());
-    assertEquals(10, fires(relative(), i -> 40));
+    assertEquals(5, fires(relative(), i -> 40));
     assertEquals(10, fires(StableRankDetector.absolute(0.1), i -> 40));
   }
 
   @Test
   void aSteadyFallNeverFires() {
-    assertEquals(-1, fires(relative(), i -> 130 - 0.15 * i));
+    assertEquals(-1, fires(relative(), i -> 130 - 0.3 * i));
   }
 
-  /** The slope falls below 0.13 at 25·ln(70/(25·0.13)) = 77, below 0.1 at 83, half a window ago. */
+  /**
+   * The slope falls below 0.26 at 12.5·ln(70/(12.5·0.26)) = 38, below 0.1 at 50, half a window ago.
+   */
   @Test
   void aDecayFiresWhereItsSlopeIsSmallEnough() {
     int relative = fires(relative(), StableRankDetectorTest::decaying);
-    assertEquals(82, relative, 1);
+    assertEquals(41, relative, 1);
     int absolute = fires(StableRankDetector.absolute(0.1), StableRankDetectorTest::decaying);
-    assertEquals(89, absolute, 1);
+    assertEquals(56, absolute, 1);
   }
 
   @Test
   void theRelativeTestIsTheSameForLayersOfAllSizes() {
     int large = fires(relative(), StableRankDetectorTest::decaying);
-    int small = fires(StableRankDetector.relative(0.001, layer -> 6.5), i -> decaying(i) / 20);
+    int small = fires(StableRankDetector.relative(0.002, layer -> 6.5), i -> decaying(i) / 20);
     assertEquals(large, small);
   }
 
@@ -78,12 +80,12 @@ class StableRankDetectorTest {
       layers[layer] = i -> decaying(i) * (1 + 0.003 * random.nextGaussian());
     }
     int fired = fires(relative(), layers);
-    assertTrue(fired >= 65 && fired <= 110, "seed " + seed + ": after " + fired);
+    assertTrue(fired >= 32 && fired <= 55, "seed " + seed + ": after " + fired);
   }
 
   @Test
   void oneLayerThatStillMovesHoldsAllBack() {
-    assertEquals(-1, fires(relative(), i -> 40, i -> 130 - 0.15 * i));
+    assertEquals(-1, fires(relative(), i -> 40, i -> 130 - 0.3 * i));
   }
 
   /** Measured twice an epoch, a fall of 0.09 a measurement is one of 0.18 an epoch. */
@@ -109,7 +111,7 @@ class StableRankDetectorTest {
   @Test
   void aRestoredDetectorGoesOnAlike() {
     int whole = fires(relative(), StableRankDetectorTest::decaying);
-    for (int stop : new int[] {0, 1, 5, 40, whole - 1}) {
+    for (int stop : new int[] {0, 1, 4, 20, whole - 1}) {
       StableRankDetector before = relative();
       for (int i = 0; i < stop; i++) {
         before.add(Map.of("layer0", decaying(i)), 1);
