@@ -18,10 +18,10 @@ interface RankRule {
    * Of ‖W‖², how much a rank must hold: where noise still makes up most of a matrix, much is yet to
    * be learnt, and needs room.
    */
-  double ENERGY_SHARE = 0.8;
+  double ENERGY_SHARE = 0.95;
 
-  /** Full rank over what is left for that at most. */
-  int ROOM = 4;
+  /** Of the matrix's numbers, how many factors may hold for that. */
+  double ROOM = 0.5;
 
   /** Of the stable rank at the start: a matrix above it has learnt nothing that tells its rank. */
   double UNLEARNT = 0.9;
@@ -51,7 +51,10 @@ interface RankRule {
       return full(spectrum);
     }
     int signal = spectrum.withoutNoise().accumulativeRank(SIGNAL_SHARE);
-    int room = Math.min(spectrum.energyRank(ENERGY_SHARE), full(spectrum) / ROOM);
+    int out = spectrum.out();
+    int in = spectrum.in();
+    int room =
+        Math.min(spectrum.energyRank(ENERGY_SHARE), (int) (ROOM * out * in / ((double) out + in)));
     int wanted = Math.max(signal, room);
     int rounded = Math.max(1, (wanted + MULTIPLE - 1) / MULTIPLE) * MULTIPLE;
     return Math.min(full(spectrum), rounded);
