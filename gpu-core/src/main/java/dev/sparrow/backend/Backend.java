@@ -117,9 +117,7 @@ public interface Backend extends AutoCloseable {
     return null;
   }
 
-  /**
-   * Loops for work on the host between ops: on the threads that ops run on, where they do there.
-   */
+  /** Loops for work on the host between ops, on the rank's own threads. */
   default HostLoop hostLoop() {
     return HostLoop.INLINE;
   }

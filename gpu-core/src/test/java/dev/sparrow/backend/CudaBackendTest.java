@@ -1,13 +1,40 @@
 package dev.sparrow.backend;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
 import dev.sparrow.backend.cuda.TestGpu;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
 
 /**
  * The CUDA backend keeps every contract, on a real GPU or on the emulated one: with tensors at odd
  * addresses, which plain kernels serve, and with aligned ones, which meet the tensor cores.
  */
 class CudaBackendTest {
+  /** Two tasks that wait for each other: one thread would wait in vain. */
+  @Test
+  void workOnTheHostRunsOnTheRanksThreads() {
+    CountDownLatch both = new CountDownLatch(2);
+    boolean[] met = new boolean[2];
+    try (Backend backend = TestGpu.open()) {
+      backend
+          .hostLoop()
+          .forEach(
+              2,
+              i -> {
+                both.countDown();
+                try {
+                  met[i] = both.await(30, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              });
+    }
+    assertArrayEquals(new boolean[] {true, true}, met);
+  }
+
   @Nested
   class Memory extends BackendContract {
     @Override

@@ -12,6 +12,7 @@ import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.HostExchange;
+import dev.sparrow.backend.HostLoop;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -19,6 +20,7 @@ import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Recording;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.backend.SparseOps;
+import dev.sparrow.backend.cpu.CpuPool;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
@@ -63,22 +65,25 @@ public final class CudaBackend implements Backend {
   private final CudaGroupedSparseOps groupedSparse;
   private final CudaConvOps conv;
   private final CudaBatchNormOps batchNorm;
+  private final CpuPool hostThreads;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
   /**
    * @param address the GPU that Spark assigned to the task: an ordinal or {@code GPU-<uuid>}
+   * @param threads for work on the host between ops, the calling one included
    * @throws CudaUnavailableException with cause and cure, without a driver, that GPU, kernels, or a
    *     library that the settings insist on
    */
-  public static CudaBackend open(String address, CudaSettings settings) {
-    return new CudaBackend(address, settings, CudaBackend.class.getClassLoader());
+  public static CudaBackend open(String address, CudaSettings settings, int threads) {
+    return new CudaBackend(address, settings, threads, CudaBackend.class.getClassLoader());
   }
 
   /**
+   * @param threads as {@link #open} takes them
    * @param kernels class path that holds the fatbins and their index
    */
-  CudaBackend(String address, CudaSettings settings, ClassLoader kernels) {
+  CudaBackend(String address, CudaSettings settings, int threads, ClassLoader kernels) {
     this.settings = settings;
     try {
       KernelLibrary.index(kernels); // before the device: what the build lacks, no GPU cures
@@ -109,11 +114,17 @@ public final class CudaBackend implements Backend {
       groupedSparse = new CudaGroupedSparseOps(queue, matmul, sparse);
       conv = new CudaConvOps(queue, partialSums, matmul);
       batchNorm = new CudaBatchNormOps(queue);
+      hostThreads = opened.add(new CpuPool(threads));
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);
       throw failed;
     }
+  }
+
+  @Override
+  public HostLoop hostLoop() {
+    return hostThreads;
   }
 
   @Override

@@ -17,6 +17,9 @@ import org.opentest4j.TestAbortedException;
  * skipped with the reason.
  */
 public final class TestGpu {
+  /** Of a rank on the host. */
+  private static final int THREADS = 2;
+
   private static final int NO_GPU = 2;
 
   private TestGpu() {}
@@ -40,11 +43,11 @@ public final class TestGpu {
   public static CudaBackend open(int ordinal, CudaSettings settings) {
     String address = Integer.toString(ordinal);
     if (GpuPresence.real()) {
-      return CudaBackend.open(address, settings);
+      return CudaBackend.open(address, settings, THREADS);
     }
     assumeTrue(EmulatedDriver.available(), EmulatedDriver::whyNot);
     EmulatedDriver.load();
-    return new CudaBackend(address, settings, emulatedKernels());
+    return new CudaBackend(address, settings, THREADS, emulatedKernels());
   }
 
   /** The CUDA backend on GPU 0 with dense products by cuBLASLt, the real one or its stand-in. */

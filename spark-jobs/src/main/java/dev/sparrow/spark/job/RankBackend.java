@@ -38,10 +38,11 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
    */
   static RankBackend open(RunConfig config, TaskContext context) {
     Optional<String> gpu = gpu(config.train().backend(), context);
+    int threads = threads(config, context);
     Backend backend =
         gpu.isPresent()
-            ? onGpu(gpu.get(), config.train().cuda(), context)
-            : new CpuBackend(threads(config, context));
+            ? onGpu(gpu.get(), config.train().cuda(), threads, context)
+            : new CpuBackend(threads);
     gpu.ifPresent(
         address ->
             LOG.info("{} computes on GPU {}: {}", rank(context), address, backend.description()));
@@ -67,9 +68,10 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
     return Integer.toString(context.partitionId());
   }
 
-  private static Backend onGpu(String address, CudaSettings settings, TaskContext context) {
+  private static Backend onGpu(
+      String address, CudaSettings settings, int threads, TaskContext context) {
     try {
-      return CudaBackend.open(address, settings);
+      return CudaBackend.open(address, settings, threads);
     } catch (CudaUnavailableException e) {
       String cure =
           isLocal() && context.partitionId() > 0
@@ -106,14 +108,14 @@ public record RankBackend(Backend backend, Optional<String> gpu) implements Auto
    * The driver's, where no ranks are: the CPU unless {@code cuda} was asked for.
    *
    * @param gpu address of the GPU that Spark gave the driver; empty: the first one
-   * @param threads on the CPU
+   * @param threads on the host
    * @throws CudaUnavailableException with cause and cure where that GPU, or a library that the
    *     settings insist on, cannot be had
    */
   public static Backend onDriver(
       BackendChoice choice, CudaSettings cuda, Optional<String> gpu, int threads) {
     return choice == BackendChoice.CUDA
-        ? CudaBackend.open(gpu.orElse(FIRST_GPU), cuda)
+        ? CudaBackend.open(gpu.orElse(FIRST_GPU), cuda, threads)
         : new CpuBackend(threads);
   }
 
