@@ -15,7 +15,7 @@ public final class MlpRunBench {
   private static final double PERCENT = 100;
 
   /** Enough for what happens a few times in a run to weigh little more than in a long one. */
-  private static final int STEPS = 300;
+  private static final int STEPS = 1000;
 
   private final BenchDevice device;
 
@@ -23,7 +23,7 @@ public final class MlpRunBench {
     this.device = device;
   }
 
-  /** Some two minutes on two cores. */
+  /** Some eight minutes on two cores. */
   public List<BenchRow> run() {
     List<BenchRow> rows = new ArrayList<>(run(MlpCase.smallRuns(STEPS)));
     rows.addAll(run(MlpCase.largeRuns(STEPS)));

@@ -1,7 +1,9 @@
 package dev.sparrow.sparsity;
 
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.tensor.Tensor;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * What a method does to a model between two steps: parameters that give way to others, with their
@@ -54,10 +56,22 @@ public record ModelChange(List<Replacement> replacements, boolean ofRankZero) {
   /**
    * @param before as the model had it
    * @param after as the model has it now, in its place; {@code before} itself where its shape stays
+   * @param carry null where numbers change in place
+   * @param inPlace changes the numbers of a parameter that stays, or as many of optimizer state,
+   *     where they are; null where they are carried
    */
-  public record Replacement(Parameter before, List<Parameter> after, Carry carry) {
+  public record Replacement(
+      Parameter before, List<Parameter> after, Carry carry, Consumer<Tensor> inPlace) {
     public Replacement {
       after = List.copyOf(after);
+    }
+
+    public Replacement(Parameter before, List<Parameter> after, Carry carry) {
+      this(before, after, carry, null);
+    }
+
+    public static Replacement inPlace(Parameter parameter, Consumer<Tensor> change) {
+      return new Replacement(parameter, List.of(parameter), null, change);
     }
 
     /** Whether the arena can stay. */

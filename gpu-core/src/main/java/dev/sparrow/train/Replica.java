@@ -163,6 +163,10 @@ public final class Replica implements AutoCloseable {
       ParameterArena target,
       Tensor to) {
     int size = Math.toIntExact(replacement.before().size());
+    if (replacement.inPlace() != null) { // in a new arena, too, what stays has been copied
+      replacement.inPlace().accept(to.window(target.start(replacement.before()), size));
+      return;
+    }
     float[] values = new float[size];
     backend.downloadSync(from.window(start, size), values, 0);
     List<float[]> carried = replacement.carry().carry(values, kind);

@@ -4,6 +4,7 @@ import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
 /**
@@ -88,8 +89,8 @@ final class MaskedMatrix implements PatternedMatrix {
   }
 
   @Override
-  public void maskGradient() {
-    backend.sparse().mask(bits.buffer().value(), whole.gradient());
+  public void mask(Tensor numbers) {
+    backend.sparse().mask(bits.buffer().value(), numbers);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.Initializer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
+import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 
 /**
@@ -45,8 +46,12 @@ interface PatternedMatrix {
   /** Names what files hold beside the parameter. */
   void buffers(Consumer<Buffer> sink);
 
-  /** After each product that adds to the gradient. */
-  void maskGradient();
+  /**
+   * Makes zero what lies off the pattern.
+   *
+   * @param numbers like the parameter's: its gradient, itself or optimizer state
+   */
+  void mask(Tensor numbers);
 
   /** Gives back the pattern's memory. */
   void release();

@@ -146,6 +146,10 @@ abstract class SparsifiedWeight {
 
   /** Takes a pattern and tells how weights and optimizer state follow; new non-zeros are zero. */
   Replacement change(UniformPattern next, boolean sparsely) {
+    if (!isSparse() && !sparsely) {
+      take(next, false);
+      return Replacement.inPlace(trained(), patterned::mask);
+    }
     Parameter before = trained();
     UnaryOperator<float[]> carry = carry(next, sparsely);
     take(next, sparsely);
@@ -155,16 +159,15 @@ abstract class SparsifiedWeight {
 
   private UnaryOperator<float[]> carry(UniformPattern next, boolean sparsely) {
     HostLoop loop = backend.hostLoop();
-    if (isSparse() && sparsely) {
+    if (!isSparse()) {
+      return PatternCarry.toValues(loop, next);
+    }
+    if (sparsely) {
       return PatternCarry.betweenValues(loop, pattern(), next);
     }
-    UnaryOperator<float[]> fromMatrix =
-        sparsely ? PatternCarry.toValues(loop, next) : PatternCarry.withinMatrix(loop, next);
-    if (!isSparse()) {
-      return fromMatrix;
-    }
     UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(loop, pattern());
-    return values -> fromMatrix.apply(toMatrix.apply(values));
+    UnaryOperator<float[]> withinMatrix = PatternCarry.withinMatrix(loop, next);
+    return values -> withinMatrix.apply(toMatrix.apply(values));
   }
 
   private void take(UniformPattern next, boolean sparsely) {
@@ -201,7 +204,7 @@ abstract class SparsifiedWeight {
   /** To be called after each product that adds to the gradient. */
   void maskGradient() {
     if (!isDense()) {
-      patterned.maskGradient();
+      patterned.mask(trained().gradient());
     }
   }
 

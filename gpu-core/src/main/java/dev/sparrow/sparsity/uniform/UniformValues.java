@@ -7,6 +7,7 @@ import dev.sparrow.nn.Buffer;
 import dev.sparrow.nn.LinearSpec;
 import dev.sparrow.nn.Parameter;
 import dev.sparrow.tensor.Shape;
+import dev.sparrow.tensor.Tensor;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -103,8 +104,8 @@ final class UniformValues implements PatternedMatrix {
   }
 
   @Override
-  public void maskGradient() {
-    // The gradient has no place off the pattern.
+  public void mask(Tensor numbers) {
+    // They have no place off the pattern.
   }
 
   @Override
