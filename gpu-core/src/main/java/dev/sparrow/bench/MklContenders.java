@@ -1,7 +1,7 @@
 package dev.sparrow.bench;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.backend.cpu.CpuPool;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -25,7 +25,7 @@ final class MklContenders {
   /**
    * @param batch rows of the activations
    */
-  static MklContenders of(Mkl mkl, CpuPool pool, UniformPattern pattern, int batch) {
+  static MklContenders of(Mkl mkl, HostPool pool, UniformPattern pattern, int batch) {
     MklContenders made = new MklContenders();
     made.add(AS_IT_LIES, mkl, pool, pattern, batch, Mkl.COLUMN_MAJOR);
     made.add(TURNED, mkl, pool, pattern, batch, Mkl.ROW_MAJOR);
@@ -33,7 +33,7 @@ final class MklContenders {
   }
 
   private void add(
-      String name, Mkl mkl, CpuPool pool, UniformPattern pattern, int batch, int layout) {
+      String name, Mkl mkl, HostPool pool, UniformPattern pattern, int batch, int layout) {
     MklCsr weight = MklCsr.ofRows(mkl, pool, pattern, batch, layout);
     MklCsr transpose = MklCsr.ofColumns(mkl, pool, pattern, batch, layout);
     contenders.put(

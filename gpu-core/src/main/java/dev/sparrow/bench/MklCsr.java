@@ -2,8 +2,8 @@ package dev.sparrow.bench;
 
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.backend.cpu.CpuPool;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -17,7 +17,7 @@ final class MklCsr implements AutoCloseable {
   private static final int CACHE_LINE = 64;
 
   private final Mkl mkl;
-  private final CpuPool pool;
+  private final HostPool pool;
   private final int rows;
   private final int columns;
   private final int n;
@@ -36,7 +36,13 @@ final class MklCsr implements AutoCloseable {
    * @param layout of the dense matrices: column-major is how activations (n, columns) lie
    */
   MklCsr(
-      Mkl mkl, CpuPool pool, int[] rowStarts, int[] columnNumbers, int columns, int n, int layout) {
+      Mkl mkl,
+      HostPool pool,
+      int[] rowStarts,
+      int[] columnNumbers,
+      int columns,
+      int n,
+      int layout) {
     this.mkl = mkl;
     this.pool = pool;
     this.rows = rowStarts.length - 1;
@@ -57,7 +63,7 @@ final class MklCsr implements AutoCloseable {
   }
 
   /** W (out, in) of a pattern, for {@code x·Wᵀ}. */
-  static MklCsr ofRows(Mkl mkl, CpuPool pool, UniformPattern pattern, int n, int layout) {
+  static MklCsr ofRows(Mkl mkl, HostPool pool, UniformPattern pattern, int n, int layout) {
     int[] starts = new int[pattern.rows() + 1];
     int[] indices = new int[Math.toIntExact(pattern.nonZeros())];
     for (int row = 0; row < pattern.rows(); row++) {
@@ -69,7 +75,7 @@ final class MklCsr implements AutoCloseable {
   }
 
   /** Wᵀ (in, out) of a pattern, for {@code dy·W}. */
-  static MklCsr ofColumns(Mkl mkl, CpuPool pool, UniformPattern pattern, int n, int layout) {
+  static MklCsr ofColumns(Mkl mkl, HostPool pool, UniformPattern pattern, int n, int layout) {
     int[] starts = new int[pattern.columns() + 1];
     for (int row = 0; row < pattern.rows(); row++) {
       for (int i = 0; i < pattern.fanIn(); i++) {

@@ -1,7 +1,7 @@
 package dev.sparrow.bench;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.cpu.Blas;
-import dev.sparrow.backend.cpu.CpuPool;
 import java.util.Arrays;
 
 /**
@@ -12,9 +12,9 @@ final class SgemmRate implements ProductRate {
   private static final int SIZE = 1024;
   private static final int RUNS = 7;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
-  SgemmRate(CpuPool pool) {
+  SgemmRate(HostPool pool) {
     this.pool = pool;
   }
 

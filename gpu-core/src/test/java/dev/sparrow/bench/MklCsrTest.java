@@ -3,8 +3,8 @@ package dev.sparrow.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
-import dev.sparrow.backend.cpu.CpuPool;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Optional;
@@ -24,7 +24,7 @@ class MklCsrTest {
     UniformPattern pattern =
         SpmmFormat.ALL.get(0).pattern(new SpmmShape(7, 20, BATCH), 75, new Random(3));
     int[][] rowOf = nonZeros(pattern);
-    try (CpuPool pool = new CpuPool(threads);
+    try (HostPool pool = new HostPool(threads);
         MklCsr rows = MklCsr.ofRows(mkl.get(), pool, pattern, BATCH, layout);
         MklCsr columns = MklCsr.ofColumns(mkl.get(), pool, pattern, BATCH, layout)) {
       check(rows, rowOf, 7, false);

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import java.util.Arrays;
 
 /**
@@ -23,7 +24,7 @@ final class BatchTiles {
   /** Columns that a task turns, a multiple of every vector's length. */
   private static final int COLUMN_BLOCK = 256;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final TaskScratch scratch;
   private float[] values = {};
   private int columns;
@@ -34,7 +35,7 @@ final class BatchTiles {
   private int[] heights = {}; // of each tile
   private int[] places = {0}; // padded rows before each tile, and all
 
-  BatchTiles(CpuPool pool, TaskScratch scratch) {
+  BatchTiles(HostPool pool, TaskScratch scratch) {
     this.pool = pool;
     this.scratch = scratch;
   }

@@ -3,6 +3,7 @@ package dev.sparrow.backend.cpu;
 import dev.ludovic.netlib.blas.BLAS;
 import dev.ludovic.netlib.blas.JavaBLAS;
 import dev.ludovic.netlib.blas.NativeBLAS;
+import dev.sparrow.backend.HostPool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +19,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The native one is OpenBLAS, as the bytedeco jar carries it, called through netlib's JNI, which
  * pins arrays instead of copying them. OpenBLAS is held to one thread: work is split over a {@link
- * CpuPool}, so that ranks that share a JVM do not fight for cores. Thread-safe.
+ * HostPool}, so that ranks that share a JVM do not fight for cores. Thread-safe.
  *
  * <p>A library named in the system property {@code dev.ludovic.netlib.blas.nativeLibPath} is taken
  * instead; it must be held to one thread by its own means, such as {@code OPENBLAS_NUM_THREADS}.

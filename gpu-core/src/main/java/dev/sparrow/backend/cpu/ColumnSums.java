@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -17,9 +18,9 @@ final class ColumnSums {
 
   private static final int COLUMN_BLOCK = 64;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
-  ColumnSums(CpuPool pool) {
+  ColumnSums(HostPool pool) {
     this.pool = pool;
   }
 

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.ActivationOps;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 
 /** Nonlinearities, chunk by chunk; the loops are in {@link ActivationLoops}. */
@@ -9,9 +10,9 @@ final class CpuActivationOps implements ActivationOps {
   /** Elements of a task; a multiple of every vector width, so that only the last has a tail. */
   private static final int GRAIN = 1 << 15;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
-  CpuActivationOps(CpuPool pool) {
+  CpuActivationOps(HostPool pool) {
     this.pool = pool;
   }
 

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.AttentionOps;
 import dev.sparrow.backend.AttentionShape;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 
@@ -22,7 +23,7 @@ final class CpuAttentionOps implements AttentionOps {
   /** Elements of a scores tile, 256 KB. */
   private static final int TILE = 1 << 16;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final Blas blas;
   private final float[][] scores;
   private final float[][] gradients;
@@ -32,7 +33,7 @@ final class CpuAttentionOps implements AttentionOps {
   private final float[][] sums;
   private float[] ones = new float[0];
 
-  CpuAttentionOps(CpuPool pool, Blas blas) {
+  CpuAttentionOps(HostPool pool, Blas blas) {
     this.pool = pool;
     this.blas = blas;
     this.scores = new float[pool.threads()][0];

@@ -9,6 +9,7 @@ import dev.sparrow.backend.ElementwiseOps;
 import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.HostLoop;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -35,7 +36,7 @@ import java.util.stream.Stream;
 public final class CpuBackend implements Backend {
   private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final Blas blas;
   private final ElementwiseOps elementwise;
   private final MatmulOps matmul;
@@ -62,7 +63,7 @@ public final class CpuBackend implements Backend {
   }
 
   CpuBackend(int threads, Blas blas) {
-    this.pool = new CpuPool(threads);
+    this.pool = new HostPool(threads);
     this.blas = blas;
     this.elementwise = new CpuElementwiseOps(pool);
     this.matmul = new CpuMatmulOps(pool, blas);
@@ -191,7 +192,7 @@ public final class CpuBackend implements Backend {
   }
 
   /** The rank's threads, for measurements that need the same ones. */
-  public CpuPool pool() {
+  public HostPool pool() {
     return pool;
   }
 

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.BatchNormOps;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 
 /**
@@ -12,13 +13,13 @@ final class CpuBatchNormOps implements BatchNormOps {
   /** Floats of a block, 64 KiB: a step reads two such and writes one. */
   private static final int BLOCK_FLOATS = 1 << 14;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private float[] partials = {}; // (blocks, 2, columns)
   private float[] terms = {}; // (4, columns)
   private double combinedMean; // of the column that combine was asked for
   private double combinedSquares;
 
-  CpuBatchNormOps(CpuPool pool) {
+  CpuBatchNormOps(HostPool pool) {
     this.pool = pool;
   }
 

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.ConvOps;
 import dev.sparrow.backend.ConvShape;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -30,7 +31,7 @@ final class CpuConvOps implements ConvOps {
   private static final int GRAIN = 1 << 14;
   private static final int SCRATCH = AlignedFloats.START;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final Blas blas;
   private final MatmulOps matmul;
   private final TaskScratch scratch;
@@ -39,7 +40,7 @@ final class CpuConvOps implements ConvOps {
   /**
    * @param matmul for windows of one pixel
    */
-  CpuConvOps(CpuPool pool, Blas blas, MatmulOps matmul) {
+  CpuConvOps(HostPool pool, Blas blas, MatmulOps matmul) {
     this.pool = pool;
     this.blas = blas;
     this.matmul = matmul;

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Draws;
 import dev.sparrow.backend.ElementwiseOps;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -11,10 +12,10 @@ final class CpuElementwiseOps implements ElementwiseOps {
   /** Elements of a task: 256 KiB of each tensor, enough to hide the hand-over. */
   private static final int GRAIN = 1 << 16;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final DoubleSums sums;
 
-  CpuElementwiseOps(CpuPool pool) {
+  CpuElementwiseOps(HostPool pool) {
     this.pool = pool;
     this.sums = new DoubleSums(pool);
   }

@@ -2,6 +2,7 @@ package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.AttentionShape;
 import dev.sparrow.backend.EmbeddingOps;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 
@@ -13,10 +14,10 @@ final class CpuEmbeddingOps implements EmbeddingOps {
   /** Columns of a task of the backward pass: a few cache lines, so that threads share none. */
   private static final int COLUMNS = 64;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final Rotary rotary = new Rotary();
 
-  CpuEmbeddingOps(CpuPool pool) {
+  CpuEmbeddingOps(HostPool pool) {
     this.pool = pool;
   }
 

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -8,10 +9,10 @@ import java.util.Arrays;
 final class CpuLossOps implements LossOps {
   private static final int GRAIN = 1 << 15;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final DoubleSums sums;
 
-  CpuLossOps(CpuPool pool) {
+  CpuLossOps(HostPool pool) {
     this.pool = pool;
     this.sums = new DoubleSums(pool);
   }

@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.tensor.Tensor;
 
@@ -30,14 +31,14 @@ final class CpuMatmulOps implements MatmulOps {
 
   private static final int MOST_PARTS = 16;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final Blas blas;
   private final GemmTiles tiles;
   private final ProductTiles products;
   private final ColumnSums columnSums;
   private final float[] partials = new float[MOST_PARTS * SMALL_GRADIENT];
 
-  CpuMatmulOps(CpuPool pool, Blas blas) {
+  CpuMatmulOps(HostPool pool, Blas blas) {
     this.pool = pool;
     this.blas = blas;
     this.tiles = new GemmTiles(pool);

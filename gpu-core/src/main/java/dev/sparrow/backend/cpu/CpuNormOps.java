@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.NormOps;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -14,12 +15,12 @@ final class CpuNormOps implements NormOps {
   /** Groups of rows whose parameter gradients are summed apart. */
   private static final int GROUPS = 16;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
   /** Sums of each group: weights, then biases. Grown, never shrunk. */
   private float[] partials = new float[0];
 
-  CpuNormOps(CpuPool pool) {
+  CpuNormOps(HostPool pool) {
     this.pool = pool;
   }
 

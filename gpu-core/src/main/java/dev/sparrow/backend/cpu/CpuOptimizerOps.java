@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.HostLoop;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.UpdateSegments;
 import dev.sparrow.tensor.Tensor;
@@ -9,9 +10,9 @@ import dev.sparrow.tensor.Tensor;
 final class CpuOptimizerOps implements OptimizerOps {
   private static final int GRAIN = 1 << 15;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
-  CpuOptimizerOps(CpuPool pool) {
+  CpuOptimizerOps(HostPool pool) {
     this.pool = pool;
   }
 

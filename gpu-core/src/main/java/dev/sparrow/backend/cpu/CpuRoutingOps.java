@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Draws;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.tensor.Tensor;
@@ -10,12 +11,12 @@ import java.util.Arrays;
 final class CpuRoutingOps implements RoutingOps {
   private static final int GRAIN = 1 << 15;
 
-  private final CpuPool pool;
+  private final HostPool pool;
 
   /** Next row of each expert in the counting sort. Grown, never shrunk. */
   private int[] cursors = new int[0];
 
-  CpuRoutingOps(CpuPool pool) {
+  CpuRoutingOps(HostPool pool) {
     this.pool = pool;
   }
 

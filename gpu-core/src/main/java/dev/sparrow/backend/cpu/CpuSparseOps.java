@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.SparseOps;
 import dev.sparrow.backend.SparsePattern;
 import dev.sparrow.backend.UniformPattern;
@@ -26,7 +27,7 @@ final class CpuSparseOps implements SparseOps {
 
   static final GemmTiles.Body NOTHING = (group, row, rows, column, columns) -> {};
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final ColumnSums columnSums;
   private final SparseScratch scratch;
 

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
@@ -16,10 +17,10 @@ final class DoubleSums {
 
   private static final int GRAIN = 1 << 16;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private double[] partials = new double[LANES];
 
-  DoubleSums(CpuPool pool) {
+  DoubleSums(HostPool pool) {
     this.pool = pool;
   }
 

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import java.util.Arrays;
 
 /**
@@ -35,12 +36,12 @@ final class GemmTiles {
 
   private static final int FIELDS = 5;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private int count;
   private int[] tiles = new int[64 * FIELDS];
   private long[] order = new long[64];
 
-  GemmTiles(CpuPool pool) {
+  GemmTiles(HostPool pool) {
     this.pool = pool;
   }
 

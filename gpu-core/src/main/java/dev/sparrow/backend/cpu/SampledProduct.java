@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.Tensor;
 
@@ -15,7 +16,7 @@ final class SampledProduct {
   /** Non-zeros whose sums a task holds, 16 KiB. */
   private static final int SUMS = 256;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final BatchTiles xTiles;
   private final BatchTiles dyTiles;
   private final TaskScratch scratch;

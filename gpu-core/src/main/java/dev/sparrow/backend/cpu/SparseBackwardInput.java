@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -17,7 +18,7 @@ final class SparseBackwardInput {
   private static final int SCATTER_COLUMNS = 1024;
 
   private final SparseScratch shared;
-  private final CpuPool pool;
+  private final HostPool pool;
   private final BatchTiles tiles;
   private final TaskScratch scratch;
   private final CpuSparsePattern sparse;

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.UniformPattern;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
@@ -14,7 +15,7 @@ final class SparseForward {
   /** Rows of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
   private static final int ROW_BLOCK = 64;
 
-  private final CpuPool pool;
+  private final HostPool pool;
   private final BatchTiles tiles;
   private final TaskScratch scratch;
   private final CpuSparsePattern sparse;

@@ -1,5 +1,6 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 
 /**
@@ -10,13 +11,13 @@ final class SparseScratch {
   /** Elements of a copy that a task takes. */
   static final int COPY_GRAIN = 1 << 15;
 
-  final CpuPool pool;
+  final HostPool pool;
   final TaskScratch tasks;
   final BatchTiles xTiles;
   final BatchTiles dyTiles;
   private float[] valuesByColumn = {};
 
-  SparseScratch(CpuPool pool) {
+  SparseScratch(HostPool pool) {
     this.pool = pool;
     this.tasks = new TaskScratch(pool);
     this.xTiles = new BatchTiles(pool, tasks);

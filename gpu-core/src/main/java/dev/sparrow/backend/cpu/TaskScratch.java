@@ -1,11 +1,13 @@
 package dev.sparrow.backend.cpu;
 
+import dev.sparrow.backend.HostPool;
+
 /** Each thread's own {@link AlignedFloats} within the tasks of a pool. */
 final class TaskScratch {
-  private final CpuPool pool;
+  private final HostPool pool;
   private final float[][] memory;
 
-  TaskScratch(CpuPool pool) {
+  TaskScratch(HostPool pool) {
     this.pool = pool;
     this.memory = new float[pool.threads()][0];
   }

@@ -13,6 +13,7 @@ import dev.sparrow.backend.EmbeddingOps;
 import dev.sparrow.backend.GroupedSparseOps;
 import dev.sparrow.backend.HostExchange;
 import dev.sparrow.backend.HostLoop;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.LossOps;
 import dev.sparrow.backend.MatmulOps;
 import dev.sparrow.backend.NormOps;
@@ -20,7 +21,6 @@ import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Recording;
 import dev.sparrow.backend.RoutingOps;
 import dev.sparrow.backend.SparseOps;
-import dev.sparrow.backend.cpu.CpuPool;
 import dev.sparrow.tensor.DType;
 import dev.sparrow.tensor.HostInts;
 import dev.sparrow.tensor.Shape;
@@ -65,7 +65,7 @@ public final class CudaBackend implements Backend {
   private final CudaGroupedSparseOps groupedSparse;
   private final CudaConvOps conv;
   private final CudaBatchNormOps batchNorm;
-  private final CpuPool hostThreads;
+  private final HostPool hostThreads;
   private final Set<Storage> owned = Collections.newSetFromMap(new IdentityHashMap<>());
   private long allocatedBytes;
 
@@ -114,7 +114,7 @@ public final class CudaBackend implements Backend {
       groupedSparse = new CudaGroupedSparseOps(queue, matmul, sparse);
       conv = new CudaConvOps(queue, partialSums, matmul);
       batchNorm = new CudaBatchNormOps(queue);
-      hostThreads = opened.add(new CpuPool(threads));
+      hostThreads = opened.add(new HostPool(threads));
       opened.add(stream::synchronizeSync); // closed first: nothing queued outlives its memory
     } catch (RuntimeException | Error failed) {
       opened.closeAfter(failed);

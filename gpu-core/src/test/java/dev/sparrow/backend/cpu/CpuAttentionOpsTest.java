@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.AttentionOps.Dropout;
 import dev.sparrow.backend.AttentionShape;
 import dev.sparrow.backend.Draws;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
 import dev.sparrow.tensor.Tensor;
@@ -21,7 +22,7 @@ class CpuAttentionOpsTest {
   private static final long SEED = 7;
   private static final RandomKey KEY = new RandomKey(11, 3);
 
-  private final CpuPool pool = new CpuPool(3);
+  private final HostPool pool = new HostPool(3);
   private final CpuAttentionOps ops = new CpuAttentionOps(pool, Blas.get());
   private final SplittableRandom random = new SplittableRandom(SEED);
 

@@ -115,7 +115,7 @@ class CpuBackendTest {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     long bytes = 0;
     for (Thread thread : Thread.getAllStackTraces().keySet()) {
-      if (thread == Thread.currentThread() || thread.getName().startsWith("sparrow-cpu-")) {
+      if (thread == Thread.currentThread() || thread.getName().startsWith("sparrow-host-")) {
         bytes += threads.getThreadAllocatedBytes(thread.getId());
       }
     }

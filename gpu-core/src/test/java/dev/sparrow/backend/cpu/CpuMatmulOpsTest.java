@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -18,7 +19,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class CpuMatmulOpsTest {
   private static final long SEED = 20;
 
-  private final CpuPool pool = new CpuPool(3);
+  private final HostPool pool = new HostPool(3);
   private final CpuMatmulOps ops = new CpuMatmulOps(pool, Blas.get());
   private final SplittableRandom random = new SplittableRandom(SEED);
 

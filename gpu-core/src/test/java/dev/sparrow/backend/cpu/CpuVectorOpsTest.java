@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparrow.backend.Activation;
 import dev.sparrow.backend.Draws;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.OptimizerOps;
 import dev.sparrow.backend.Philox;
 import dev.sparrow.backend.RandomKey;
@@ -23,7 +24,7 @@ class CpuVectorOpsTest {
 
   @Test
   void dropoutIsTheDrawsOfItsKeyWhereverItStarts() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuElementwiseOps ops = new CpuElementwiseOps(pool);
       RandomKey key = new RandomKey(0x9876543210L, -5);
       for (int n : SIZES) {
@@ -43,7 +44,7 @@ class CpuVectorOpsTest {
 
   @Test
   void activationsAndTheirSlopesMatchDoubles() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuActivationOps ops = new CpuActivationOps(pool);
       for (Activation f : Activation.values()) {
         for (int n : SIZES) {
@@ -87,7 +88,7 @@ class CpuVectorOpsTest {
 
   @Test
   void layerNormMatchesDoubles() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuNormOps ops = new CpuNormOps(pool);
       for (int columns : SIZES) {
         int rows = 37;
@@ -166,7 +167,7 @@ class CpuVectorOpsTest {
 
   @Test
   void crossEntropyMatchesDoublesAndSkipsIgnoredRows() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuLossOps ops = new CpuLossOps(pool);
       for (int classes : SIZES) {
         float[] x = values(2 * classes, 8);
@@ -199,7 +200,7 @@ class CpuVectorOpsTest {
 
   @Test
   void tiesGoToTheLowerExpertAndNanStaysInRange() {
-    try (CpuPool pool = new CpuPool(1)) {
+    try (HostPool pool = new HostPool(1)) {
       CpuRoutingOps ops = new CpuRoutingOps(pool);
       float[] logits = {1, 2, 2, 0, Float.NaN, 0, 0, 0};
       float[] p = new float[8];
@@ -221,7 +222,7 @@ class CpuVectorOpsTest {
 
   @Test
   void droppedAssignmentsSortLastAndAddNothing() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuRoutingOps ops = new CpuRoutingOps(pool);
       int[] offsets = new int[4];
       int[] tokens = new int[6];
@@ -251,7 +252,7 @@ class CpuVectorOpsTest {
 
   @Test
   void adamWMatchesDoubles() {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       CpuOptimizerOps ops = new CpuOptimizerOps(pool);
       for (int n : SIZES) {
         float[] g = values(n, 9);
@@ -288,7 +289,7 @@ class CpuVectorOpsTest {
   }
 
   private static List<float[]> results(int threads) {
-    try (CpuPool pool = new CpuPool(threads)) {
+    try (HostPool pool = new HostPool(threads)) {
       int rows = 1003;
       int columns = 77;
       int n = rows * columns;

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sparrow.backend.Backend;
 import dev.sparrow.backend.ConvShape;
 import dev.sparrow.backend.HostLoop;
+import dev.sparrow.backend.HostPool;
 import dev.sparrow.backend.cpu.CpuBackend;
-import dev.sparrow.backend.cpu.CpuPool;
 import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.collective.Collective;
 import dev.sparrow.collective.LocalCollective;
@@ -146,7 +146,7 @@ class FactorizerTest {
   @ParameterizedTest
   @CsvSource({"5, 7", "150, 9", "6, 260"})
   void optimizerStateGoesThroughTheFactorsAsGradientsDo(int out, int in) {
-    try (CpuPool pool = new CpuPool(2)) {
+    try (HostPool pool = new HostPool(2)) {
       optimizerStateGoesThroughTheFactorsAsGradientsDo(pool, out, in);
     }
   }

@@ -1,6 +1,5 @@
-package dev.sparrow.backend.cpu;
+package dev.sparrow.backend;
 
-import dev.sparrow.backend.HostLoop;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -19,7 +18,7 @@ import java.util.function.IntConsumer;
  * late finds the next loop, or none. The number of the loop and of its tasks left are one word, so
  * that taking a task also proves that the loop is still the one whose body was read.
  */
-public final class CpuPool implements HostLoop, AutoCloseable {
+public final class HostPool implements HostLoop, AutoCloseable {
   private static final long SPIN_NANOS = 100_000;
 
   private final Worker[] workers;
@@ -36,7 +35,7 @@ public final class CpuPool implements HostLoop, AutoCloseable {
   /**
    * @param threads threads that work on a loop, the caller included
    */
-  public CpuPool(int threads) {
+  public HostPool(int threads) {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
     }
@@ -176,13 +175,13 @@ public final class CpuPool implements HostLoop, AutoCloseable {
     private final int slot;
 
     Worker(int slot) {
-      super("sparrow-cpu-" + slot);
+      super("sparrow-host-" + slot);
       this.slot = slot;
       setDaemon(true);
     }
 
-    CpuPool pool() {
-      return CpuPool.this;
+    HostPool pool() {
+      return HostPool.this;
     }
 
     @Override
