@@ -23,7 +23,7 @@ public final class MlpRunBench {
     this.device = device;
   }
 
-  /** Some eight minutes on two cores. */
+  /** Some five minutes on two cores. */
   public List<BenchRow> run() {
     List<BenchRow> rows = new ArrayList<>(run(MlpCase.smallRuns(STEPS)));
     rows.addAll(run(MlpCase.largeRuns(STEPS)));
