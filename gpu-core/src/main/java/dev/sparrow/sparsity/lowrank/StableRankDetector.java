@@ -29,7 +29,7 @@ final class StableRankDetector {
 
     void add(double rank, int most) {
       last.add(rank);
-      if (last.size() > most) {
+      while (last.size() > most) { // more than one where another rule's series was restored
         last.remove(0);
       }
     }

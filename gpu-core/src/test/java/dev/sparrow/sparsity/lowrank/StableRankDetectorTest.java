@@ -107,6 +107,17 @@ class StableRankDetectorTest {
     assertEquals(0.5, StableRankDetector.slope(List.of(0.0, 0.0, 1.0)), 1e-15);
   }
 
+  @Test
+  void aSeriesThatAnotherRuleSavedIsCutToTheWindow() {
+    StableRankDetector paper = StableRankDetector.absolute(0.1);
+    for (int i = 0; i < 10; i++) {
+      paper.add(Map.of("layer0", 130 - 3.0 * i), 1);
+    }
+    StableRankDetector auto = relative();
+    auto.restore(paper.state());
+    assertEquals(5, fires(auto, i -> 60));
+  }
+
   /** Stopped at any measurement, state saved and restored. */
   @Test
   void aRestoredDetectorGoesOnAlike() {
