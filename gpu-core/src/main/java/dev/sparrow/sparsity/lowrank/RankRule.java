@@ -53,8 +53,7 @@ interface RankRule {
     int signal = spectrum.withoutNoise().accumulativeRank(SIGNAL_SHARE);
     int out = spectrum.out();
     int in = spectrum.in();
-    int room =
-        Math.min(spectrum.energyRank(ENERGY_SHARE), (int) (ROOM * out * in / ((double) out + in)));
+    int room = Math.min(spectrum.energyRank(ENERGY_SHARE), (int) (ROOM * out * in / (out + in)));
     int wanted = Math.max(signal, room);
     int rounded = Math.max(1, (wanted + MULTIPLE - 1) / MULTIPLE) * MULTIPLE;
     return Math.min(full(spectrum), rounded);

@@ -40,15 +40,6 @@ final class PatternCarry {
     };
   }
 
-  /** From a matrix to the same, zero off the next pattern. */
-  static UnaryOperator<float[]> withinMatrix(HostLoop loop, UniformPattern next) {
-    return matrix -> {
-      float[] within = new float[matrix.length];
-      overRows(loop, next, live -> copyRow(matrix, next, live, within));
-      return within;
-    };
-  }
-
   /** {@code matrix[place_i] = values_i}. */
   static void scatter(HostLoop loop, float[] values, UniformPattern pattern, float[] matrix) {
     overRows(loop, pattern, live -> scatterRow(values, pattern, live, matrix));
@@ -87,16 +78,6 @@ final class PatternCarry {
     int from = live * p.fanIn();
     for (int i = 0; i < p.fanIn(); i++) {
       matrix[row + indices[start + i]] = values[from + i];
-    }
-  }
-
-  private static void copyRow(float[] from, UniformPattern p, int live, float[] to) {
-    int[] indices = p.indices();
-    int row = p.row(live) * p.columns();
-    int start = p.start(live);
-    for (int i = 0; i < p.fanIn(); i++) {
-      int place = row + indices[start + i];
-      to[place] = from[place];
     }
   }
 

@@ -162,12 +162,9 @@ abstract class SparsifiedWeight {
     if (!isSparse()) {
       return PatternCarry.toValues(loop, next);
     }
-    if (sparsely) {
-      return PatternCarry.betweenValues(loop, pattern(), next);
-    }
-    UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(loop, pattern());
-    UnaryOperator<float[]> withinMatrix = PatternCarry.withinMatrix(loop, next);
-    return values -> withinMatrix.apply(toMatrix.apply(values));
+    UnaryOperator<float[]> toNext = PatternCarry.betweenValues(loop, pattern(), next);
+    UnaryOperator<float[]> toMatrix = PatternCarry.toMatrix(loop, next);
+    return sparsely ? toNext : values -> toMatrix.apply(toNext.apply(values));
   }
 
   private void take(UniformPattern next, boolean sparsely) {

@@ -174,8 +174,8 @@ class FactorizerTest {
             du += g[(e * out + i) * in + j] * vk;
             squared += positive[(e * out + i) * in + j] * vk * vk;
           }
-          assertEquals(du, moments.get(1)[(e * out + i) * rank + k], 1e-4);
-          assertEquals(squared, squares.get(1)[(e * out + i) * rank + k], 1e-3);
+          assertEquals(du, moments.get(1)[(e * out + i) * rank + k], 1e-5);
+          assertEquals(squared, squares.get(1)[(e * out + i) * rank + k], 1e-4);
         }
       }
       for (int k = 0; k < rank; k++) {
@@ -184,7 +184,7 @@ class FactorizerTest {
           for (int i = 0; i < out; i++) {
             dv += u[(e * out + i) * rank + k] * g[(e * out + i) * in + j];
           }
-          assertEquals(dv, moments.get(0)[(e * rank + k) * in + j], 1e-4);
+          assertEquals(dv, moments.get(0)[(e * rank + k) * in + j], 1e-5);
         }
       }
     }

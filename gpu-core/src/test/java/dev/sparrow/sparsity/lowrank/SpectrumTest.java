@@ -141,6 +141,16 @@ class SpectrumTest {
     }
   }
 
+  /** Noise of more than a twentieth of ‖W‖² asks for room, but is not taken for signal. */
+  @Test
+  void theSignalOfAPlantedRankIsToldInMoreNoise() {
+    for (long seed = 1; seed <= 5; seed++) {
+      Spectrum spectrum = of(Matrices.planted(192, 64, 8, 8, 0.05, seed), 192, 64, 0.05);
+      int rank = spectrum.withoutNoise().accumulativeRank(RankRule.SIGNAL_SHARE);
+      assertEquals(8, rank, "seed " + seed);
+    }
+  }
+
   @Test
   void aMatrixThatHasLearntNothingKeepsFullRank() {
     Spectrum noise = of(Matrices.normal(256 * 256, 0.02, 3), 256, 256, 0.02);

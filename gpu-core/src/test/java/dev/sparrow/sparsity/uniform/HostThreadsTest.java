@@ -111,9 +111,13 @@ class HostThreadsTest {
       }
       float[] values = PatternCarry.toValues(loop, last).apply(weights);
       assertArrayEquals(onLast, PatternCarry.toMatrix(loop, last).apply(values));
-      assertArrayEquals(expected, PatternCarry.betweenValues(loop, last, next).apply(values));
-      float[] within = PatternCarry.withinMatrix(loop, next).apply(onLast);
-      assertArrayEquals(PatternCarry.toMatrix(loop, next).apply(expected), within);
+      float[] carried = PatternCarry.betweenValues(loop, last, next).apply(values);
+      assertArrayEquals(expected, carried);
+      float[] onNext = new float[weights.length];
+      for (int place : places) {
+        onNext[place] = onLast[place];
+      }
+      assertArrayEquals(onNext, PatternCarry.toMatrix(loop, next).apply(carried));
       assertArrayEquals(SparsePatterns.maskWords(next), MaskBits.words(loop, next));
       requireColumns(next, PatternColumns.of(next, 2, loop));
     }

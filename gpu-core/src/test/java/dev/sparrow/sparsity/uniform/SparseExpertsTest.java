@@ -293,7 +293,10 @@ class SparseExpertsTest {
       float[] expected = passes(backend, sparse, values);
       float[] got =
           passes(
-              backend, masked, PatternCarry.withinMatrix(HostLoop.INLINE, pattern).apply(weights));
+              backend,
+              masked,
+              PatternCarry.toMatrix(HostLoop.INLINE, pattern)
+                  .apply(PatternCarry.toValues(HostLoop.INLINE, pattern).apply(weights)));
       int products = 5 * (HIDDEN + WIDTH);
       assertArrayEquals(
           Arrays.copyOf(expected, products), Arrays.copyOf(got, products), 1e-5f, "products");
