@@ -36,9 +36,17 @@ class CpuSparseOpsTest {
     }
   }
 
-  /** Batches below a tile, of one and of several; dense rows and sparse ones, shared and not. */
+  /** Batches below a tile, of one, several and waves; dense rows and sparse, shared and not. */
   @ParameterizedTest
-  @CsvSource({"2, 40, 1", "5, 7, 1", "70, 130, 1", "1, 9, 4", "140, 60, 4"})
+  @CsvSource({
+    "2, 40, 1",
+    "5, 7, 1",
+    "70, 130, 1",
+    "1, 9, 4",
+    "140, 60, 4",
+    "1000, 30, 1",
+    "800, 60, 4"
+  })
   void bitsDoNotDependOnTheThreads(int rows, int fanIn, int groupRows) {
     UniformPattern pattern = SparsePatterns.random(9, 200, 300, fanIn, groupRows, 300, 11);
     float[][] alone = products(1, rows, pattern);

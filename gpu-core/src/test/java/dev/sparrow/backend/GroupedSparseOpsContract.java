@@ -35,7 +35,9 @@ abstract class GroupedSparseOpsContract extends Contract {
     "3 1 40, 256, 140, 40, 2, 128, 0",
     "5 0 66 1, 48, 12, 5, 4, 48, 3",
     "31 97 0 128, 96, 64, 9, 8, 96, 2",
-    "2 1, 2100, 8, 40, 4, 2100, 0"
+    "2 1, 2100, 8, 40, 4, 2100, 0",
+    "300 450 0 33, 40, 24, 9, 1, 40, 3",
+    "300 0 700, 48, 12, 20, 4, 48, 0"
   })
   void productsEqualTheOracle(
       String counts, int in, int out, int perBank, int groupRows, int bankColumns, int offEvery) {

@@ -46,7 +46,10 @@ abstract class SparseOpsContract extends Contract {
     "40, 96, 128, 9, 64, 96, 2",
     "33, 600, 96, 60, 16, 600, 3",
     "20, 520, 192, 50, 64, 520, 2",
-    "3, 2100, 8, 40, 4, 2100, 0"
+    "3, 2100, 8, 40, 4, 2100, 0",
+    "1100, 40, 24, 9, 1, 40, 3",
+    "900, 60, 16, 20, 4, 60, 0",
+    "70, 1100, 20, 60, 1, 1100, 0"
   })
   void productsEqualTheOracle(
       int rows, int in, int out, int perBank, int groupRows, int bankColumns, int offEvery) {

@@ -1,6 +1,7 @@
 package dev.sparrow.backend.cpu;
 
 import dev.sparrow.backend.HostPool;
+import dev.sparrow.tensor.Tensor;
 import java.util.Arrays;
 
 /**
@@ -9,8 +10,9 @@ import java.util.Arrays;
  * missing rows zero. A weight's non-zero then meets a whole vector of rows with one load.
  *
  * <p>Rows may come in groups, of which each meets a weight of its own: no tile then holds rows of
- * two, and each group has a last tile. A call of {@link #cut} says which rows there are, and {@link
- * #pack} turns them.
+ * two, and each group has a last tile. A call of {@link #cut} says which rows there are; {@link
+ * #pack} turns them a wave of tiles at a time, so that a product finds in a near cache what was
+ * turned for it, however large the batch.
  */
 final class BatchTiles {
   /** Rows of a tile: four vectors. */
@@ -18,6 +20,17 @@ final class BatchTiles {
 
   /** Where a task's results begin in its {@link TaskScratch}, past what turning them needs. */
   static final int RESULTS = AlignedFloats.START + SquareTranspose.SCRATCH;
+
+  /** Tiles turned at a time: with 1024 columns of 16 lanes 2 MiB, in the last cache. */
+  private static final int WAVE = 8;
+
+  /** Results of a tile that a task makes, with 16 lanes 16 to 64 KiB. */
+  private static final int LEAST_RESULTS = 64;
+
+  private static final int MOST_RESULTS = 256;
+
+  /** Tasks for each thread, so that threads end together. */
+  private static final int TASKS = 4;
 
   private static final int SIDE = SquareTranspose.SIDE;
 
@@ -28,6 +41,7 @@ final class BatchTiles {
   private final TaskScratch scratch;
   private float[] values = {};
   private int columns;
+  private int packed; // first tile of the wave that the values are of
   private int count;
   private int[] firstOf = {0, 0}; // first tile of each group and the end
   private int[] groups = {}; // of each tile
@@ -38,6 +52,15 @@ final class BatchTiles {
   BatchTiles(HostPool pool, TaskScratch scratch) {
     this.pool = pool;
     this.scratch = scratch;
+  }
+
+  /**
+   * Of how many of a weight's rows, or columns, a task makes the results for one of the wave's
+   * tiles: the more, the more often it finds the tile in its caches; each thread shall have some.
+   */
+  int resultsOfTask(int all, int first) {
+    int even = (endOfWave(first) - first) * all / (TASKS * pool.threads());
+    return Math.max(LEAST_RESULTS, Math.min(MOST_RESULTS, even / SIDE * SIDE));
   }
 
   /** A task's memory for the results of {@code columns} columns of a tile. */
@@ -92,16 +115,32 @@ final class BatchTiles {
     places = Arrays.copyOf(places, tiles + 1);
   }
 
-  /** Turns a row-major matrix's rows. */
-  void pack(float[] x, int x0, int matrixColumns) {
-    columns = matrixColumns;
-    values = AlignedFloats.atLeast(values, (long) places[count] * columns);
+  /** First tile behind the wave that begins with this one. */
+  int endOfWave(int first) {
+    return Math.min(count, first + WAVE);
+  }
+
+  /**
+   * Turns the rows of a wave's tiles, in place of the wave before.
+   *
+   * @param x row-major
+   * @param first the wave's first tile
+   */
+  void pack(Tensor x, int first) {
+    float[] xs = HeapStorage.floats(x);
+    int x0 = HeapStorage.offset(x);
+    int tiles = endOfWave(first) - first;
+    columns = x.columns();
+    packed = first;
+    values =
+        AlignedFloats.atLeast(values, (long) (places[first + tiles] - places[first]) * columns);
     int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
     pool.forEach(
-        count * blocks,
+        tiles * blocks,
         task -> {
           int from = task % blocks * COLUMN_BLOCK;
-          packTile(x, x0, task / blocks, from, Math.min(columns, from + COLUMN_BLOCK));
+          int to = Math.min(columns, from + COLUMN_BLOCK);
+          packTile(xs, x0, first + task / blocks, from, to);
         });
   }
 
@@ -235,12 +274,13 @@ final class BatchTiles {
     return heights[tile];
   }
 
+  /** Of the tiles of a wave. */
   float[] values() {
     return values;
   }
 
-  /** First element of a tile. */
+  /** First element of a tile of the wave. */
   int at(int tile) {
-    return AlignedFloats.START + places[tile] * columns;
+    return AlignedFloats.START + (places[tile] - places[packed]) * columns;
   }
 }

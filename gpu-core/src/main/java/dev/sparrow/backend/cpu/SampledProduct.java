@@ -6,12 +6,16 @@ import dev.sparrow.tensor.Tensor;
 
 /**
  * One product {@code dvalues += dyᵀ·x} at the non-zeros, over tiles of both, or one for each of
- * stacked matrices. A row's sums, a vector for each non-zero, go through all tiles that its matrix
- * meets and are folded at the end.
+ * stacked matrices. What rows of a weight meet in a few tiles' span of columns stays in the second
+ * cache until all rows of a task have met it; a row's sums, a vector for each non-zero, are folded
+ * after each.
  */
 final class SampledProduct {
   /** Rows of a weight that a task takes. */
   private static final int ROW_BLOCK = 64;
+
+  /** Tiles between two foldings: with a {@link Spans#LONG} span of 16 lanes, 512 KiB. */
+  private static final int TILES = 4;
 
   /** Non-zeros whose sums a task holds, 16 KiB. */
   private static final int SUMS = 256;
@@ -61,47 +65,77 @@ final class SampledProduct {
 
   /** Over tiles of both, which are cut already. */
   void inTiles(Tensor dy, Tensor x) {
-    xTiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.columns());
-    dyTiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.columns());
-    int rows = sparse.runsInFours() ? SparseGroupLoops.ROWS : 1;
-    pool.ranges(
-        pattern.liveRows(),
-        ROW_BLOCK,
-        (from, to) -> {
-          float[] sums = scratch.atLeast(SUMS * Lanes.COUNT);
-          for (int live = from; live < to; live += rows) {
-            sample(live, rows, sums);
-          }
-        });
+    for (int first = 0; first < xTiles.count(); first = xTiles.endOfWave(first)) {
+      xTiles.pack(x, first);
+      dyTiles.pack(dy, first);
+      sampleWave(first, xTiles.endOfWave(first));
+    }
   }
 
-  /** One row's gradients, or those of four that share their columns, a block at a time. */
-  private void sample(int live, int rows, float[] sums) {
+  /** The matrices that meet tiles [first, end), all of their rows. */
+  private void sampleWave(int first, int end) {
+    int firstLive = sparse.firstLive(xTiles.group(first));
+    int endLive = sparse.firstLive(xTiles.group(end - 1) + 1);
+    pool.ranges(
+        endLive - firstLive,
+        ROW_BLOCK,
+        (from, to) -> sampleRows(firstLive + from, firstLive + to, first, end));
+  }
+
+  /** Rows [from, to) of the values against what tiles [first, end) have of their matrices. */
+  private void sampleRows(int from, int to, int first, int end) {
+    int start = from;
+    while (start < to) {
+      int matrix = sparse.matrix(start);
+      int stop = Math.min(to, sparse.firstLive(matrix + 1));
+      int tileEnd = Math.min(end, xTiles.firstOf(matrix + 1));
+      for (int t = Math.max(first, xTiles.firstOf(matrix)); t < tileEnd; t += TILES) {
+        sampleTiles(start, stop, t, Math.min(tileEnd, t + TILES));
+      }
+      start = stop;
+    }
+  }
+
+  /** Rows of one matrix against a few of its tiles, a span of columns after the other. */
+  private void sampleTiles(int from, int to, int tile, int endTile) {
+    int rows = sparse.runsInFours() ? SparseGroupLoops.ROWS : 1;
+    float[] sums = scratch.atLeast(SUMS * Lanes.COUNT);
+    Spans spans = sparse.rowSpans();
+    for (int span = 0; span < spans.count(); span++) {
+      for (int live = from; live < to; live += rows) {
+        int group = live / pattern.groupRows();
+        int first = spans.first(group, span);
+        sample(live, rows, first, spans.first(group, span + 1), tile, endTile, sums);
+      }
+    }
+  }
+
+  /**
+   * Gradients of one row, or of four that share their columns, a block at a time.
+   *
+   * @param first of the row's columns, and {@code end}, in the pattern's indices
+   */
+  private void sample(
+      int live, int rows, int first, int end, int firstTile, int endTile, float[] sums) {
     int k = pattern.fanIn();
     int block = SUMS / rows;
     int sums0 = AlignedFloats.START;
-    int matrix = sparse.matrix(live);
-    int end = xTiles.firstOf(matrix + 1);
-    if (xTiles.firstOf(matrix) == end) {
-      return;
-    }
-    for (int i = 0; i < k; i += block) {
-      int count = Math.min(block, k - i);
-      int c = pattern.start(live) + i;
+    for (int c = first; c < end; c += block) {
+      int count = Math.min(block, end - c);
       SampledLoops.clear(sums, sums0, rows * count);
-      for (int tile = xTiles.firstOf(matrix); tile < end; ) {
-        tile += sampleTiles(live, tile, end, c, count, sums, sums0);
+      for (int tile = firstTile; tile < endTile; ) {
+        tile += sampleTile(live, tile, endTile, c, count, sums, sums0);
       }
       for (int r = 0; r < rows; r++) {
         int from = sums0 + r * Lanes.COUNT;
-        int to = dv0 + (live + r) * k + i;
+        int to = dv0 + (live + r) * k + c - pattern.start(live);
         SampledLoops.fold(sums, from, rows * Lanes.COUNT, count, dvs, to);
       }
     }
   }
 
   /** One tile, or two whole ones; returns how many. */
-  private int sampleTiles(int live, int tile, int end, int c, int count, float[] sums, int sums0) {
+  private int sampleTile(int live, int tile, int end, int c, int count, float[] sums, int sums0) {
     int width = xTiles.width(tile);
     float[] dys = dyTiles.values();
     int row = pattern.row(live) % sparse.matrixRows() * width;

@@ -11,9 +11,6 @@ import java.util.Arrays;
  * lie instead, and so do all where a batch has too few rows for tiles.
  */
 final class SparseBackwardInput {
-  /** Columns of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
-  private static final int COLUMN_BLOCK = 64;
-
   /** Columns of a scattered result that a task holds, 256 KiB: part of the second cache. */
   private static final int SCATTER_COLUMNS = 1024;
 
@@ -100,24 +97,27 @@ final class SparseBackwardInput {
 
   /** Over tiles of dy, which are cut already. */
   void inTiles(Tensor dy) {
-    tiles.pack(HeapStorage.floats(dy), HeapStorage.offset(dy), dy.columns());
-    if (sparse.runsInFours()) {
-      byGroups();
-    } else {
-      byColumns();
+    float[] byColumn = sparse.runsInFours() ? null : shared.byColumn(values, sparse);
+    for (int first = 0; first < tiles.count(); first = tiles.endOfWave(first)) {
+      tiles.pack(dy, first);
+      if (byColumn == null) {
+        byGroups(first);
+      } else {
+        byColumns(byColumn, first);
+      }
     }
   }
 
   /** Column by column. */
-  private void byColumns() {
-    float[] byColumn = shared.byColumn(values, sparse);
+  private void byColumns(float[] byColumn, int first) {
     int columns = pattern.columns();
-    int blocks = (columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
+    int block = tiles.resultsOfTask(columns, first);
+    int blocks = (columns + block - 1) / block;
     pool.forEach(
-        tiles.count() * blocks,
+        (tiles.endOfWave(first) - first) * blocks,
         task -> {
-          int from = task % blocks * COLUMN_BLOCK;
-          multiply(byColumn, task / blocks, from, Math.min(columns, from + COLUMN_BLOCK));
+          int from = task % blocks * block;
+          multiply(byColumn, first + task / blocks, from, Math.min(columns, from + block));
         });
   }
 
@@ -160,13 +160,14 @@ final class SparseBackwardInput {
   }
 
   /** Four rows at a time write where their columns lie, into a task's own range of columns. */
-  private void byGroups() {
+  private void byGroups(int first) {
     int columns = pattern.columns();
-    int ranges = scatterRanges(columns);
+    int count = tiles.endOfWave(first) - first;
+    int ranges = scatterRanges(columns, count);
     pool.forEach(
-        tiles.count() * ranges,
+        count * ranges,
         task -> {
-          int tile = task / ranges;
+          int tile = first + task / ranges;
           int from = edge(task % ranges, ranges);
           int to = edge(task % ranges + 1, ranges);
           float[] out = cleared(to - from, tiles.width(tile));
@@ -176,9 +177,9 @@ final class SparseBackwardInput {
   }
 
   /** As many ranges as fit the cache and keep the threads busy. */
-  private int scatterRanges(int columns) {
+  private int scatterRanges(int columns, int tileCount) {
     int forCache = (columns + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS;
-    int forThreads = (pool.threads() + tiles.count() - 1) / Math.max(1, tiles.count());
+    int forThreads = (pool.threads() + tileCount - 1) / tileCount;
     return Math.min(columns, Math.max(forCache, forThreads));
   }
 

@@ -8,11 +8,11 @@ import java.util.Arrays;
 /**
  * One product {@code y = x·Wᵀ (+ bias)}, or one for each of stacked matrices with the group of rows
  * that meets it. A task is a tile of x and a block of rows of the weight, whose results it turns
- * back. Where rows are dense enough the block goes through the tile {@link Spans span} by span; a
- * batch of a few rows goes without tiles.
+ * back. The block goes through the tile {@link Spans span} by span; a batch of a few rows goes
+ * without tiles.
  */
 final class SparseForward {
-  /** Rows of a weight that a task multiplies: their results, 16 KiB, stay in the first cache. */
+  /** Rows of a weight that a task multiplies with few of a batch. */
   private static final int ROW_BLOCK = 64;
 
   private final HostPool pool;
@@ -97,15 +97,22 @@ final class SparseForward {
 
   /** Over tiles of x, which are cut already. */
   void inTiles(Tensor x) {
-    tiles.pack(HeapStorage.floats(x), HeapStorage.offset(x), x.columns());
+    for (int first = 0; first < tiles.count(); first = tiles.endOfWave(first)) {
+      tiles.pack(x, first);
+      multiplyWave(x, first);
+    }
+  }
+
+  private void multiplyWave(Tensor x, int first) {
     int rows = sparse.matrixRows();
-    int blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    int block = tiles.resultsOfTask(rows, first);
+    int blocks = (rows + block - 1) / block;
     pool.forEach(
-        tiles.count() * blocks,
+        (tiles.endOfWave(first) - first) * blocks,
         task -> {
-          int tile = task / blocks;
-          int from = task % blocks * ROW_BLOCK;
-          int to = Math.min(rows, from + ROW_BLOCK);
+          int tile = first + task / blocks;
+          int from = task % blocks * block;
+          int to = Math.min(rows, from + block);
           if (takesFew(tiles.height(tile))) {
             multiplyFew(x, tiles.group(tile), tiles.firstRow(tile), tiles.height(tile), from, to);
           } else {
@@ -118,7 +125,7 @@ final class SparseForward {
   private void multiply(int tile, int from, int to) {
     int width = tiles.width(tile);
     int matrix = tiles.group(tile) * sparse.matrixRows();
-    float[] out = BatchTiles.results(scratch, ROW_BLOCK);
+    float[] out = BatchTiles.results(scratch, to - from);
     startAtBias(out, width, from, to);
     if (sparse.runsInFours()) {
       for (int o = from; o < to; o += SparseGroupLoops.ROWS) {

@@ -73,6 +73,20 @@ class SparseLoopsTest {
     }
   }
 
+  /** One number of twenty: too few for short spans, enough for long ones. */
+  @Test
+  void sparserListsAreCutIntoLongerSpans() {
+    int end = 2 * Spans.LONG;
+    int[] numbers = new int[end / 20];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = 20 * i;
+    }
+    Spans spans = new Spans(numbers, new int[] {0, numbers.length}, end, HostLoop.INLINE);
+    assertEquals(2, spans.count());
+    assertEquals((Spans.LONG + 19) / 20, spans.first(0, 1));
+    assertEquals(numbers.length, spans.first(0, 2));
+  }
+
   @Test
   void sparseListsAreLeftWhole() {
     Spans spans = new Spans(new int[] {0, 200, 900}, new int[] {0, 1, 3}, 1000, HostLoop.INLINE);
