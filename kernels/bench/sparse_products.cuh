@@ -150,10 +150,12 @@ class SparseProducts {
   const Normal<bf16> values;
 
  private:
+  // Whether so many blocks keep the device busy enough: a larger tile's work is done in less time.
+  static bool fills(int blocks) { return 4 * blocks >= 3 * device::multiprocessors(); }
   static int over(int size, int edge) { return (size + edge - 1) / edge; }
   int paddedFanIn() const { return over(p.fanIn, 8) * 8; }
 
-  static std::unique_ptr<DeviceWalk> packed(const Walk& w) { return std::make_unique<DeviceWalk>(w, (w.steps() + 1) * 16); }
+  static std::unique_ptr<DeviceWalk> packed(const Walk& w) { return std::make_unique<DeviceWalk>(w, (w.steps() + sliced::MOST_AHEAD) * 16); }
 
   static GemmArguments output(bf16* c, int batch, int outputs) {
     GemmArguments g = {};
@@ -169,7 +171,7 @@ class SparseProducts {
   using Walked = void (*)(GemmArguments, const bf16*, long long, const int*, const uint4*, int);
   SparseBody walked(const char* name, Walked largeKernel, Walked smallKernel, int smallRows, const DeviceWalk& w, int shared,
                     const GemmArguments& g, const bf16* from, bf16* to, int walkedColumns, long long stride) const {
-    bool large = over(g.n, 256) * over(g.m, 128) >= device::multiprocessors();
+    bool large = fills(over(g.n, 256) * over(g.m, 128));
     int grid = large ? over(g.n, 256) * over(g.m, 128) : over(g.n, smallRows) * over(g.m, 64);
     int bytes = large ? PlainLarge::SHARED_BYTES : PlainSmall::SHARED_BYTES;
     int threads = large ? PlainLarge::THREADS : PlainSmall::THREADS;
@@ -184,7 +186,7 @@ class SparseProducts {
   }
 
   SparseBody listForward(const GemmArguments& g, const SparseMemory& m) const {
-    bool large = over(g.n, 256) * over(g.m, 128) >= device::multiprocessors(), eight = listRows_ == 8;
+    bool large = fills(over(g.n, 256) * over(g.m, 128)), eight = listRows_ == 8;
     int grid = large ? over(g.n, 256) * over(g.m, 128) : over(g.n, 64) * over(g.m, 64);
     auto kernel = eight ? (large ? group_spmm_nt_bf16_8_256x128 : group_spmm_nt_bf16_8_64x64)
                         : (large ? group_spmm_nt_bf16_16_256x128 : group_spmm_nt_bf16_16_64x64);

@@ -70,5 +70,13 @@ __device__ __forceinline__ void storePack(T* p, const Pack<T>& pack) {
   storeVector(p, bits);
 }
 
+// Two numbers rounded to neighbours, the first in the low half.
+__device__ __forceinline__ unsigned packBf16(float low, float high) {
+  bf162 pair = __floats2bfloat162_rn(low, high);
+  unsigned bits;
+  memcpy(&bits, &pair, 4);
+  return bits;
+}
+
 // True when p may be read 16 bytes at a time.
 __host__ __device__ __forceinline__ bool isAligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }

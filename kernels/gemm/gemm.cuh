@@ -167,13 +167,16 @@ struct GemmTasks {
     return true;
   }
 
-  // Tiles that share columns of B follow each other, so that B comes from the second-level cache.
+  // Tiles go down a band of rows and then to the next columns, band after band: what the blocks of a moment read, a band of A and
+  // some columns of B, stays in the second-level cache until it has been used.
   __device__ void place(long long number, long long firstRow, long long rows, GemmTask& task) {
-    long long tilesDown = (rows + TILE_ROWS - 1) / TILE_ROWS;
-    long long down = number % tilesDown * TILE_ROWS;
+    constexpr int BAND = 2048 / TILE_ROWS;  // tiles
+    int tilesDown = int((rows + TILE_ROWS - 1) / TILE_ROWS), band = int(number) / (BAND * tilesAcross);
+    int within = int(number) - band * (BAND * tilesAcross), tall = min(BAND, tilesDown - band * BAND), across = within / tall;
+    long long down = (long long)(band * BAND + within - across * tall) * TILE_ROWS;
     task.row = firstRow + down;
     task.rows = rows - down;
-    task.column = int(number / tilesDown) * TILE_COLUMNS;
+    task.column = across * TILE_COLUMNS;
   }
 
   // Each lane counts the tiles of one of 32 groups; a scan over the lanes tells in which group the number falls.

@@ -133,33 +133,92 @@ struct HopperGemm {
     if (last >= 0 && threadIdx.x % WARPGROUP == 0) ptx::barrierArrive(shared.empty + last);
   }
 
+  // Puts 32 columns of the warp's sums into its strip.
+  template <int FIRST>
+  static __device__ __forceinline__ void put(float* strip, const Sums& sums) {
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int j = 0; j < STRIP_COLUMNS / 8; j++)
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        strip[(lane / 4 + i / 2 * 8) * STRIP_STRIDE + 8 * j + lane % 4 * 2 + i % 2] = sums[(FIRST / 8 + j) * 4 + i];
+  }
+
+  // Sums are registers, which take no index: one case for each, so that what follows a strip is there once and not eight times,
+  // which the instruction cache would not hold.
+  static __device__ __forceinline__ void putFrom(int first, float* strip, const Sums& sums) {
+    switch (first) {
+      case 0: return put<0>(strip, sums);
+      case 32: return put<32>(strip, sums);
+      case 64: return put<64>(strip, sums);
+      case 96: return put<96>(strip, sums);
+      case 128: return put<128>(strip, sums);
+      case 160: return put<160>(strip, sums);
+      case 192: return put<192>(strip, sums);
+      case 224: return put<224>(strip, sums);
+    }
+  }
+
   // Takes the warp's 16 rows to C, 32 columns at a time, so that C is moved in whole 16-byte pieces of rows.
   template <class Out>
   static __device__ void epilogue(const GemmArguments& g, const GemmTask& task, float* strip, int half, const Sums& sums) {
     int lane = threadIdx.x % 32, firstRow = 64 * half + threadIdx.x / 32 % 4 * 16;
     Out* c = static_cast<Out*>(g.c) + task.group * g.groupStrideC;
     bool aligned = g.strideC % 8 == 0;
-#pragma unroll
+#pragma unroll 1
     for (int first = 0; first < COLUMNS; first += STRIP_COLUMNS) {
-#pragma unroll
-      for (int j = 0; j < STRIP_COLUMNS / 8; j++)
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-          strip[(lane / 4 + i / 2 * 8) * STRIP_STRIDE + 8 * j + lane % 4 * 2 + i % 2] = sums[(first / 8 + j) * 4 + i];
+      putFrom(first, strip, sums);
       __syncwarp();
 #pragma unroll 1
       for (int pack = lane; pack < 16 * STRIP_COLUMNS / 8; pack += 32) {
         int row = pack / (STRIP_COLUMNS / 8), column = pack % (STRIP_COLUMNS / 8) * 8;
         int left = g.n - task.column - first - column;
         if (firstRow + row < task.rows && left > 0) {
-          float values[8];
-#pragma unroll
-          for (int k = 0; k < 8; k++) values[k] = strip[row * STRIP_STRIDE + column + k];
+          const float* from = strip + row * STRIP_STRIDE + column;
+          float4 low = loadVector<float4>(from), high = loadVector<float4>(from + 4);
+          float values[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
           writeOut<nonlinearityOf(A_DEPTH_CONTIGUOUS, B_DEPTH_CONTIGUOUS)>(
               g, c, values, task.row + firstRow + row, task.column + first + column, left < 8 ? left : 8,
               aligned && left >= 8);
         }
       }
+      __syncwarp();
+    }
+  }
+
+  // Whether a tile in bf16 is its sums, with a bias or without, and all of its columns exist.
+  static __device__ bool isPlain(const GemmArguments& g, const GemmTask& task) {
+    return g.residual == nullptr && g.activation == GEMM_IDENTITY && g.preactivation == nullptr && !g.accumulate &&
+           g.strideC % 8 == 0 && task.column + COLUMNS <= g.n;
+  }
+
+  // epilogue() of a plain tile: rounded before they go through shared memory, 64 columns of 16 rows are as large as a strip, and
+  // eight lanes write the 128 bytes of a row.
+  static __device__ void epiloguePlain(const GemmArguments& g, const GemmTask& task, float* strip, int half, const Sums& sums) {
+    constexpr int WIDE = 64, WORDS = WIDE / 2 + 4;  // a row's words, 4 banks apart
+    static_assert(16 * WORDS <= STRIP_FLOATS, "within the strip");
+    int lane = threadIdx.x % 32, firstRow = 64 * half + threadIdx.x / 32 % 4 * 16;
+    long long rows = task.rows - firstRow - lane / 8;
+    unsigned* words = reinterpret_cast<unsigned*>(strip);
+    bf16* c = static_cast<bf16*>(g.c) + (task.row + firstRow + lane / 8) * g.strideC + task.column + lane % 8 * 8;
+    const bf16* bias = g.bias == nullptr ? nullptr : g.bias + task.column + lane % 4 * 2;
+#pragma unroll
+    for (int first = 0; first < COLUMNS; first += WIDE) {
+#pragma unroll
+      for (int j = 0; j < WIDE / 8; j++) {
+        float left = bias == nullptr ? 0.0f : toFloat(bias[first + 8 * j]);
+        float right = bias == nullptr ? 0.0f : toFloat(bias[first + 8 * j + 1]);
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          const int at = (first / 8 + j) * 4 + 2 * i;
+          words[(lane / 4 + 8 * i) * WORDS + 4 * j + lane % 4] = packBf16(sums[at] + left, sums[at + 1] + right);
+        }
+      }
+      __syncwarp();
+#pragma unroll
+      for (int row = 0; row < 16; row += 4)
+        if (row < rows)
+          storeVector(c + row * g.strideC + first, loadVector<uint4>(words + (row + lane / 8) * WORDS + lane % 8 * 4));
       __syncwarp();
     }
   }
@@ -176,7 +235,8 @@ struct HopperGemm {
 #pragma unroll
       for (int i = 0; i < COLUMNS / 2; i++) sums[i] = 0;  // what a group without rows gives
       sum<FORM>(shared, task, half, ring, sums);
-      epilogue<Out>(g, task, strip, half, sums);
+      if (sizeof(Out) == sizeof(bf16) && isPlain(g, task)) epiloguePlain(g, task, strip, half, sums);
+      else epilogue<Out>(g, task, strip, half, sums);
     }
   }
 

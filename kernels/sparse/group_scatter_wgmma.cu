@@ -56,6 +56,8 @@ struct GroupScatterWgmma {
     }
   };
 
+  static_assert(BATCH == 64, "Places counts on it");
+
   // Where the sums of a column and an element of the batch lie. Columns that follow each other in a list differ modulo 8, and of four
   // even or odd ones the elements meet different banks; so do the elements of eight columns 8 apart, which are written out together.
   __device__ __forceinline__ static int at(int column, int element) {
@@ -98,15 +100,15 @@ struct GroupScatterWgmma {
 
   // Starts the copies of a run: entries and their columns, and dy with a list's first run.
   __device__ __forceinline__ static void fetch(const Shared& shared, int stage, const Cursor& cursor, const Lists& lists, const bf16* dy,
-                                               long long rows, long long batchLeft) {
+                                               long long rows, int batchLeft) {
     if (cursor.run == 0 && max(cursor.left(0), cursor.left(1)) > 0)
-      Gradients::load<THREADS>(shared.gradients(cursor.list), dy + cursor.list * ROWS, rows, batchLeft, ROWS);
+      Gradients::loadRows<THREADS>(shared.gradients(cursor.list), dy + cursor.list * ROWS, rows, batchLeft, ROWS);
 #pragma unroll
     for (int tile = 0; tile < 2; tile++) {
       int left = cursor.left(tile);
       if (left <= 0) continue;
       long long entry = cursor.entry(tile);
-      Entries::load<THREADS>(shared.entries(stage, tile), lists.packed + entry * ROWS, ROWS, left, ROWS);
+      Entries::loadRows<THREADS>(shared.entries(stage, tile), lists.packed + entry * ROWS, ROWS, left, ROWS);
       int chunk = threadIdx.x - tile * (RUN / 8);
       if (chunk >= 0 && chunk < RUN / 8 && chunk * 8 < left)
         ptx::cpAsync16(shared.places(stage, tile) + chunk * 8, lists.columns + entry + chunk * 8);
@@ -122,32 +124,49 @@ struct GroupScatterWgmma {
     ptx::warpgroupWait<0>();
   }
 
-  // Adds products to the sums of their columns. All are read before the first is written: no two are the same.
+  // Where a thread's elements of two columns lie: the bytes of at(), for both at once. The third and fourth are those of the element
+  // 8 behind.
+  struct Places {
+    unsigned bytes[4];
+    bool exists[2];
+
+    __device__ __forceinline__ Places(unsigned pair, unsigned element) {
+      unsigned spread = (pair << 4 & 0x00600060u) ^ (pair >> 1 & 0x001c001cu);
+      bytes[0] = (pair << 8 & 0x00ffff00u) ^ (spread & 0xffu) ^ 4 * element;
+      bytes[1] = (pair >> 8 & 0x00ffff00u) ^ spread >> 16 ^ 4 * element;
+      bytes[2] = bytes[0] ^ 32, bytes[3] = bytes[1] ^ 32;
+      exists[0] = (pair & 0xffffu) != 0xffffu, exists[1] = pair < 0xffff0000u;
+    }
+  };
+
+  // Adds products to the sums of their columns. All are read before the first is written: no two are the same. Eights of entries
+  // that do not exist cost nothing.
   __device__ __forceinline__ static void add(float* sums, const unsigned short* places, int count, const Sums& products) {
-    int lane = threadIdx.x % 32, element = threadIdx.x / 32 % 4 * 16 + lane / 4;
-    int to[RUN / 4];
+    unsigned lane = threadIdx.x % 32, element = threadIdx.x / 32 % 4 * 16 + lane / 4;
+    unsigned char* base = reinterpret_cast<unsigned char*>(sums);
+    unsigned pairs[RUN / STEP];
     float old[RUN / 2];
 #pragma unroll
-    for (int j = 0; j < RUN / 4; j += 2) {
-      int entry = 4 * j + lane % 4 * 2;
-      unsigned pair = entry < count ? loadVector<unsigned>(places + entry) : ~0u;
-      to[j] = (pair & 0xffff) == 0xffff ? -1 : at(pair & 0xffff, element);
-      to[j + 1] = pair >> 16 == 0xffff ? -1 : at(pair >> 16, element);
+    for (int step = 0; step < RUN / STEP; step++) {
+      if (step * STEP >= count) continue;
+      pairs[step] = loadVector<unsigned>(places + step * STEP + lane % 4 * 2);
+      Places at(pairs[step], element);
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        if (at.exists[i % 2]) old[4 * step + i] = *reinterpret_cast<const float*>(base + at.bytes[i]);
     }
 #pragma unroll
-    for (int i = 0; i < RUN / 2; i++) {
-      int j = i / 4 * 2 + i % 2;
-      if (to[j] >= 0) old[i] = sums[to[j] ^ i / 2 % 2 * 8];
-    }
+    for (int step = 0; step < RUN / STEP; step++) {
+      if (step * STEP >= count) continue;
+      Places at(pairs[step], element);
 #pragma unroll
-    for (int i = 0; i < RUN / 2; i++) {
-      int j = i / 4 * 2 + i % 2;
-      if (to[j] >= 0) sums[to[j] ^ i / 2 % 2 * 8] = old[i] + products[i];
+      for (int i = 0; i < 4; i++)
+        if (at.exists[i % 2]) *reinterpret_cast<float*>(base + at.bytes[i]) = old[4 * step + i] + products[4 * step + i];
     }
   }
 
   __device__ static void addLists(const Shared& shared, const Lists& lists, int tile, const bf16* dy, long long rows,
-                                  long long batchLeft) {
+                                  int batchLeft) {
     int own = threadIdx.x / 128;
     Cursor fetched(lists, tile), current = fetched;
     for (int stage = 0; stage < AHEAD; stage++) {
@@ -205,7 +224,7 @@ struct GroupScatterWgmma {
     long long batch = (long long)(blockIdx.x / pairs) * BATCH, rows = (long long)lists.count * ROWS;
     float* sums = shared.sums(0);
     for (int i = threadIdx.x; i < 2 * TILE * BATCH; i += THREADS) sums[i] = 0;
-    addLists(shared, lists, tile, dy + batch * rows, rows, g.m - batch);
+    addLists(shared, lists, tile, dy + batch * rows, rows, int(min((long long)BATCH, g.m - batch)));
     write<NONLINEARITY>(g, shared, tile, batch);
   }
 };

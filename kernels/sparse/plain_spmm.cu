@@ -19,14 +19,17 @@
 // 2·BATCH bytes a column and 4·density·ROWS of entries: at 256x128 and 90 % zero 8.4 bytes a clock, of 24 that there are. The
 // passes before move 4 bytes an element of x and 12 an entry.
 //
-// Launch contract: grid row tiles · batch tiles, row tiles first; THREADS threads; SHARED_BYTES dynamic shared memory. One step
-// behind the last is read and not used. y's columns past n are not touched.
+// Launch contract: grid row tiles · batch tiles, row tiles first; THREADS threads; SHARED_BYTES dynamic shared memory. sliced::MOST_AHEAD
+// steps behind the last are read and not used. y's columns past n are not touched.
 #include "gemm/gemm.cuh"
+#include "ptx/prefetch.cuh"
 #include "sparse/sliced.cuh"
 
-// SHARED rows a quarter, PASSES slices a warp, HALVES of 64 elements of the batch.
-template <int SHARED, int PASSES, int HALVES, int WARPS>
+// SHARED rows a quarter, PASSES slices a warp, HALVES of 64 elements of the batch; AHEAD steps of entries are on their way while
+// one is used, the more the fewer warps there are to wait with.
+template <int SHARED, int PASSES, int HALVES, int WARPS, int AHEAD>
 struct PlainSpmm {
+  static_assert(2 * AHEAD <= sliced::MOST_AHEAD, "steps behind the last are read");
   static constexpr int THREADS = 32 * WARPS;
   static constexpr int SLICES = WARPS * PASSES, ROWS = SLICES * sliced::QUARTERS * SHARED, BATCH = 64 * HALVES;
   static constexpr int STAGE = sliced::TILE_COLUMNS * BATCH;  // elements
@@ -34,11 +37,26 @@ struct PlainSpmm {
   static constexpr int SHARED_BYTES = 2 * STAGE * 2 > OUT_BYTES ? 2 * STAGE * 2 : OUT_BYTES;
   using Sums = float[SHARED][HALVES][8];
 
-  // A slice's entries as they come: the one to be used next is in registers.
+  // A slice's entries as they come: those to be used next are in registers.
   struct Stream {
-    const uint4* at;
-    uint4 next;
+    const uint4* at;  // the last of them
+    uint4 next[AHEAD];
     int left;  // steps in this tile
+
+    __device__ __forceinline__ void open(const uint4* first) {
+      at = first - sliced::QUARTERS;
+      load();
+    }
+    __device__ __forceinline__ uint4 following() {
+      at += sliced::QUARTERS;
+      return loadVector<uint4>(at);
+    }
+    __device__ __forceinline__ void load() {
+#pragma unroll
+      for (int i = 0; i < AHEAD; i++) next[i] = following();
+      // Entries are read once, from memory. Few warps wait for each of them: they start for the second-level cache long before.
+      if (AHEAD > 1) ptx::prefetch(at + (sliced::MOST_AHEAD - 2 * AHEAD) * sliced::QUARTERS);
+    }
   };
 
   // Adds an entry's products; x is this lane's first element of the entry's column.
@@ -75,10 +93,20 @@ struct PlainSpmm {
 
   // The tile's part of a slice.
   __device__ __forceinline__ static void addTile(Sums& sums, const bf16* x, Stream& stream) {
+    for (; stream.left >= AHEAD; stream.left -= AHEAD) {
+      uint4 steps[AHEAD];
+#pragma unroll
+      for (int i = 0; i < AHEAD; i++) steps[i] = stream.next[i];
+      stream.load();
+#pragma unroll
+      for (int i = 0; i < AHEAD; i++) addStep(sums, x, steps[i]);
+    }
+    if (AHEAD == 1) return;
     for (; stream.left > 0; stream.left--) {
-      uint4 step = stream.next;
-      stream.at += sliced::QUARTERS;
-      stream.next = loadVector<uint4>(stream.at);
+      uint4 step = stream.next[0];
+#pragma unroll
+      for (int i = 1; i < AHEAD; i++) stream.next[i - 1] = stream.next[i];
+      stream.next[AHEAD - 1] = stream.following();
       addStep(sums, x, step);
     }
   }
@@ -118,8 +146,7 @@ struct PlainSpmm {
 #pragma unroll
     for (int pass = 0; pass < PASSES; pass++) {
       int first = slice(pass) < slices ? starts[slice(pass) * tiles] : 0;
-      streams[pass].at = entries + first * sliced::QUARTERS + quarter;
-      streams[pass].next = loadVector<uint4>(streams[pass].at);
+      streams[pass].open(entries + first * sliced::QUARTERS + quarter);
     }
     auto fetch = [&](int tile) {
       if (tile < tiles)
@@ -172,10 +199,10 @@ extern "C" __global__ void shared_pack_bf16(const bf16* values, const unsigned c
     product::run<nonlinearity>(g, xt, stride, starts, entries, columns);                                           \
   }
 
-using PlainLarge = PlainSpmm<1, 4, 2, 16>;
-using PlainSmall = PlainSpmm<1, 1, 1, 8>;
-using SharedLarge = PlainSpmm<4, 1, 2, 16>;
-using SharedSmall = PlainSpmm<4, 1, 1, 8>;
+using PlainLarge = PlainSpmm<1, 4, 2, 16, 1>;
+using PlainSmall = PlainSpmm<1, 1, 1, 8, 2>;
+using SharedLarge = PlainSpmm<4, 1, 2, 16, 2>;
+using SharedSmall = PlainSpmm<4, 1, 1, 8, 4>;
 
 SPMM_ENTRY(plain_spmm_nt, PlainLarge, GEMM_VALUE, 256x128)
 SPMM_ENTRY(plain_spmm_nt, PlainSmall, GEMM_VALUE, 32x64)

@@ -20,6 +20,9 @@ namespace sliced {
 
 constexpr int QUARTERS = 4, TILE_COLUMNS = 256;
 
+// Steps behind the last that a product may read, and does not use.
+constexpr int MOST_AHEAD = 16;
+
 // Entries of a quarter in a step: what 16 bytes of packed entries hold. Of single rows each is 4 bytes, column and value;
 // of four rows that share their columns 16, their values and the column.
 constexpr int perStep(int sharedRows) { return sharedRows == 1 ? 4 : 1; }

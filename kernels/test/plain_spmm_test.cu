@@ -31,7 +31,7 @@ struct Walked {
   device::Buffer<uint4> entries;
 
   Walked(const sparse_weight::Walk& view, int sharedRows, const std::vector<bf16>& values, int fanIn)
-      : view(view), starts(view.starts), entries((view.steps() + 1) * 4) {
+      : view(view), starts(view.starts), entries((view.steps() + sliced::MOST_AHEAD) * 4) {
     device::Buffer<bf16> V(values);
     device::Buffer<unsigned char> places(view.places);
     device::Buffer<int> sources(view.sources);

@@ -24,13 +24,6 @@ __device__ __forceinline__ void addProduct(float (&sums)[MI][NI][4], const unsig
   }
 }
 
-__device__ __forceinline__ unsigned packBf16(float low, float high) {
-  bf162 pair = __floats2bfloat162_rn(low, high);
-  unsigned bits;
-  memcpy(&bits, &pair, 4);
-  return bits;
-}
-
 // Columns 16·step to 16·step + 15 of sums, rounded to bf16, as a left operand.
 template <int MI, int NI>
 __device__ __forceinline__ void leftOf(unsigned (&left)[MI][4], const float (&sums)[MI][NI][4], int step) {

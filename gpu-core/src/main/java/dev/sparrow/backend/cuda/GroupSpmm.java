@@ -49,7 +49,7 @@ final class GroupSpmm implements GemmEngine {
     long xt = operands.transposed(call.a());
     long fragments = pack(call.b());
     KernelQueue queue = operands.queue();
-    Tile tile = large.count(call) >= queue.device().multiprocessors() ? large : small;
+    Tile tile = operands.fills(large.count(call)) ? large : small;
     tile.launch
         .grid(tile.count(call))
         .block(tile.threads)

@@ -16,6 +16,9 @@ final class PlainSpmm implements GemmEngine {
     }
   }
 
+  /** {@code MOST_AHEAD} of {@code sparse/sliced.cuh}. */
+  private static final long STEPS_BEHIND = 16;
+
   private final SparseOperands operands;
   private final DeviceWalk walk;
   private final int sharedRows;
@@ -66,7 +69,7 @@ final class PlainSpmm implements GemmEngine {
     long xt = operands.transposed(call.a());
     long entries = pack(call.b());
     KernelQueue queue = operands.queue();
-    Tile tile = large.count(call) >= queue.device().multiprocessors() ? large : small;
+    Tile tile = operands.fills(large.count(call)) ? large : small;
     tile.launch
         .grid(tile.count(call))
         .block(tile.threads)
@@ -81,9 +84,11 @@ final class PlainSpmm implements GemmEngine {
     queue.run(tile.launch);
   }
 
-  /** Address of the entries: steps of four times 16 bytes, of which one is read behind the last. */
+  /**
+   * Address of the entries: steps of four times 16 bytes, of which some behind the last are read.
+   */
   private long pack(Tensor values) {
-    long entries = operands.packed((walk.steps() + 1L) * 4 * 16);
+    long entries = operands.packed((walk.steps() + STEPS_BEHIND) * 4 * 16);
     operands.queue().overElements(pack, walk.entries());
     ArgumentBlock arguments =
         pack.arguments()

@@ -32,6 +32,14 @@ final class SparseOperands {
     return queue;
   }
 
+  /**
+   * Whether blocks of a large tile keep the device busy enough: three of four multiprocessors do as
+   * much with it as all of them with a small one.
+   */
+  boolean fills(int blocks) {
+    return 4L * blocks >= 3L * queue.device().multiprocessors();
+  }
+
   /** Elements of a row of a transposed matrix of so many rows. */
   static int stride(int rows) {
     return padded(rows);
