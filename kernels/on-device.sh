@@ -12,6 +12,7 @@
 #   --yardstick COMMAND   stage yardstick: what COMMAND prints goes into the log, and its lines "PEER <case> = <number> <unit>"
 #                         beside the benchmarks' own cases of that name (README.md lists them)
 #   --bundle FILE         stage jvm: unpacks an archive of tests that need a JVM, and runs its run-tests.sh
+#   --built               the programs in WORK were built elsewhere, for a GPU of this kind: nothing is compiled
 #   --ncu PROGRAM:KERNEL  profiles one launch of KERNEL, of benchmark PROGRAM at --cases, and does nothing else
 #
 # Leaves <date>-<device>/ in the results folder: log.txt with everything, <benchmark>.json, peer.txt. All of it is written as
@@ -19,6 +20,7 @@
 # end and makes the exit code 1; a missed goal does not. Programs are built in WORK, default target/device, and kept.
 set -euo pipefail
 cd "$(dirname "$0")"
+source compile.sh
 
 fail() { echo "on-device.sh: $*" >&2; exit 2; }
 
@@ -26,10 +28,11 @@ readonly BENCHMARKS=(gemm conv grouped moe attention bandwidth spmm) SANITIZERS=
 readonly STAGES=(checks yardstick "${BENCHMARKS[@]}" "${SANITIZERS[@]}" jvm)
 declare -A limits=([build]=400 [checks]=300 [yardstick]=240 [gemm]=240 [conv]=240 [grouped]=240 [moe]=240 [attention]=240 [bandwidth]=240 [spmm]=500
                    [memcheck]=400 [racecheck]=400 [synccheck]=200 [jvm]=500 [ncu]=300)
-only="" seconds=86400 smoke=() cases=() yardstick="" bundle="" profile="" results=results
+only="" seconds=86400 smoke=() cases=() yardstick="" bundle="" profile="" results=results compileHere=true
 while (( $# > 0 )); do
   case "$1" in
     --smoke) smoke=(--smoke) ;;
+    --built) compileHere=false ;;
     --only | --seconds | --cases | --yardstick | --bundle | --ncu)
       (( $# > 1 )) || fail "$1: expected a value"
       case "$1" in
@@ -41,7 +44,7 @@ while (( $# > 0 )); do
         --ncu) profile="$2" ;;
       esac
       shift ;;
-    -*) fail "$1: expected --only, --seconds, --smoke, --cases, --yardstick, --bundle, --ncu or a folder" ;;
+    -*) fail "$1: expected --only, --seconds, --smoke, --cases, --yardstick, --bundle, --built, --ncu or a folder" ;;
     *) results="$1" ;;
   esac
   shift
@@ -85,6 +88,9 @@ limited() {
   timeout --kill-after=10 "$left" "$@"
 }
 
+# Builds the programs of folder $1, bench or test, unless that was done elsewhere.
+built() { if $compileHere; then limited 600 "$1/build.sh" device "${@:2}"; fi; }
+
 state() { nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader | head -1; }
 
 # Compiling takes longer than measuring, and a machine with a GPU has many cores.
@@ -101,14 +107,33 @@ stage_build() {
 
 benchmark() {
   local name="$1" beside=()
-  limited 600 bench/build.sh device "$work" "$name"
+  built bench "$work" "$name"
   if [[ -s "$peer" ]]; then beside=(--peer "$peer"); fi
   limited 600 "$work/$name-bench-device" "${smoke[@]}" "${cases[@]}" --json "$out/$name.json" "${beside[@]}"
 }
 
+# A family is a process of its own: an error on the device ends all work of the process that made it. Several run at a time,
+# since most of their time goes into the sums on the host that they compare with.
 stage_checks() {
-  limited 600 test/build.sh device "$work"
-  limited 600 "$work/kernel-checks-device"
+  built test "$work"
+  local families failed=0 family code
+  families="$("$work/kernel-checks-device" --list | cut -d. -f1 | uniq)"
+  rm -rf "$work/families" && mkdir "$work/families"
+  checkFamily() {
+    code=0
+    limited 120 "$work/kernel-checks-device" --only "$1." > "$work/families/$1.txt" 2>&1 || code=$?
+    echo "$code" > "$work/families/$1.code"
+  }
+  inParallel checkFamily <<< "$families"
+  for family in $families; do
+    code="$(cat "$work/families/$family.code")"
+    cat "$work/families/$family.txt"
+    if (( code != 0 )); then
+      echo "checks $family: FAILED ($code)"
+      failed="$(worse "$failed" "$code")"
+    fi
+  done
+  return "$failed"
 }
 stage_gemm() { benchmark gemm; }
 stage_conv() { benchmark conv; }
@@ -124,13 +149,13 @@ stage_yardstick() { limited 600 bash -c "$yardstick"; }
 # benchmarks launch. initcheck is not among the tools: every buffer here is poisoned at birth, which it takes for initialized.
 sanitize() {
   local tool="$1" failed=0 code family name
-  limited 600 test/build.sh device "$work" > /dev/null
+  built test "$work" > /dev/null
   for family in $("$work/kernel-checks-device" --list | cut -d. -f1 | uniq); do
     code=0
     sanitized "$tool" "$work/kernel-checks-device" --only "$family." --seed 1 || code=$?
     verdict "$tool $family" "$code" || failed="$(worse "$failed" "$code")"
   done
-  limited 600 bench/build.sh device "$work" > /dev/null
+  built bench "$work" > /dev/null
   for name in "${BENCHMARKS[@]}"; do
     code=0
     sanitized "$tool" "$work/$name-bench-device" --smoke || code=$?
@@ -175,7 +200,7 @@ stage_jvm() {
 
 stage_ncu() {
   local program="${profile%%:*}" kernel="${profile#*:}"
-  limited 600 bench/build.sh device "$work" "$program"
+  built bench "$work" "$program"
   # The clocks stay as they are. The first launches warm up.
   limited 600 ncu --clock-control none --set full --kernel-name "regex:$kernel" --launch-skip 2 --launch-count 1 \
     --export "$out/ncu" "$work/$program-bench-device" "${cases[@]}"
@@ -231,7 +256,7 @@ runStage() {
 if [[ -n "$profile" ]]; then
   runStage ncu
 else
-  runStage build
+  if $compileHere; then runStage build; fi
   for stage in "${STAGES[@]}"; do
     if [[ -z "$only" || ",$only," == *",$stage,"* ]]; then runStage "$stage"; fi
   done

@@ -39,8 +39,9 @@ struct Stored {
 };
 
 // Sums of k products of unit normals have a deviation of sqrt(k); fp32 adds them with an error far below bf16's half unit
-// of the last place, 2^-9, which the result's rounding may add.
-inline double absoluteTolerance(int k) { return 2e-6 * std::sqrt(double(k)) + 1e-6; }
+// of the last place, 2^-9, which the result's rounding may add. Tensor cores cut sums off where fp32 would round: an H100 errs by up
+// to 3e-6 of the deviation at k = 1003.
+inline double absoluteTolerance(int k) { return 6e-6 * std::sqrt(double(k)) + 1e-6; }
 template <class Out> double relativeTolerance() { return sizeof(Out) == 2 ? 0.0040 : 2e-6; }
 
 // (m, n) of a result whose rows are stride apart; what lies between must still be poison.
