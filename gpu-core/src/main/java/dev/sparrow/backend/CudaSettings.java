@@ -53,11 +53,8 @@ public record CudaSettings(CublasUse cublas, boolean graphs, NcclUse nccl, Spars
   public enum SparseUse {
     /** Of each pattern the kernels that its format and density let expect to be faster. */
     AUTO,
-    /**
-     * As AUTO, but groups of 64 rows by kernels on wgmma where the GPU runs them (compute
-     * capability 9.0), which no measurement has yet shown to be faster.
-     */
-    WGMMA,
+    /** As AUTO, without the kernels on wgmma of compute capability 9.0: what other GPUs run. */
+    MMA,
     /** Sparse kernels, whatever the density, on GPUs with 128 KB of shared memory for a block. */
     KERNELS,
     /** Dense products of the whole matrix. */

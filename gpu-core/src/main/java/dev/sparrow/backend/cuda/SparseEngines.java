@@ -8,15 +8,40 @@ import java.util.Arrays;
  * Who makes the products of one pattern, chosen once by its format and density: kernels of its own,
  * or null for the dense product of the whole matrix.
  *
- * <p>The rates are computed, TFLOP/s on an H100 as the kernels' headers derive them; none has been
- * measured. A sparse product wins where its rate is above the dense one times the density.
+ * <p>What a sparse product costs is what kernels/results measured on an H100 with a weight of 4096
+ * x 4096 and a batch of 8192 at 75, 90 and 95% zeros, beside cuBLAS. Single rows and fours of rows,
+ * on CUDA cores, and the gradient of the input are never faster than the dense product on tensor
+ * cores; groups of 64 rows are, forward and for their values.
  *
  * @param forward takes calls of form NT
  * @param backwardInput takes calls of form NN
  * @param backwardWeight takes calls of form TN
  */
 record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine backwardWeight) {
-  private static final double DENSE_RATE = 600;
+  /**
+   * Time of a product in units of the dense one, a line through what was measured.
+   *
+   * @param fixed without any non-zero: transposed activations, results, padding
+   * @param perDensity for each
+   */
+  private record Cost(double fixed, double perDensity) {
+    static final Cost ROWS = new Cost(1.4, 46);
+    static final Cost COLUMNS = new Cost(1.6, 46);
+    static final Cost ROWS_WEIGHT = new Cost(2.2, 62);
+    static final Cost FOURS = new Cost(1.0, 34);
+    static final Cost FOURS_WEIGHT = new Cost(1.8, 62);
+    static final Cost EIGHTS = new Cost(1.0, 6.3);
+    static final Cost EIGHTS_INPUT = new Cost(3.4, 110);
+    static final Cost EIGHTS_WEIGHT = new Cost(0.2, 18);
+    static final Cost SIXTEENS = new Cost(0.9, 3.3);
+    static final Cost SIXTEENS_INPUT = new Cost(1.9, 49);
+    static final Cost SIXTEENS_WEIGHT = new Cost(0.3, 7.5);
+    static final Cost GROUPS = new Cost(0.3, 3.6);
+    static final Cost GROUPS_WGMMA = new Cost(0.35, 1.7);
+    static final Cost GROUPS_INPUT = new Cost(1.1, 16);
+    static final Cost GROUPS_INPUT_WGMMA = new Cost(1.3, 10);
+    static final Cost GROUPS_WEIGHT = new Cost(0.35, 3.3);
+  }
 
   /** Of a block: two stages of a tile, or the sums of one. Data centers' GPUs have it. */
   private static final int LEAST_SHARED_BYTES = 128 << 10;
@@ -26,13 +51,13 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
   /** What engines of one pattern share. */
   private record Making(
       SparseOperands operands, SparseUse use, UniformPattern pattern, PatternMemory memory) {
-    boolean isFaster(double rate) {
+    boolean isFaster(Cost cost) {
       double density = (double) pattern.fanIn() / pattern.columns();
-      return use == SparseUse.KERNELS || rate > DENSE_RATE * density;
+      return use == SparseUse.KERNELS || cost.fixed + cost.perDensity * density < 1;
     }
 
     boolean isOnWgmma() {
-      return use == SparseUse.WGMMA
+      return use != SparseUse.MMA
           && GroupGemm.hasWgmma(operands.queue(), pattern.groupRows())
           && GroupScatterWgmma.runsOn(operands.queue(), pattern.groupRows());
     }
@@ -67,56 +92,62 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
   }
 
   private static SparseEngines rows(Making m) {
-    if (!m.isFaster(24)) {
-      return new SparseEngines(null, null, null);
-    }
-    DeviceWalk rows = m.upload(SparseWalk.byRows(m.pattern));
+    boolean forward = m.isFaster(Cost.ROWS);
+    boolean weight = m.isFaster(Cost.ROWS_WEIGHT);
+    DeviceWalk rows = forward || weight ? m.upload(SparseWalk.byRows(m.pattern)) : null;
     return new SparseEngines(
-        PlainSpmm.byRows(m.operands, m.pattern, rows),
+        forward ? PlainSpmm.byRows(m.operands, m.pattern, rows) : null,
         columns(m),
-        new PlainSddmm(m.operands, m.pattern, rows, 1));
+        weight ? new PlainSddmm(m.operands, m.pattern, rows, 1) : null);
   }
 
   private static SparseEngines fours(Making m) {
-    if (!m.isFaster(38)) {
-      return new SparseEngines(null, null, null);
-    }
-    DeviceWalk fours = m.upload(SparseWalk.byFours(m.pattern));
+    boolean forward = m.isFaster(Cost.FOURS);
+    boolean weight = m.isFaster(Cost.FOURS_WEIGHT);
+    DeviceWalk fours = forward || weight ? m.upload(SparseWalk.byFours(m.pattern)) : null;
     return new SparseEngines(
-        PlainSpmm.byFours(m.operands, m.pattern, fours),
-        m.isFaster(24) ? columns(m) : null,
-        new PlainSddmm(m.operands, m.pattern, fours, 4));
+        forward ? PlainSpmm.byFours(m.operands, m.pattern, fours) : null,
+        columns(m),
+        weight ? new PlainSddmm(m.operands, m.pattern, fours, 4) : null);
   }
 
   private static GemmEngine columns(Making m) {
+    if (!m.isFaster(Cost.COLUMNS)) {
+      return null;
+    }
     DeviceWalk columns = m.upload(SparseWalk.byColumns(m.pattern));
     return PlainSpmm.byColumns(m.operands, m.pattern, columns);
   }
 
   private static SparseEngines groups(Making m, int listRows, long indices) {
-    if (!m.isFaster(119)) {
-      return new SparseEngines(null, null, null);
-    }
-    DeviceWalk lists = m.upload(SparseWalk.byLists(m.pattern, listRows));
-    boolean scatters = m.isFaster(listRows == 16 ? 95 : 47);
-    boolean gathers = m.isFaster(listRows == 16 ? 83 : 43);
+    boolean sixteen = listRows == 16;
+    boolean forward = m.isFaster(sixteen ? Cost.SIXTEENS : Cost.EIGHTS);
+    boolean scatters = m.isFaster(sixteen ? Cost.SIXTEENS_INPUT : Cost.EIGHTS_INPUT);
+    boolean gathers = m.isFaster(sixteen ? Cost.SIXTEENS_WEIGHT : Cost.EIGHTS_WEIGHT);
+    DeviceWalk lists =
+        forward || scatters ? m.upload(SparseWalk.byLists(m.pattern, listRows)) : null;
     return new SparseEngines(
-        new GroupSpmm(m.operands, m.pattern, lists, listRows),
+        forward ? new GroupSpmm(m.operands, m.pattern, lists, listRows) : null,
         scatters ? new GroupScatter(m.operands, m.pattern, lists, listRows) : null,
         gathers ? GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf(m)) : null);
   }
 
   private static SparseEngines largeGroups(Making m, long indices) {
-    if (!m.isFaster(284)) {
-      return new SparseEngines(null, null, null);
-    }
-    long liveOf = liveOf(m);
+    boolean wgmma = m.isOnWgmma();
+    boolean forward = m.isFaster(wgmma ? Cost.GROUPS_WGMMA : Cost.GROUPS);
+    boolean scatters = m.isFaster(wgmma ? Cost.GROUPS_INPUT_WGMMA : Cost.GROUPS_INPUT);
+    boolean gathers = m.isFaster(Cost.GROUPS_WEIGHT);
+    long liveOf = forward || gathers ? liveOf(m) : 0;
     return new SparseEngines(
-        m.isOnWgmma()
-            ? GroupGemm.wgmmaForward(m.operands, m.pattern, indices, liveOf)
-            : GroupGemm.forward(m.operands, m.pattern, indices, liveOf),
-        m.isFaster(m.isOnWgmma() ? 163 : 119) ? scatter(m) : null,
-        GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf));
+        forward ? groupForward(m, wgmma, indices, liveOf) : null,
+        scatters ? scatter(m) : null,
+        gathers ? GroupGemm.weightGradient(m.operands, m.pattern, indices, liveOf) : null);
+  }
+
+  private static GemmEngine groupForward(Making m, boolean wgmma, long indices, long liveOf) {
+    return wgmma
+        ? GroupGemm.wgmmaForward(m.operands, m.pattern, indices, liveOf)
+        : GroupGemm.forward(m.operands, m.pattern, indices, liveOf);
   }
 
   private static GemmEngine scatter(Making m) {
