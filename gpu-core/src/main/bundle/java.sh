@@ -1,4 +1,4 @@
-# Sourced by run-tests.sh and bench.sh, which lie beside it: `java` is the bundle's own runtime with the bundle's classes.
+# Sourced by run-tests.sh, bench.sh and resnet.sh, which lie beside it: `java` is the bundle's own runtime with the bundle's classes.
 # SPARROW_MEMORY: heap of the JVM (default 4g). SPARROW_JAVA_OPTIONS: more flags for it.
 set -euo pipefail
 bundle="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs what a host with an NVIDIA driver needs to test and time the CUDA backend into one archive: a Java runtime, the jars and
-# natives, the GPU's tests, run-tests.sh and bench.sh. There it takes no JDK, no Maven and no network.
+# natives, the GPU's tests, run-tests.sh, bench.sh and resnet.sh. There it takes no JDK, no Maven and no network.
 #
 #   ./mvnw -Pgpu-bundle        builds, then calls this; the archive is gpu-core/target/sparrow-gpu-bundle.tar.xz
 #
@@ -35,8 +35,8 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 bundle="$work/sparrow-gpu-bundle"
 mkdir -p "$bundle/lib"
-cp "$here/run-tests.sh" "$here/bench.sh" "$here/java.sh" "$bundle/"
-chmod 755 "$bundle"/run-tests.sh "$bundle"/bench.sh
+cp "$here/run-tests.sh" "$here/bench.sh" "$here/resnet.sh" "$here/java.sh" "$bundle/"
+chmod 755 "$bundle"/run-tests.sh "$bundle"/bench.sh "$bundle"/resnet.sh
 echo "$JVM_FLAGS" > "$bundle/jvm.flags"
 cp -r "$module/target/classes" "$bundle/classes"
 cp -r "$module/target/test-classes" "$bundle/test-classes"

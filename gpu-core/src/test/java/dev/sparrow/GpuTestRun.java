@@ -23,7 +23,8 @@ final class GpuTestRun {
   private GpuTestRun() {}
 
   /**
-   * @param names simple names of test classes; all of them without any
+   * @param names simple names of test classes, {@code Outer.Nested} of one that is nested in one of
+   *     them; all of them without any
    */
   public static void main(String[] names) throws URISyntaxException {
     List<String> classes = GpuTestClasses.in(folder());
@@ -36,7 +37,11 @@ final class GpuTestRun {
     try (Backend backend = TestGpu.openOrExit("GPU tests")) {
       System.out.println(backend.description());
     }
-    OutcomeTable table = run(classes.stream().filter(known -> isChosen(known, names)).toList());
+    OutcomeTable table =
+        run(
+            names.length == 0
+                ? classes
+                : Stream.of(names).map(name -> binaryName(classes, name)).toList());
     table.lines().forEach(System.out::println);
     System.exit(table.failed() > 0 ? FAILED : table.passed() == 0 ? NOTHING_RAN : 0);
   }
@@ -45,10 +50,16 @@ final class GpuTestRun {
     return Path.of(GpuTestRun.class.getProtectionDomain().getCodeSource().getLocation().toURI());
   }
 
-  /** Without names all are. */
-  private static boolean isChosen(String className, String... simpleNames) {
-    return simpleNames.length == 0
-        || Stream.of(simpleNames).anyMatch(name -> className.endsWith("." + name));
+  /** Whether a name is that of a class or of one nested in it. */
+  private static boolean isChosen(String className, String name) {
+    return className.endsWith("." + name.replaceFirst("\\..*", ""));
+  }
+
+  private static String binaryName(List<String> classes, String name) {
+    String outer =
+        classes.stream().filter(known -> isChosen(known, name)).findFirst().orElseThrow();
+    int dot = name.indexOf('.');
+    return dot < 0 ? outer : outer + name.substring(dot).replace('.', '$');
   }
 
   private static List<String> simpleNames(List<String> classes) {

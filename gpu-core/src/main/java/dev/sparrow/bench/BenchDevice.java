@@ -49,7 +49,7 @@ public record BenchDevice(
         true,
         new Bf16ProductRate(backend, Bf16ProductRate.SIZE),
         backend.description(),
-        List.of(LmCase.GPT2, LmCase.GPT2_E8, LmCase.GPT2_E64),
+        List.of(LmCase.GPT2, LmCase.GPT2_GROUPS, LmCase.GPT2_E8, LmCase.GPT2_E64),
         MoeBenchCase.FOR_GPUS);
   }
 

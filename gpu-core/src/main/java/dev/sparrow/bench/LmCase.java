@@ -47,37 +47,45 @@ public record LmCase(
 
   /** The same with nine of ten weights of the feed-forward blocks zero, rows each on their own. */
   public static final LmCase GPT_MEDIUM_ROWS =
-      medium("gpt-medium-ffn90", uniform(Uniform.Format.UNIFORM, FEED_FORWARD));
+      medium("gpt-medium-ffn90", uniform(Uniform.Format.UNIFORM, 1, FEED_FORWARD));
 
   /** The same in groups of four rows. */
   public static final LmCase GPT_MEDIUM_GROUPS =
-      medium("gpt-medium-ffn90-g4", uniform(Uniform.Format.GROUP, FEED_FORWARD));
+      medium("gpt-medium-ffn90-g4", uniform(Uniform.Format.GROUP, 4, FEED_FORWARD));
 
   private static final ModelShape SHAPE_OF_GPT2 =
       shape(12, 12, 768, 1024, Activation.GELU_TANH, true);
   private static final int GPT2_VOCABULARY = 50257;
 
   /** GPT-2 small (Radford et al. 2019), 124,439,808 parameters; 12 GiB on a GPU. */
-  public static final LmCase GPT2 = gpt2("gpt2-124m", null);
+  public static final LmCase GPT2 = gpt2("gpt2-124m", null, null);
 
   /** The same with 8 experts of a dense block's size; 20 GiB on a GPU. */
-  public static final LmCase GPT2_E8 = gpt2("gpt2-124m-e8-top1", experts(8, 1, 3072));
+  public static final LmCase GPT2_E8 = gpt2("gpt2-124m-e8-top1", experts(8, 1, 3072), null);
 
   /** The same with 64 experts of a quarter of it, four for each token; 32 GiB on a GPU. */
-  public static final LmCase GPT2_E64 = gpt2("gpt2-124m-e64-top4", experts(64, 4, 768));
+  public static final LmCase GPT2_E64 = gpt2("gpt2-124m-e64-top4", experts(64, 4, 768), null);
+
+  /** The same with nine of ten weights of the feed-forward blocks zero, in groups of 64 rows. */
+  public static final LmCase GPT2_GROUPS =
+      gpt2("gpt2-124m-ffn90-g64", null, uniform(Uniform.Format.GROUP, 64, FEED_FORWARD));
 
   private static LmCase medium(String name, Uniform uniform) {
     return new LmCase(name, gpt(6, 6, 384, 256), null, uniform, 65, 16, 6, 7);
   }
 
-  /** 90% in every layer of that name, by a pattern that is drawn. */
-  static Uniform uniform(Uniform.Format format, String layers) {
+  /**
+   * 90% in every layer of that name, by a pattern that is drawn.
+   *
+   * @param groupRows that share their columns, of the group format
+   */
+  static Uniform uniform(Uniform.Format format, int groupRows, String layers) {
     return new Uniform(
         Uniform.Schedule.STATIC,
         0.9,
         Uniform.Distribution.UNIFORM,
         format,
-        4,
+        groupRows,
         128,
         List.of(layers),
         List.of(),
@@ -89,8 +97,8 @@ public record LmCase(
         Uniform.Products.SPARSE);
   }
 
-  private static LmCase gpt2(String name, Moe moe) {
-    return new LmCase(name, SHAPE_OF_GPT2, moe, null, GPT2_VOCABULARY, 32, 10, 50);
+  private static LmCase gpt2(String name, Moe moe, Uniform uniform) {
+    return new LmCase(name, SHAPE_OF_GPT2, moe, uniform, GPT2_VOCABULARY, 32, 10, 50);
   }
 
   /** Dropless in every block, the rest as conf/reference.conf has it. */

@@ -44,8 +44,8 @@ record MlpCase(String name, ImageShape image, Uniform uniform, int steps) {
   private static List<MlpCase> steady(String name, ImageShape image) {
     return List.of(
         new MlpCase(name, image, null, 1),
-        new MlpCase(name + "-90", image, LmCase.uniform(Uniform.Format.UNIFORM, LAYERS), 1),
-        new MlpCase(name + "-90-g4", image, LmCase.uniform(Uniform.Format.GROUP, LAYERS), 1));
+        new MlpCase(name + "-90", image, LmCase.uniform(Uniform.Format.UNIFORM, 1, LAYERS), 1),
+        new MlpCase(name + "-90-g4", image, LmCase.uniform(Uniform.Format.GROUP, 4, LAYERS), 1));
   }
 
   /** Whole runs over images of MNIST's size, see {@link #runs(String, ImageShape, int)}. */
@@ -65,7 +65,7 @@ record MlpCase(String name, ImageShape image, Uniform uniform, int steps) {
     for (Uniform.Schedule schedule : List.of(Uniform.Schedule.STATIC, Uniform.Schedule.GRADUAL)) {
       for (int percent : new int[] {50, 75, 90}) {
         String kind = schedule == Uniform.Schedule.STATIC ? "static" : "gradual";
-        Uniform uniform = LmCase.uniform(Uniform.Format.UNIFORM, LAYERS);
+        Uniform uniform = LmCase.uniform(Uniform.Format.UNIFORM, 1, LAYERS);
         cases.add(
             new MlpCase(
                 name + "-" + kind + "-" + percent,

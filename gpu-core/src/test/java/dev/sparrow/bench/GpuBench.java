@@ -8,11 +8,14 @@ import dev.sparrow.backend.cuda.TestGpu;
 import dev.sparrow.bench.MoeBenchCase.Load;
 import dev.sparrow.bench.MoeBenchCase.Sizes;
 import dev.sparrow.config.Moe.Dispatch;
+import dev.sparrow.config.Uniform;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * The suites lm and moe on GPU 0 where there is no Spark: what {@code sparrow bench lm moe
@@ -25,26 +28,50 @@ final class GpuBench {
   private GpuBench() {}
 
   /**
-   * @param arguments {@code [--json FILE]}
+   * @param arguments {@code [--json FILE] [--only TEXT]}: a file for the rows; the cases whose
+   *     names contain a text, and the dense one that they stand beside
    */
   public static void main(String[] arguments) throws IOException {
-    if (arguments.length != 0 && !(arguments.length == 2 && arguments[0].equals("--json"))) {
-      System.err.println("bench: expected [--json FILE], got " + String.join(" ", arguments));
-      System.exit(2);
-    }
+    Map<String, String> options = options(arguments);
     List<BenchRow> rows = new ArrayList<>();
     try (Backend backend = TestGpu.openOrExit("bench")) {
-      BenchDevice device = device(backend);
+      BenchDevice device = only(options.getOrDefault("--only", ""), device(backend));
       System.out.println(device.words());
       System.out.println(BenchTable.header());
       print(new LmBench(device, Map.of()).run(), rows);
       print(new MoeBench(device, RUNS, Map.of()).run(), rows);
     }
-    if (arguments.length == 2) {
+    if (options.containsKey("--json")) {
       new ObjectMapper()
           .enable(SerializationFeature.INDENT_OUTPUT)
-          .writeValue(Path.of(arguments[1]).toFile(), rows);
+          .writeValue(Path.of(options.get("--json")).toFile(), rows);
     }
+  }
+
+  private static Map<String, String> options(String... arguments) {
+    Map<String, String> options = new HashMap<>();
+    for (int i = 0; i < arguments.length; i += 2) {
+      if (!List.of("--json", "--only").contains(arguments[i]) || i + 1 == arguments.length) {
+        System.err.println(
+            "bench: expected [--json FILE] [--only TEXT], got " + String.join(" ", arguments));
+        System.exit(2);
+      }
+      options.put(arguments[i], arguments[i + 1]);
+    }
+    return options;
+  }
+
+  /** Mixtures stay in their groups, whose first has the uniform load. */
+  static BenchDevice only(String text, BenchDevice device) {
+    Predicate<String> chosen = name -> name.contains(text);
+    return device.with(
+        device.products(),
+        device.languageModels().stream()
+            .filter(lm -> lm.isDense() && !text.isEmpty() || chosen.test(lm.name()))
+            .toList(),
+        device.mixtures().stream()
+            .filter(group -> group.stream().anyMatch(layer -> chosen.test(layer.name())))
+            .toList());
   }
 
   private static void print(List<BenchRow> measured, List<BenchRow> all) {
@@ -61,7 +88,11 @@ final class GpuBench {
   }
 
   private static List<LmCase> tinyModels() {
-    return List.of(tiny(LmCase.GPT2, 0), tiny(LmCase.GPT2_E8, 32), tiny(LmCase.GPT2_E64, 8));
+    return List.of(
+        tiny(LmCase.GPT2, 0),
+        tiny(LmCase.GPT2_GROUPS, 0),
+        tiny(LmCase.GPT2_E8, 32),
+        tiny(LmCase.GPT2_E64, 8));
   }
 
   private static LmCase tiny(LmCase lm, int hidden) {
@@ -69,7 +100,9 @@ final class GpuBench {
         lm.name(),
         LmCase.gpt(1, 2, 16, 8),
         lm.moe() == null ? null : LmCase.experts(lm.moe().experts(), lm.moe().topK(), hidden),
-        null,
+        lm.uniform() == null
+            ? null
+            : LmCase.uniform(Uniform.Format.GROUP, 8, lm.uniform().layers().get(0)),
         65,
         2,
         2,

@@ -35,6 +35,9 @@ class GpuBenchTest {
           List.of(
               "gpt2-124m tokens",
               "gpt2-124m matmul_of_bf16_product",
+              "gpt2-124m-ffn90-g64 tokens",
+              "gpt2-124m-ffn90-g64 matmul_of_bf16_product",
+              "gpt2-124m-ffn90-g64 tokens_of_dense",
               "gpt2-124m-e8-top1 tokens",
               "gpt2-124m-e8-top1 matmul_of_bf16_product",
               "gpt2-124m-e8-top1 tokens_of_dense",
@@ -43,8 +46,11 @@ class GpuBenchTest {
               "gpt2-124m-e64-top4 tokens_of_dense"),
           rows);
       assertEquals("TFLOP/s", rows.get(1).unit());
-      long routers = Float.BYTES * (8 + 64); // a vector each, theirs until the backend closes
-      assertEquals(before + routers, backend.allocatedBytes(), "a case keeps memory");
+      // Theirs until the backend closes: a vector of each router; of each pattern, of 8 and of 2
+      // groups, columns and which groups are live.
+      long routers = Float.BYTES * (8 + 64);
+      long patterns = Integer.BYTES * (8 * (2 + 1) + 2 * (6 + 1));
+      assertEquals(before + routers + patterns, backend.allocatedBytes(), "a case keeps memory");
     }
   }
 

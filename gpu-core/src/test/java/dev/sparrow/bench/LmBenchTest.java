@@ -67,7 +67,7 @@ class LmBenchTest {
             "sparse",
             LmCase.gpt(1, 2, 16, 4),
             null,
-            LmCase.uniform(Uniform.Format.GROUP, "*.feed_forward.*"),
+            LmCase.uniform(Uniform.Format.GROUP, 4, "*.feed_forward.*"),
             5,
             2,
             0,
