@@ -10,6 +10,7 @@ import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
 import dev.sparrow.train.MetricsSink;
 import dev.sparrow.train.TrainSummary;
+import dev.sparrow.nn.Workspace;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -67,7 +68,10 @@ public final class LocalTraining {
     Readers readers =
         new Readers(hadoop, tests.path(), shards.manifest().content(), config, backend::hostInts);
     BatchPlan plan = BatchPlan.of(config.train().batch(), config.train().microBatch(), 0, 1);
-    try (BatchSource source = readers.validation(plan)) {
+    // The trainer's own activations are gone by now: on a GPU their memory is another's.
+    try (Workspace workspace = new Workspace(backend);
+        BatchSource source = readers.validation(plan)) {
+      model.reserve(workspace, plan.microBatch());
       return new Evaluator(model, new LocalCollective()).evaluate(source);
     }
   }
