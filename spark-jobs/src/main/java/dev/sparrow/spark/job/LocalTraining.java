@@ -6,11 +6,11 @@ import dev.sparrow.config.RunConfig;
 import dev.sparrow.data.BatchPlan;
 import dev.sparrow.data.BatchSource;
 import dev.sparrow.model.Model;
+import dev.sparrow.nn.Workspace;
 import dev.sparrow.train.Evaluation;
 import dev.sparrow.train.Evaluator;
 import dev.sparrow.train.MetricsSink;
 import dev.sparrow.train.TrainSummary;
-import dev.sparrow.nn.Workspace;
 import org.apache.hadoop.conf.Configuration;
 
 /**
