@@ -85,9 +85,17 @@ struct Memory {
     return {conv_forward_bf16_128x128x32, conv_forward_bf16_64x64x32, ConvLaunch::fills(l.outRows(), l.out),
             arguments(x, l.channels, w, l.patch(), y.data(), l.outRows(), l.out, l.patch()), l.window()};
   }
-  ConvLaunch backwardInput() const {
-    return {conv_backward_input_bf16_128x128x32, conv_backward_input_bf16_64x64x32, ConvLaunch::fills(l.rows(), l.channels),
-            arguments(dy, l.out, w, l.patch(), dx.data(), l.rows(), l.channels, l.kernel * l.kernel * l.out), l.window()};
+  // One for each lattice of pixels.
+  std::vector<ConvLaunch> backwardInput() const {
+    std::vector<ConvLaunch> launches;
+    for (int first = 0; first < l.stride * l.stride; first++) {
+      ConvWindow window = l.window().with(first / l.stride, first % l.stride);
+      const Lattice& lattice = window.lattice;
+      int pixels = l.images * lattice.height * lattice.width;
+      launches.push_back({conv_backward_input_bf16_128x128x32, conv_backward_input_bf16_64x64x32, ConvLaunch::fills(pixels, l.channels),
+                          arguments(dy, l.out, w, l.patch(), dx.data(), pixels, l.channels, lattice.taps() * l.out), window});
+    }
+    return launches;
   }
   ConvLaunch shareOfWeight() const {
     GemmArguments g = arguments(dy, l.out, x, l.channels, shares.data(), l.out, l.patch(), l.outRows());
@@ -139,8 +147,12 @@ void layer(Report& report, Stopwatch& stopwatch, const Layer& l, Spread& ratios)
   for (const char* what : whats) wanted |= report.wants(l.name(what));
   if (!wanted) return;
   Memory memory(l);
-  Body ours[] = {memory.forward(), memory.backwardInput(), memory.backwardWeight()};
-  std::string kernels[] = {memory.forward().name(), memory.backwardInput().name(), memory.shareOfWeight().name()};
+  auto lattices = memory.backwardInput();
+  Body backwardInput = [=] {
+    for (const ConvLaunch& lattice : lattices) lattice();
+  };
+  Body ours[] = {memory.forward(), backwardInput, memory.backwardWeight()};
+  std::string kernels[] = {memory.forward().name(), lattices[0].name(), memory.shareOfWeight().name()};
   for (Form form : {NT, NN, TN}) ours[form](), baselineOf(memory.dense(form))();
   memory.requireSameResults(l.name("of"));
   for (Form form : {NT, NN, TN}) {

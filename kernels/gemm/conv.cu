@@ -2,11 +2,13 @@
 // images into shared memory tile by tile and exist nowhere else (Chetlur et al. 2014, "cuDNN"; NVIDIA CUTLASS, implicit GEMM).
 //
 //   conv_forward         y (pixels out, filters) = P·wᵀ                P (pixels out, places·channels) patches of x
-//   conv_backward_input  dx (pixels in, channels) (+)= Q·v             Q (pixels in, places·filters) what windows that saw the
-//                                                                      pixel gave of dy, v (places·filters, channels) is w
+//   conv_backward_input  dx (pixels, channels) (+)= Q·v                Q (pixels, places·filters) what windows that saw the
+//                                                                      pixel gave of dy, v (places·filters, channels) is w;
+//                                                                      pixels and places of a Lattice
 //   conv_backward_weight dw (filters, places·channels) = dyᵀ·P         in parts of the pixels, see gemm.cuh
 //
-// m, n and k of the arguments are those of these products. With a stride only every stride² place of Q is not zero.
+// m, n and k of the arguments are those of these products. With a stride the input's gradient takes stride² launches, one for each
+// lattice, of as many operations together as forward; k may be 0 there.
 //
 // Launch contract: as mma_gemm.cu, whose tiles these are: any number of blocks of Config::THREADS, Config::SHARED_BYTES.
 #include "gemm/conv.cuh"
@@ -21,6 +23,7 @@ struct Forward {
   using Product = MmaProduct<Config, true, true>;
   PatchRows<Config, false> patches;
 
+  __device__ static long long rowOfC(const ConvWindow&, long long row) { return row; }
   __device__ void begin(const ConvArguments& c, const GemmTask& task) { patches.find(c.window, task); }
 
   __device__ void fetch(const ConvArguments& c, const GemmTask& task, int from, bf16* stage) const {
@@ -36,16 +39,23 @@ struct InputGradient {
   using B = typename Product::B;
   PatchRows<Config, true> patches;
 
+  // Of a lattice's pixel.
+  __device__ static long long rowOfC(const ConvWindow& w, long long row) {
+    Pixel p = Pixel::of(row, w.lattice.height, w.lattice.width, w.height * w.width);
+    return p.image + (long long)(w.lattice.firstY + p.y * w.stride) * w.width + w.lattice.firstX + p.x * w.stride;
+  }
   __device__ void begin(const ConvArguments& c, const GemmTask& task) { patches.find(c.window, task); }
 
   __device__ void fetch(const ConvArguments& c, const GemmTask& task, int from, bf16* stage) const {
-    int filters = c.g.k / (c.window.kernel * c.window.kernel);
+    const Lattice& lattice = c.window.lattice;
+    int filters = c.g.k / (lattice.tapsY * lattice.tapsX);
     patches.load(stage, c.window, c.g.a, filters, from, c.g.k);
     bf16* tile = stage + Product::A::ELEMENTS;
 #pragma unroll
     for (int i = threadIdx.x; i < B::ROWS * B::CHUNKS; i += Config::THREADS) {
       int row = i / B::CHUNKS, chunk = i % B::CHUNKS, at = from + row, column = task.column + chunk * 8;
-      int tap = at / filters, filter = at - tap * filters;
+      int place = at / filters, filter = at - place * filters, placeY = place / lattice.tapsX, placeX = place - placeY * lattice.tapsX;
+      int tap = (lattice.firstTapY + placeY * c.window.stride) * c.window.kernel + lattice.firstTapX + placeX * c.window.stride;
       bool exists = at < c.g.k && column < c.g.n;
       const bf16* v = c.g.b + filter * c.g.strideB + (long long)tap * c.window.channels + column;
       ptx::cpAsync16(tile + B::at(row, chunk), exists ? v : c.g.b, exists);
@@ -60,6 +70,7 @@ struct WeightGradient {
   static_assert(Config::THREADS % B::CHUNKS == 0, "a thread keeps to one chunk");
   int ky, kx, channel;
 
+  __device__ static long long rowOfC(const ConvWindow&, long long row) { return row; }
   __device__ void begin(const ConvArguments& c, const GemmTask& task) {
     int column = task.column + int(threadIdx.x) % B::CHUNKS * 8, tap = column / c.window.channels;
     channel = column - tap * c.window.channels;
@@ -103,14 +114,15 @@ __device__ __forceinline__ void convolve(const ConvArguments& c) {
         [&](long long step) {
           Product::multiply(stages + step % Config::STAGES * Config::STAGE_ELEMENTS, warpRow, warpColumn, sums);
         });
-    writeTile<Config, Out>(c.g, task, reinterpret_cast<float*>(shared), warpRow, warpColumn, sums);
+    writeTile<Config, Out>(c.g, task, reinterpret_cast<float*>(shared), warpRow, warpColumn, sums,
+                           [&](long long row) { return Operands::rowOfC(c.window, row); });
   }
 }
 
 }  // namespace conv
 
 #define CONV_ENTRY(name, operands, form, out, outName, config, tile)                                                \
-  extern "C" __global__ void __launch_bounds__(conv::config::THREADS) name##_##outName##_##tile(GemmArguments g,    \
+  extern "C" __global__ void __launch_bounds__(conv::config::THREADS, 2) name##_##outName##_##tile(GemmArguments g,    \
                                                                                                 ConvWindow window) { \
     conv::convolve<conv::config, conv::operands<conv::config>, form, out>({g, window});                             \
   }

@@ -40,10 +40,11 @@ __device__ __forceinline__ void throughStages(long long depth, Fetch fetch, Mult
   __syncthreads();
 }
 
-// Takes the tile to C, the rows of one row of warps after the other through shared memory, Config::OUT_BYTES of it.
-template <class Config, class Out, GemmNonlinearity NONLINEARITY = GEMM_LINEAR, int MI, int NI>
+// Takes the tile to C, the rows of one row of warps after the other through shared memory, Config::OUT_BYTES of it. A row of the
+// product is row rowOfC(row) of C.
+template <class Config, class Out, GemmNonlinearity NONLINEARITY = GEMM_LINEAR, int MI, int NI, class RowOfC>
 __device__ __forceinline__ void writeTile(const GemmArguments& g, const GemmTask& task, float* shared, int warpRow,
-                                          int warpColumn, const float (&sums)[MI][NI][4]) {
+                                          int warpColumn, const float (&sums)[MI][NI][4], RowOfC rowOfC) {
   int lane = threadIdx.x % 32;
   Out* c = static_cast<Out*>(g.c) + task.group * g.groupStrideC;
   bool aligned = g.strideC % 8 == 0;
@@ -68,10 +69,17 @@ __device__ __forceinline__ void writeTile(const GemmArguments& g, const GemmTask
       if (top + row < task.rows && left > 0) {
         float values[8];
         for (int k = 0; k < 8; k++) values[k] = shared[row * Config::OUT_STRIDE + column + k];
-        writeOut<NONLINEARITY>(g, c, values, task.row + top + row, task.column + column, left < 8 ? left : 8,
+        writeOut<NONLINEARITY>(g, c, values, rowOfC(task.row + top + row), task.column + column, left < 8 ? left : 8,
                                aligned && left >= 8);
       }
     }
     __syncthreads();
   }
+}
+
+// The same where rows are C's own.
+template <class Config, class Out, GemmNonlinearity NONLINEARITY = GEMM_LINEAR, int MI, int NI>
+__device__ __forceinline__ void writeTile(const GemmArguments& g, const GemmTask& task, float* shared, int warpRow,
+                                          int warpColumn, const float (&sums)[MI][NI][4]) {
+  writeTile<Config, Out, NONLINEARITY>(g, task, shared, warpRow, warpColumn, sums, [](long long row) { return row; });
 }

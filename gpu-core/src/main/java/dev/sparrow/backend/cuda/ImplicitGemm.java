@@ -77,14 +77,22 @@ final class ImplicitGemm {
   void forward(ConvShape s, Tensor x, Tensor w, Tensor y) {
     operands(DeviceStorage.address(x), s.channels(), w, s.patch(), DeviceStorage.address(y), 0);
     sizes(s.outRows(), y.columns(), s.patch(), 1, false);
-    run(Product.FORWARD, s, edge(s.outRows(), y.columns()), s.outRows(), y.columns(), 1);
+    run(Product.FORWARD, window.of(s), edge(s.outRows(), y.columns()), s.outRows(), y.columns(), 1);
   }
 
+  /** Lattice by lattice of the input's pixels: what a stride steps over is not multiplied. */
   void backwardInput(ConvShape s, Tensor dy, Tensor w, boolean accumulate, Tensor dx) {
-    int depth = s.taps() * dy.columns();
-    operands(DeviceStorage.address(dy), dy.columns(), w, s.patch(), DeviceStorage.address(dx), 0);
-    sizes(s.rows(), s.channels(), depth, 1, accumulate);
-    run(Product.BACKWARD_INPUT, s, edge(s.rows(), s.channels()), s.rows(), s.channels(), 1);
+    for (int y = 0; y < Math.min(s.stride(), s.height()); y++) {
+      for (int x = 0; x < Math.min(s.stride(), s.width()); x++) {
+        ConvLattice lattice = new ConvLattice(s, y, x);
+        int pixels = lattice.pixels();
+        operands(
+            DeviceStorage.address(dy), dy.columns(), w, s.patch(), DeviceStorage.address(dx), 0);
+        sizes(pixels, s.channels(), lattice.taps() * dy.columns(), 1, accumulate);
+        int edge = edge(pixels, s.channels());
+        run(Product.BACKWARD_INPUT, window.of(lattice), edge, pixels, s.channels(), 1);
+      }
+    }
   }
 
   /** Cut into parts of the pixels, which fill the device and are added in order. */
@@ -96,7 +104,7 @@ final class ImplicitGemm {
     long address = parts.bytes(count * dw.size() * Float.BYTES);
     operands(DeviceStorage.address(dy), out, x, s.channels(), address, dw.size());
     sizes(out, s.patch(), s.outRows(), count, false);
-    run(Product.BACKWARD_WEIGHT, s, edge, out, s.patch(), count);
+    run(Product.BACKWARD_WEIGHT, window.of(s), edge, out, s.patch(), count);
     sums.add(address, count, dw.size(), dw);
   }
 
@@ -131,7 +139,7 @@ final class ImplicitGemm {
         .flip();
   }
 
-  private void run(Product product, ConvShape s, int edge, int rows, int columns, int parts) {
+  private void run(Product product, ByteBuffer view, int edge, int rows, int columns, int parts) {
     Launch launch = (edge == LARGE ? large : small).get(product);
     launch
         .grid((int) Math.min(blocks(), tiles(rows, columns, edge) * parts))
@@ -139,7 +147,7 @@ final class ImplicitGemm {
         .shared(STAGES * 2 * edge * STAGE_DEPTH * Short.BYTES)
         .arguments()
         .struct(struct)
-        .struct(window.of(s));
+        .struct(view);
     queue.run(launch);
   }
 
