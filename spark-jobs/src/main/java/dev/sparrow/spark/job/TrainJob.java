@@ -8,6 +8,7 @@ import dev.sparrow.data.BatchPlan;
 import dev.sparrow.spark.cluster.BarrierStage;
 import dev.sparrow.spark.cluster.ClusterChecks;
 import dev.sparrow.spark.cluster.RankMessages;
+import dev.sparrow.spark.report.LayerOrder;
 import dev.sparrow.spark.report.LowRankLayer;
 import dev.sparrow.spark.report.Report;
 import dev.sparrow.spark.report.SparseLayer;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -208,7 +210,8 @@ public final class TrainJob {
   }
 
   private List<SparseLayer> sparseLayers(RunDirectory run) {
-    Map<String, UniformPattern> patterns = SavedModel.at(hadoop, run.path()).patterns();
+    Map<String, UniformPattern> patterns = new TreeMap<>(LayerOrder.BY_NUMBER);
+    patterns.putAll(SavedModel.at(hadoop, run.path()).patterns());
     List<SparseLayer> layers = new ArrayList<>();
     patterns.forEach(
         (name, p) ->
@@ -219,7 +222,8 @@ public final class TrainJob {
   }
 
   private List<LowRankLayer> lowRankLayers(RunDirectory run) {
-    Map<String, Shape> shapes = SavedModel.at(hadoop, run.path()).file().shapes().byName();
+    Map<String, Shape> shapes = new TreeMap<>(LayerOrder.BY_NUMBER);
+    shapes.putAll(SavedModel.at(hadoop, run.path()).file().shapes().byName());
     List<LowRankLayer> layers = new ArrayList<>();
     shapes.forEach(
         (name, u) -> {
