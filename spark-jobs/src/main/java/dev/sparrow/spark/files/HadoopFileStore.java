@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
@@ -36,6 +37,20 @@ public final class HadoopFileStore implements FileStore {
   @Override
   public OutputStream create(String path) throws IOException {
     return fileSystem(path).create(new Path(path), true);
+  }
+
+  /**
+   * A file that grows while others read it: what is flushed can be read, and outlasts its writer. A
+   * file system that keeps checksums beside its files, as the local one does, would hold back a
+   * part of a block of them; such a file has none.
+   */
+  public OutputStream createGrowing(String path) throws IOException {
+    FileSystem system = fileSystem(path);
+    if (system instanceof ChecksumFileSystem checked) {
+      checked.delete(new Path(path), false); // with the checksums of one that was there
+      system = checked.getRawFileSystem();
+    }
+    return system.create(new Path(path), true);
   }
 
   @Override

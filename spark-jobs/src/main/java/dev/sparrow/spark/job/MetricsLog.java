@@ -27,7 +27,7 @@ final class MetricsLog implements AutoCloseable {
     rows.clear();
     doing(
         () -> {
-          out = run.files().create(run.path() + "/metrics.jsonl");
+          out = run.files().createGrowing(run.path() + "/metrics.jsonl");
           for (String row : kept) {
             write(row);
           }
