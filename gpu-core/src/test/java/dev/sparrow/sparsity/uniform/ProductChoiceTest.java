@@ -141,7 +141,7 @@ class ProductChoiceTest {
     SparsifiedWeight weight = layer(4);
     wholeNanos = 1;
     assertTrue(!step(choice, weight, 80));
-    wholeNanos = 40_000;
+    wholeNanos = 42_000;
     assertTrue(!step(choice, weight, 41));
     assertTrue(step(choice, weight, 40));
     assertEquals(List.of("4x80 by 6", "4x40 by 6"), asked);
@@ -161,13 +161,22 @@ class ProductChoiceTest {
   void aSparseLayerStaysSparseUnlessItsFanInGrows() {
     ProductChoice choice = choice(Products.TIMED);
     SparsifiedWeight weight = layer(4);
-    assertTrue(step(choice, weight, 40));
+    assertTrue(step(choice, weight, 38));
     wholeNanos = 1;
     assertTrue(step(choice, weight, 20));
-    assertTrue(step(choice, weight, 42));
+    assertTrue(step(choice, weight, 39));
     assertEquals(1, asked.size());
-    assertTrue(!step(choice, weight, 43));
-    assertEquals(List.of("4x40 by 6", "4x43 by 6"), asked);
+    assertTrue(!step(choice, weight, 40));
+    assertEquals(List.of("4x38 by 6", "4x40 by 6"), asked);
+  }
+
+  /** A twentieth is what times waver by. */
+  @Test
+  void whatIsFasterByHardlyAnythingIsMultipliedWhole() {
+    wholeNanos = 52_400;
+    assertTrue(!step(choice(Products.TIMED), layer(4), 50));
+    wholeNanos = 52_500;
+    assertTrue(step(choice(Products.TIMED), layer(4), 50));
   }
 
   /** Rows that are switched off leave their weights to the others: as many as before. */
