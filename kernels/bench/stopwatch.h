@@ -25,10 +25,7 @@ class Stopwatch {
     return std::vector<Times>(bodies.size());
   }
   std::vector<Times> steps(const std::vector<Body>& steps) { return turns(steps); }
-  std::vector<Body> fastest(const std::vector<Body>& bodies, size_t count) {
-    turns(bodies);
-    return {bodies.begin(), bodies.begin() + long(std::min(count, bodies.size()))};
-  }
+  std::vector<Body> fastest(const std::vector<Body>& bodies, size_t) { return bodies; }
 };
 
 #else

@@ -84,31 +84,30 @@ record SparseEngines(GemmEngine forward, GemmEngine backwardInput, GemmEngine ba
     Making making = new Making(operands, use, pattern, memory);
     int groupRows = pattern.groupRows();
     if (groupRows % 8 != 0) {
-      return groupRows % 4 == 0 ? fours(making) : rows(making);
+      return rows(making, groupRows % 4 == 0);
     }
     return groupRows % LARGE_GROUP == 0
         ? largeGroups(making, indices)
         : groups(making, groupRows % 16 == 0 ? 16 : 8, indices);
   }
 
-  private static SparseEngines rows(Making m) {
-    boolean forward = m.isFaster(Cost.ROWS);
-    boolean weight = m.isFaster(Cost.ROWS_WEIGHT);
-    DeviceWalk rows = forward || weight ? m.upload(SparseWalk.byRows(m.pattern)) : null;
+  /** Of single rows, or of fours that share their columns. */
+  private static SparseEngines rows(Making m, boolean fours) {
+    boolean forward = m.isFaster(fours ? Cost.FOURS : Cost.ROWS);
+    boolean weight = m.isFaster(fours ? Cost.FOURS_WEIGHT : Cost.ROWS_WEIGHT);
+    if (!forward && !weight) {
+      return new SparseEngines(null, columns(m), null);
+    }
+    DeviceWalk rows =
+        m.upload(fours ? SparseWalk.byFours(m.pattern) : SparseWalk.byRows(m.pattern));
+    PlainSpmm product =
+        fours
+            ? PlainSpmm.byFours(m.operands, m.pattern, rows)
+            : PlainSpmm.byRows(m.operands, m.pattern, rows);
     return new SparseEngines(
-        forward ? PlainSpmm.byRows(m.operands, m.pattern, rows) : null,
+        forward ? product : null,
         columns(m),
-        weight ? new PlainSddmm(m.operands, m.pattern, rows, 1) : null);
-  }
-
-  private static SparseEngines fours(Making m) {
-    boolean forward = m.isFaster(Cost.FOURS);
-    boolean weight = m.isFaster(Cost.FOURS_WEIGHT);
-    DeviceWalk fours = forward || weight ? m.upload(SparseWalk.byFours(m.pattern)) : null;
-    return new SparseEngines(
-        forward ? PlainSpmm.byFours(m.operands, m.pattern, fours) : null,
-        columns(m),
-        weight ? new PlainSddmm(m.operands, m.pattern, fours, 4) : null);
+        weight ? new PlainSddmm(m.operands, m.pattern, rows, fours ? 4 : 1) : null);
   }
 
   private static GemmEngine columns(Making m) {

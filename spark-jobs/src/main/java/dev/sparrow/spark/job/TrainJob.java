@@ -21,7 +21,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -210,8 +209,8 @@ public final class TrainJob {
   }
 
   private List<SparseLayer> sparseLayers(RunDirectory run) {
-    Map<String, UniformPattern> patterns = new TreeMap<>(LayerOrder.BY_NUMBER);
-    patterns.putAll(SavedModel.at(hadoop, run.path()).patterns());
+    Map<String, UniformPattern> patterns =
+        LayerOrder.sorted(SavedModel.at(hadoop, run.path()).patterns());
     List<SparseLayer> layers = new ArrayList<>();
     patterns.forEach(
         (name, p) ->
@@ -222,8 +221,8 @@ public final class TrainJob {
   }
 
   private List<LowRankLayer> lowRankLayers(RunDirectory run) {
-    Map<String, Shape> shapes = new TreeMap<>(LayerOrder.BY_NUMBER);
-    shapes.putAll(SavedModel.at(hadoop, run.path()).file().shapes().byName());
+    Map<String, Shape> shapes =
+        LayerOrder.sorted(SavedModel.at(hadoop, run.path()).file().shapes().byName());
     List<LowRankLayer> layers = new ArrayList<>();
     shapes.forEach(
         (name, u) -> {
